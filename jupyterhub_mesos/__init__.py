@@ -1,0 +1,1 @@
+"""Jupyter notebooks as a service for many teams on shared CPU and GPU capacity."""

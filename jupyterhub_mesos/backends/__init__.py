@@ -1,0 +1,1 @@
+"""The pools of machines on which tasks run; they decide nothing."""

@@ -1,0 +1,1 @@
+"""Tasks as local processes that outlive the service."""

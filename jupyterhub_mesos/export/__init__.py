@@ -1,0 +1,1 @@
+"""From a model object to a checked, versioned bundle in git."""

@@ -1,0 +1,1 @@
+"""The team's data lake: data sources become mounts and environment."""

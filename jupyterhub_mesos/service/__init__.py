@@ -1,0 +1,1 @@
+"""The capacity service: one ledger, one queue, one API."""

@@ -1,0 +1,1 @@
+"""A model server for bundles (Open Inference Protocol v2)."""

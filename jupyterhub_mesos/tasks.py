@@ -1,0 +1,114 @@
+"""What to run, in words that no cluster owns.
+
+A *task* is one process tree (or container) of one replica of an allocation.
+Its id is made from the allocation's, so that a repeated launch finds the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NewType
+
+from jupyterhub_mesos_quota.model import AllocationId, DeviceId, NodeId
+from jupyterhub_mesos_quota.resources import Resources
+
+TaskId = NewType("TaskId", str)
+
+STOP_GRACE_SECONDS: Final = 10.0
+"""Between SIGTERM and SIGKILL; enough for a notebook server to write its files."""
+
+_NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def task_id(allocation_id: AllocationId, generation: int, role: str, index: int) -> TaskId:
+    """Name the task of one replica: `<allocation>-g<generation>-<role>-<index>`."""
+    return TaskId(f"{allocation_id}-g{generation}-{role}-{index}")
+
+
+class TaskState(StrEnum):
+    """What a backend says of a task."""
+
+    STARTING = "starting"  # accepted; not known to run yet
+    RUNNING = "running"  # its process runs
+    LOST = "lost"  # its node does not answer
+    GONE = "gone"  # nothing of it runs any more
+
+
+class MountMode(StrEnum):
+    """Whether a mount may be written to."""
+
+    READ_WRITE = "rw"
+    READ_ONLY = "ro"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of the node (`source`, absolute) that the task sees at `target`.
+
+    A relative `target` stands under the task owner's home.
+    """
+
+    source: str
+    target: str
+    mode: MountMode = MountMode.READ_WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFile:
+    """A file laid into the task's own folder before it starts; `path` is relative, without `..`."""
+
+    path: str
+    content: bytes
+    is_secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a task listens: a host that its peers and the hub can reach, and a port per name."""
+
+    host: str
+    ports: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """Everything a backend needs to run one task.
+
+    `env` may hold secrets (a hub token): a backend keeps it in memory or in a
+    file that only the task's account can read, and never logs it. `argv`,
+    `env` and `workdir` may use `{task}` for the task's own folder and
+    `{home}` for the owner's home, as the task sees them; `{{` stands for `{`.
+    """
+
+    id: TaskId
+    allocation_id: AllocationId
+    user: str
+    team: str
+    node: NodeId
+    argv: tuple[str, ...]
+    resources: Resources
+    endpoint: Endpoint
+    devices: tuple[DeviceId, ...] = ()
+    env: Mapping[str, str] = field(default=_NO_ENVIRONMENT, repr=False)
+    files: tuple[TaskFile, ...] = field(default=(), repr=False)
+    mounts: tuple[Mount, ...] = ()
+    workdir: str = "{home}"
+    stop_grace_seconds: float = STOP_GRACE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """What a backend says of a task, now.
+
+    `exit_code` is set when it is GONE and the backend learnt it (128 + n for
+    signal n); `message` says the rest in a person's words (killed for memory).
+    """
+
+    id: TaskId
+    allocation_id: AllocationId
+    state: TaskState
+    exit_code: int | None = None
+    message: str = ""

@@ -1,0 +1,1 @@
+"""From a notebook to a distributed job, and what its generations run."""

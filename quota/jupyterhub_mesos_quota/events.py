@@ -1,0 +1,188 @@
+"""What the machine is told (events, each with its time) and what it answers (actions).
+
+Closed unions: match them with `typing.assert_never` at the end. `at` is in
+Unix seconds; the machine has no clock of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from jupyterhub_mesos_quota.model import (
+    Allocation,
+    AllocationId,
+    AllocationState,
+    Node,
+    NodeId,
+    Request,
+    RequestId,
+    RequestStatus,
+    Team,
+)
+
+
+class GoneReason(StrEnum):
+    """Why the backend says that an allocation is gone; it decides what becomes of the request."""
+
+    FINISHED = "finished"  # the workload ended by itself, well
+    FAILED = "failed"  # the workload ended by itself, badly
+    STOPPED = "stopped"  # it was told to
+    NOT_PLACED = "not-placed"  # the backend could not start it: the request is queued again
+    NODE_LOST = "node-lost"  # its node did not come back: the request is queued again
+    PREEMPTED = "preempted"  # a lender took its guarantee back: the request is queued again
+
+    @property
+    def requeues(self) -> bool:
+        """Whether the request waits again at its old rank (unless its end was asked for)."""
+        return self in {GoneReason.NOT_PLACED, GoneReason.NODE_LOST, GoneReason.PREEMPTED}
+
+
+# ---- events -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TeamsReplaced:
+    """The whole team tree, as edited; refused whole with a `TreeError` where it does not hold."""
+
+    at: float
+    teams: tuple[Team, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """A node is new or its capacity, devices, labels or schedulability changed."""
+
+    at: float
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRemoved:
+    """A node left the cluster; what stood on it is told apart (`AllocationLost`)."""
+
+    at: float
+    node_id: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSubmitted:
+    """Somebody asks; its `rank` is given by the machine. Submitting a known id again changes nothing."""
+
+    at: float
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class EndRequested:
+    """End a request: withdrawn where it waits, stopped where it is active. Idempotent."""
+
+    at: float
+    request_id: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationClaimed:
+    """The grant is taken up: GRANTED -> STARTING."""
+
+    at: float
+    allocation_id: AllocationId
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationStarted:
+    """Every task runs: STARTING -> RUNNING."""
+
+    at: float
+    allocation_id: AllocationId
+
+
+@dataclass(frozen=True, slots=True)
+class GrantUnclaimed:
+    """Nobody claimed the grant in time: GRANTED -> GONE, the request queues at its old rank."""
+
+    at: float
+    allocation_id: AllocationId
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationLost:
+    """The node of the allocation is unreachable; its resources are still held."""
+
+    at: float
+    allocation_id: AllocationId
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationReturned:
+    """A lost allocation was found alive: LOST -> RUNNING."""
+
+    at: float
+    allocation_id: AllocationId
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationGone:
+    """The backend says that nothing of the allocation runs any more: its resources are free."""
+
+    at: float
+    allocation_id: AllocationId
+    reason: GoneReason
+
+
+Event = (
+    TeamsReplaced
+    | NodeSeen
+    | NodeRemoved
+    | RequestSubmitted
+    | EndRequested
+    | AllocationClaimed
+    | AllocationStarted
+    | GrantUnclaimed
+    | AllocationLost
+    | AllocationReturned
+    | AllocationGone
+)
+
+# ---- actions ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Resources were set aside: start the workload (or have it claimed)."""
+
+    at: float
+    allocation: Allocation
+
+
+@dataclass(frozen=True, slots=True)
+class StopAllocation:
+    """Send a stop; the resources stay held until the backend says Gone."""
+
+    at: float
+    allocation_id: AllocationId
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMoved:
+    """A request changed its status (`before` is None when it is new)."""
+
+    at: float
+    request_id: RequestId
+    before: RequestStatus | None
+    after: RequestStatus
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationMoved:
+    """An allocation changed its state (`before` is None when it is new)."""
+
+    at: float
+    allocation_id: AllocationId
+    before: AllocationState | None
+    after: AllocationState
+    why: str
+
+
+Action = Grant | StopAllocation | RequestMoved | AllocationMoved

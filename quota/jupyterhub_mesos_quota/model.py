@@ -1,0 +1,170 @@
+"""The words of the product, each with one meaning: who wants what, who holds what, and in which state.
+
+- *team*: a node of the team tree with an id of its own.
+- *request*: somebody wants a *workload* of N replicas x resources; it waits in the queue.
+- *allocation*: one time that a request held resources; over its life a request has 0..n of them.
+- *grant*: what exactly was given: a placement (node, device ids) for each replica.
+- *guarantee* / *limit*: what a team always can have / may never exceed.
+- *lend* / *borrow*: an idle guarantee used by another team, with a cap on each side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from jupyterhub_mesos_quota.resources import NOTHING, Bounds, Flavor, Resources
+
+TeamId = NewType("TeamId", str)
+UserName = NewType("UserName", str)
+RequestId = NewType("RequestId", str)
+AllocationId = NewType("AllocationId", str)
+NodeId = NewType("NodeId", str)
+DeviceId = NewType("DeviceId", str)
+"""An accelerator as its driver names it (a GPU's or MIG slice's UUID)."""
+
+
+class WorkloadKind(StrEnum):
+    """What a request wants to run."""
+
+    NOTEBOOK = "notebook"
+    TRAINING = "training"
+    SERVING = "serving"
+    PIPELINE = "pipeline"
+
+
+class RequestStatus(StrEnum):
+    """Where a request stands; the legal moves are in `moves.py`."""
+
+    QUEUED = "queued"  # waits for room, at its rank
+    HELD = "held"  # room would be there; its owner wants to confirm the start
+    ACTIVE = "active"  # has an allocation that is not gone
+    ENDED = "ended"  # ran and is over, whatever the outcome
+    WITHDRAWN = "withdrawn"  # cancelled while queued or held
+
+
+class AllocationState(StrEnum):
+    """Where an allocation stands; the legal moves are in `moves.py`."""
+
+    GRANTED = "granted"  # resources are set aside; nobody has claimed them
+    STARTING = "starting"  # claimed: the backend is at work
+    RUNNING = "running"  # every task runs
+    WARNED = "warned"  # told that it will be reclaimed
+    PARKED = "parked"  # gave its accelerators back and lives on
+    STOPPING = "stopping"  # a stop was sent; the resources are still held
+    LOST = "lost"  # its node is unreachable; the resources are still held
+    GONE = "gone"  # the backend says that nothing runs; the resources are free
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A node of the team tree, as an admin wrote it.
+
+    `guarantee` of a parent is what its subtree always can have; its children's
+    guarantees sum to at most that. `lend` bounds how much of an idle guarantee
+    others may use, `borrow` bounds what the team may use above its guarantee.
+    """
+
+    id: TeamId
+    parent: TeamId | None = None
+    guarantee: Resources = NOTHING
+    limit: Bounds = field(default_factory=Bounds)
+    lend: Bounds = field(default_factory=Bounds)
+    borrow: Bounds = field(default_factory=Bounds)
+    weight: int = 1
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One accelerator of a node."""
+
+    id: DeviceId
+    flavor: Flavor
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine that a backend reported.
+
+    `capacity` counts the accelerators per flavor too. `devices` names them
+    where the backend knows them; a backend that learns them only after the
+    placement (Mesos, Kubernetes) leaves it empty.
+    """
+
+    id: NodeId
+    capacity: Resources
+    devices: tuple[Device, ...] = ()
+    is_schedulable: bool = True
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody wants `replicas` x `resources`; all of them or none (a gang).
+
+    `rank` is the place in the order of arrival, given by the machine and kept
+    for the request's whole life; `submitted_at` is in Unix seconds.
+    """
+
+    id: RequestId
+    team: TeamId
+    user: UserName
+    kind: WorkloadKind
+    resources: Resources
+    submitted_at: float
+    replicas: int = 1
+    priority: int = 0
+    parent: RequestId | None = None
+    rank: int = 0
+    status: RequestStatus = RequestStatus.QUEUED
+    allocations: int = 0  # how many it has had
+    is_ending: bool = False  # somebody asked for its end while it was active
+
+    @property
+    def total(self) -> Resources:
+        """What all replicas hold together."""
+        return self.resources * self.replicas
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where one replica of a grant stands, and on which devices."""
+
+    replica: int
+    node: NodeId
+    resources: Resources
+    devices: tuple[DeviceId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """One time that a request held resources; `id` is the request's with a counter.
+
+    Times are in Unix seconds; `borrowed` is how much of it stood above the
+    team's guarantee at the moment of the grant.
+    """
+
+    id: AllocationId
+    request_id: RequestId
+    team: TeamId
+    placements: tuple[Placement, ...]
+    granted_at: float
+    state: AllocationState = AllocationState.GRANTED
+    borrowed: Resources = NOTHING
+    started_at: float | None = None
+    gone_at: float | None = None
+
+    @property
+    def total(self) -> Resources:
+        """What all its placements hold together."""
+        total = NOTHING
+        for placement in self.placements:
+            total += placement.resources
+        return total
+
+
+def allocation_id(request_id: RequestId, number: int) -> AllocationId:
+    """Name the `number`-th allocation (from 1) of a request."""
+    return AllocationId(f"{request_id}-{number}")
