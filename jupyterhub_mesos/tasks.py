@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final, NewType
 
 from jupyterhub_mesos_quota.model import AllocationId, DeviceId, NodeId
@@ -19,8 +18,6 @@ TaskId = NewType("TaskId", str)
 
 STOP_GRACE_SECONDS: Final = 10.0
 """Between SIGTERM and SIGKILL; enough for a notebook server to write its files."""
-
-_NO_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def task_id(allocation_id: AllocationId, generation: int, role: str, index: int) -> TaskId:
@@ -70,7 +67,7 @@ class Endpoint:
     """Where a task listens: a host that its peers and the hub can reach, and a port per name."""
 
     host: str
-    ports: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    ports: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ class TaskSpec:
     resources: Resources
     endpoint: Endpoint
     devices: tuple[DeviceId, ...] = ()
-    env: Mapping[str, str] = field(default=_NO_ENVIRONMENT, repr=False)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[TaskFile, ...] = field(default=(), repr=False)
     mounts: tuple[Mount, ...] = ()
     workdir: str = "{home}"

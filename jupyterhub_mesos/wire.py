@@ -133,8 +133,8 @@ class Job(Wire):
     def _restarts_need_a_checkpoint(self) -> Self:
         if self.restart.max_restarts and self.checkpoint_uri is None:
             raise ValueError(
-                f"{self.restart.max_restarts} restarts asked for without a checkpoint_uri, so each would begin "
-                "at the first step: name a place in the lake (for instance ~/lake/team/checkpoints/NAME), "
+                f"{self.restart.max_restarts} restarts asked for without a checkpoint_uri, so each would "
+                "begin at the first step: name a place in the lake (for instance ~/lake/team/checkpoints/NAME), "
                 "or set restart.max_restarts to 0"
             )
         return self
@@ -341,7 +341,7 @@ class BoundsModel(Wire):
 
 
 class TeamModel(Wire):
-    """A team as written in teams.yaml and sent to `PUT /teams`; keys are explained in docs/reference/teams.md."""
+    """A team as written in teams.yaml and sent to `PUT /teams`; docs/reference/teams.md explains the keys."""
 
     title: Text = ""
     parent: Name | None = None
