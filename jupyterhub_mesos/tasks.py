@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NewType
 
-from jupyterhub_mesos_quota.model import AllocationId, DeviceId, NodeId
+from jupyterhub_mesos_quota.model import AllocationId, DeviceId, NodeId, Placement
 from jupyterhub_mesos_quota.resources import Resources
 
 TaskId = NewType("TaskId", str)
@@ -109,3 +109,20 @@ class TaskStatus:
     state: TaskState
     exit_code: int | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """What a workload's plan needs besides its payload, the same on every backend.
+
+    `env` is what every task of the team gets (the lake's URIs); `python` is the
+    interpreter in which our own modules run on the node.
+    """
+
+    allocation_id: AllocationId
+    user: str
+    team: str
+    placements: tuple[Placement, ...]
+    python: str
+    mounts: tuple[Mount, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
