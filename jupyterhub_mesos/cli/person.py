@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import requests
-import websocket
+from websockets.sync.client import ClientConnection, connect
 
 from jupyterhub_mesos.errors import CapacityError, NotAuthenticated, Unavailable
 
@@ -169,16 +169,11 @@ class Person:
         self, kernel: str, content: Mapping[str, Any], on_output: Callable[[Output], None]
     ) -> None:
         url = f"{self._server_url}api/kernels/{kernel}/channels".replace("http", "ws", 1)
-        channel = websocket.create_connection(
-            url, timeout=CELL_SECONDS, header=[f"Authorization: token {self.token}"]
-        )
-        try:
+        with connect(url, additional_headers=self._authorization, max_size=None) as channel:
             for number, cell in enumerate(content["cells"], 1):
                 if cell["cell_type"] == "code":
                     for text in _run_cell(channel, number, "".join(cell["source"])):
                         on_output(Output(number, text))
-        finally:
-            channel.close()
 
     @property
     def _server_url(self) -> str:
@@ -188,7 +183,7 @@ class Person:
         return self._checked(self.browser.get(url, timeout=CALL_SECONDS))
 
     def _checked(self, answer: requests.Response) -> requests.Response:
-        if answer.status_code >= requests.codes.bad_request:
+        if not answer.ok:
             raise Unavailable(
                 f"{answer.request.method} {urlsplit(answer.url).path} as {self.name} was answered "
                 f"{answer.status_code}: {answer.text[:2000]}"
@@ -205,12 +200,12 @@ class Person:
         return str(max(fitting, key=lambda cookie: len(cookie.path)).value)
 
 
-def _run_cell(channel: websocket.WebSocket, number: int, code: str) -> Iterator[str]:
+def _run_cell(channel: ClientConnection, number: int, code: str) -> Iterator[str]:
     """Execute one cell; yield what it prints, return when the kernel is idle again."""
     message_id = uuid.uuid4().hex
     channel.send(json.dumps(_execute_request(message_id, code)))
     while True:
-        message = json.loads(channel.recv())
+        message = json.loads(channel.recv(CELL_SECONDS))
         if message.get("parent_header", {}).get("msg_id") != message_id or message["channel"] != "iopub":
             continue
         kind, content = message["msg_type"], message["content"]
