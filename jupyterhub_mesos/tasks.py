@@ -78,6 +78,8 @@ class TaskSpec:
     file that only the task's account can read, and never logs it. `argv`,
     `env` and `workdir` may use `{task}` for the task's own folder and
     `{home}` for the owner's home, as the task sees them; `{{` stands for `{`.
+    `groups` are the node's group ids that the task belongs to besides its
+    account's own, so that members of a team can write each other's files.
     """
 
     id: TaskId
@@ -94,6 +96,7 @@ class TaskSpec:
     mounts: tuple[Mount, ...] = ()
     workdir: str = "{home}"
     stop_grace_seconds: float = STOP_GRACE_SECONDS
+    groups: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ class TaskContext:
     """What a workload's plan needs besides its payload, the same on every backend.
 
     `env` is what every task of the team gets (the lake's URIs); `python` is the
-    interpreter in which our own modules run on the node.
+    interpreter in which our own modules run on the node; `groups` goes into
+    each `TaskSpec` (the team's group id).
     """
 
     allocation_id: AllocationId
@@ -126,3 +130,4 @@ class TaskContext:
     python: str
     mounts: tuple[Mount, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[int, ...] = ()
