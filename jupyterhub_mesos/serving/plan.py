@@ -1,0 +1,59 @@
+"""The plan of a serving workload: which task a backend has to run for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from jupyterhub_mesos.tasks import Endpoint, TaskContext, TaskSpec, task_id
+
+if TYPE_CHECKING:  # pydantic's models of the whole API cost the model server 8 MiB that it never needs
+    from jupyterhub_mesos.wire import ServingPayload
+    from jupyterhub_mesos_quota.resources import Resources
+
+PORTS: Final = ("http",)
+"""What `Backend.reserve` has to reserve before `task` is called."""
+ROLE: Final = "server"
+GENERATION: Final = 1
+"""A model server is never restarted in place: the next start is another allocation."""
+READY_PATH: Final = "/v2/health/ready"
+"""Answers 200 once the bundle is verified and the model loaded, 503 before; it asks for no token."""
+
+
+def task(payload: ServingPayload, ctx: TaskContext, endpoint: Endpoint, *, resources: Resources) -> TaskSpec:
+    """Plan the one task of a model server that listens on `endpoint`'s port `http`."""
+    placement = ctx.placements[0]
+    return TaskSpec(
+        id=task_id(ctx.allocation_id, GENERATION, ROLE, 0),
+        allocation_id=ctx.allocation_id,
+        user=ctx.user,
+        team=ctx.team,
+        node=placement.node,
+        argv=_argv(payload, ctx, endpoint, threads=max(1, resources.cpu_millis // 1000)),
+        resources=resources,
+        endpoint=endpoint,
+        devices=placement.devices,
+        # numpy's own threads would only wait beside onnxruntime's, and each holds a buffer.
+        env={"OPENBLAS_NUM_THREADS": "1", **ctx.env},
+        mounts=ctx.mounts,
+    )
+
+
+def _argv(payload: ServingPayload, ctx: TaskContext, endpoint: Endpoint, *, threads: int) -> tuple[str, ...]:
+    ref = ("--ref", _escaped(payload.ref)) if payload.ref else ()
+    # -P: a numpy.py in the owner's home must not be taken for numpy.
+    return (
+        *(ctx.python, "-P", "-m", "jupyterhub_mesos.serving"),
+        *("--bundle", _in_home(payload.bundle), *ref),
+        *("--name", payload.name, "--threads", str(threads)),
+        *("--host", endpoint.host, "--port", str(endpoint.ports["http"])),
+    )
+
+
+def _in_home(path: str) -> str:
+    if path == "~" or path.startswith("~/"):
+        return "{home}" + _escaped(path[1:])
+    return _escaped(path)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{")
