@@ -1,0 +1,145 @@
+"""What the demo and the end-to-end tests look at: requests, processes, git, a model's answers.
+
+Each probe raises `StepFailed` with what it saw where that is not what has to be.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import psutil
+import requests
+
+from jupyterhub_mesos.client import Client
+from jupyterhub_mesos.errors import CapacityError
+from jupyterhub_mesos.wire import AllocationView, RequestView
+from jupyterhub_mesos_quota.model import AllocationState, RequestStatus
+
+START_SECONDS: Final = 60.0
+"""A granted notebook answers well within this on two busy cores."""
+
+MODEL_NAME: Final = "digits"
+
+
+class StepFailed(CapacityError):
+    """What a step of the demo saw is not what has to be."""
+
+    code = "step-failed"
+
+
+def expect(holds: bool, sentence: str) -> None:
+    """Raise `StepFailed` with `sentence` unless it holds."""
+    if not holds:
+        raise StepFailed(sentence)
+
+
+def wait_until(
+    client: Client, request_id: str, what: str, holds: Callable[[RequestView], bool]
+) -> RequestView:
+    """Ask for a request until `holds` says yes; raise `StepFailed` with its last view after the deadline."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        view = client.request(request_id)
+        if holds(view):
+            return view
+        if time.monotonic() > deadline:
+            raise StepFailed(f"{what} did not happen within {START_SECONDS:g} s: {view.model_dump_json()}")
+        time.sleep(0.1)
+
+
+def is_running(view: RequestView) -> bool:
+    """Whether the request's allocation runs."""
+    return view.allocation is not None and view.allocation.state == AllocationState.RUNNING
+
+
+def is_over(view: RequestView) -> bool:
+    """Whether nothing will come of the request any more and nothing is held."""
+    return view.status in {RequestStatus.ENDED, RequestStatus.WITHDRAWN}
+
+
+def allocation_of(view: RequestView) -> AllocationView:
+    """Return what the request holds; raise `StepFailed` where it holds nothing."""
+    if view.allocation is None:
+        raise StepFailed(f"request {view.id} holds no allocation: {view}")
+    return view.allocation
+
+
+def held_out(dataset: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the images (n x 64, float32 in 0..1) and labels (n,) that no worker trains on.
+
+    The same fifth as in `examples/digits.ipynb`: every fifth image.
+    """
+    with np.load(dataset, allow_pickle=False) as data:
+        images = (data["images"].reshape(len(data["target"]), -1) / 16.0).astype(np.float32)
+        return images[::5], data["target"][::5]
+
+
+def infer(session: requests.Session, url: str, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Send a batch to a model server (Open Inference Protocol v2) and return its labels (n,)."""
+    base = url.rstrip("/")
+    model = session.get(f"{base}/v2/models/{MODEL_NAME}", timeout=START_SECONDS)
+    expect(model.ok, f"the model server describes no model: {model.status_code} {model.text[:500]}")
+    name = model.json()["inputs"][0]["name"]
+    tensor = {"name": name, "shape": list(images.shape), "datatype": "FP32", "data": images.ravel().tolist()}
+    answer = session.post(
+        f"{base}/v2/models/{MODEL_NAME}/infer", json={"inputs": [tensor]}, timeout=START_SECONDS
+    )
+    expect(answer.ok, f"the model server answered {answer.status_code}: {answer.text[:500]}")
+    outputs = {output["name"]: output for output in answer.json()["outputs"]}
+    labels = next(output for output in outputs.values() if output["datatype"] == "INT64")
+    return np.asarray(labels["data"], dtype=np.int64)
+
+
+def worker_process(allocation: AllocationView, index: int) -> int:
+    """Find the process of the job's worker `index` in the process table, by its environment."""
+    running = [task for task in allocation.tasks if task.index == index and task.state == "running"]
+    expect(bool(running), f"worker {index} does not run: {allocation.tasks}")
+    generation = str(running[0].generation)
+    for process in psutil.process_iter():
+        try:
+            environment, command = process.environ(), process.cmdline()
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            continue
+        wanted = {"JOB_INDEX": str(index), "JOB_GENERATION": generation}
+        if wanted.items() <= environment.items() and any(word.endswith("train.py") for word in command):
+            return process.pid
+    raise StepFailed(f"the process of worker {index} is not in the process table")
+
+
+def task_processes(state: Path) -> list[str]:
+    """Return the command lines of processes that belong to a task of this state folder."""
+    folder = str(state / "local" / "tasks")
+    found: list[str] = []
+    for process in psutil.process_iter():
+        try:
+            command = process.cmdline()
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            continue
+        if any(folder in word for word in command):
+            found.append(" ".join(command)[:200])
+    return found
+
+
+def newest_tag(repository: Path) -> str:
+    """Return the newest version tag of the model in a bare repository."""
+    tags = git("-C", str(repository), "tag", "--list", f"{MODEL_NAME}/v*", "--sort=-version:refname").split()
+    expect(bool(tags), f"no version of {MODEL_NAME} was pushed to {repository}")
+    return tags[0]
+
+
+def git(*args: str) -> str:
+    """Run git on repositories that other accounts may own; raise `StepFailed` with its words."""
+    program = shutil.which("git")
+    if program is None:
+        raise StepFailed("git is not installed: apt-get install git")
+    done = subprocess.run(
+        [program, "-c", "safe.directory=*", *args], capture_output=True, text=True, check=False
+    )
+    expect(done.returncode == 0, f"git {' '.join(args)}: {done.stderr.strip()}")
+    return done.stdout
