@@ -1,0 +1,34 @@
+# Two commands:  make demo  and  make test.  Both set up what they need, once, in .venv.
+#   PYTHON=/path/to/python3.12   the interpreter to use (>= 3.11); the first fitting one by default
+#   ARGS=...                     passed on, for instance  make demo ARGS=--exit  or  make test ARGS="tests/quota -x"
+.DEFAULT_GOAL := help
+.PHONY: help set-up demo test lint clean
+.SILENT:
+
+RUN := .venv/bin/python -m
+
+help:
+	echo "make demo   sets up, starts hub and capacity service, runs the main job, serves until Ctrl-C"
+	echo "            (ARGS=--exit ends after the job)"
+	echo "make test   sets up and runs all tests (ARGS=... goes to pytest)"
+	echo "make lint   formatting, lint, types and layers"
+	echo "make clean  removes what set-up, demo and tests made"
+
+set-up:
+	sh scripts/set-up.sh
+
+demo: set-up
+	$(RUN) jupyterhub_mesos.cli demo $(ARGS)
+
+test: set-up
+	sh scripts/test.sh $(ARGS)
+
+lint: set-up
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) pyright
+	.venv/bin/python .venv/bin/lint-imports
+
+clean:
+	sh scripts/clean.sh
