@@ -1,0 +1,11 @@
+"""What an operator writes (teams.yaml, profiles.yaml), with the line of everything that is wrong.
+
+Both files become messages of `wire.py`; the team tree is validated by the
+decision core, so that a file, the API and the ledger hold the same rules.
+"""
+
+from jupyterhub_mesos.configuration.document import InvalidFile, Problem
+from jupyterhub_mesos.configuration.profiles import load_profiles
+from jupyterhub_mesos.configuration.teams import diff_teams, load_teams, team_values
+
+__all__ = ["InvalidFile", "Problem", "diff_teams", "load_profiles", "load_teams", "team_values"]
