@@ -1,0 +1,5 @@
+"""`python -m jupyterhub_mesos.cli`."""
+
+from jupyterhub_mesos.cli.commands import main
+
+raise SystemExit(main())

@@ -1,0 +1,211 @@
+"""The commands, their options and help, and how an error ends one.
+
+Exit codes: 0 it is done, 1 the answer is no (`doctor`, `verify`), 2 it could
+not be done (one line on stderr says why and what to do), 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol, cast
+
+from jupyterhub_mesos.errors import CapacityError
+from jupyterhub_mesos_quota.errors import QuotaError
+
+DEFAULT_STATE: Final = Path(".demo")
+DEFAULT_PORT: Final = 8000
+EXIT_CANNOT: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+_DESCRIPTION: Final = """\
+Jupyter notebooks as a service for many teams on shared CPU and GPU capacity.
+
+Begin with `jupyterhub-mesos doctor`, which says what works on this machine, or
+`jupyterhub-mesos demo`, which shows the whole main job on it."""
+_QUOTA_EPILOG: Final = """\
+The service and who is asking come from --url and --token, or from CAPACITY_URL
+and JUPYTERHUB_API_TOKEN. In a notebook both are there already. A token is made
+on the hub's Token page and needs the scope access:services!service=capacity."""
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class _Adder(Protocol):
+    def add_parser(
+        self,
+        name: str,
+        *,
+        help: str,  # noqa: A002  (argparse's own word)
+        description: str,
+        epilog: str = ...,
+        formatter_class: type[argparse.HelpFormatter] = ...,
+    ) -> argparse.ArgumentParser: ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = parser().parse_args(arguments)
+    try:
+        return cast("Command", args.run)(args)
+    except (CapacityError, QuotaError) as error:
+        print(f"jupyterhub-mesos: {error}", file=sys.stderr)
+        return EXIT_CANNOT
+    except KeyboardInterrupt:
+        print("jupyterhub-mesos: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader (`| head`) has seen enough; say nothing while Python flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CANNOT
+
+
+def _lazily(module: str, function: str = "run") -> Command:
+    """Name a command's function without importing it."""
+
+    def run(args: argparse.Namespace) -> int:
+        command = getattr(importlib.import_module(f"jupyterhub_mesos.cli.{module}"), function)
+        return cast("Command", command)(args)
+
+    return run
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser; docs/reference/cli.md is checked against it."""
+    top = argparse.ArgumentParser(
+        prog="jupyterhub-mesos",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = cast("_Adder", top.add_subparsers(title="commands", metavar="COMMAND", required=True))
+    _add_demo(commands)
+    _add_up(commands)
+    _add_doctor(commands)
+    _add_quota(commands)
+    _add_verify(commands)
+    _add_version(commands)
+    return top
+
+
+def _add(
+    commands: _Adder, name: str, run: Command | None, help_text: str, *, epilog: str = ""
+) -> argparse.ArgumentParser:
+    added = commands.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if run is not None:
+        added.set_defaults(run=run)
+    return added
+
+
+def _add_demo(commands: _Adder) -> None:
+    demo = _add(
+        commands, "demo", _lazily("demo"), "start everything on this machine and run the main job through it"
+    )
+    demo.add_argument("--exit", action="store_true", help="end after the job instead of serving until Ctrl-C")
+    _add_place(demo)
+
+
+def _add_up(commands: _Adder) -> None:
+    up = _add(
+        commands,
+        "up",
+        _lazily("up"),
+        "start hub, proxy and capacity service on this machine, and serve until Ctrl-C",
+    )
+    _add_place(up)
+    up.add_argument(
+        "--config-dir",
+        type=Path,
+        default=Path("config"),
+        metavar="DIR",
+        help="folder with jupyterhub_config.py, teams.yaml and profiles.yaml (default: %(default)s)",
+    )
+
+
+def _add_place(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--state",
+        type=Path,
+        default=DEFAULT_STATE,
+        metavar="DIR",
+        help="folder for ledger, homes, lake, secrets and logs (default: %(default)s)",
+    )
+    command.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="port on which people reach the hub, on 127.0.0.1 (default: %(default)s)",
+    )
+
+
+def _add_doctor(commands: _Adder) -> None:
+    doctor = _add(
+        commands,
+        "doctor",
+        _lazily("doctor"),
+        "say what works on this machine and what does not, with the cure",
+        epilog="Exits with 0 when the product can run here, with 1 when something needed is missing.",
+    )
+    _add_place(doctor)
+
+
+def _add_quota(commands: _Adder) -> None:
+    quota = _add(commands, "quota", None, "look at the teams' quotas, and change them", epilog=_QUOTA_EPILOG)
+    actions = cast("_Adder", quota.add_subparsers(title="actions", metavar="ACTION", required=True))
+    show = _add(
+        actions,
+        "show",
+        _lazily("quota", "show"),
+        "print each team's guarantee, limit, use, what it borrows and how many requests wait",
+        epilog=_QUOTA_EPILOG,
+    )
+    diff = _add(
+        actions,
+        "diff",
+        _lazily("quota", "diff"),
+        "print what a teams.yaml would change, and change nothing",
+        epilog=_QUOTA_EPILOG,
+    )
+    apply = _add(
+        actions,
+        "apply",
+        _lazily("quota", "apply"),
+        "put a teams.yaml in force and print what it changed; admins only",
+        epilog=_QUOTA_EPILOG,
+    )
+    apply.add_argument("--dry-run", action="store_true", help="change nothing, as `quota diff` does")
+    for action in (diff, apply):
+        action.add_argument("file", type=Path, metavar="FILE", help="a teams.yaml")
+    for action in (show, diff, apply):
+        action.add_argument("--url", help="address of the service (default: CAPACITY_URL)")
+        action.add_argument("--token", help="token of the hub (default: JUPYTERHUB_API_TOKEN)")
+
+
+def _add_verify(commands: _Adder) -> None:
+    verify = _add(
+        commands,
+        "verify",
+        _lazily("verify"),
+        "check a model bundle: every file's checksum, then its test vectors replayed",
+        epilog="Exits with 0 when the bundle is what it says it is; the first step of a model's CI.",
+    )
+    verify.add_argument("directory", type=Path, metavar="DIR", help="folder of the bundle, with bundle.json")
+
+
+def _add_version(commands: _Adder) -> None:
+    _add(commands, "version", _print_version, "print the version of the installed product")
+
+
+def _print_version(_args: argparse.Namespace) -> int:
+    from importlib.metadata import version  # noqa: PLC0415  (slow, and only this command needs it)
+
+    print(version("jupyterhub-mesos"))
+    return 0

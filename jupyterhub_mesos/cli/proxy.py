@@ -1,0 +1,60 @@
+"""Where npm's configurable-http-proxy and its Node.js are on this machine.
+
+The package of that name on PyPI is another program: it breaks websockets and
+buffers streams, so a proxy found on the path counts only where it is a script of Node.js.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+from jupyterhub_mesos.errors import Unavailable
+
+PROXY_NAME: Final = "configurable-http-proxy"
+CURE: Final = "run `make set-up` in the repository, or: npm install -g configurable-http-proxy"
+
+
+class ProxyNotFound(Unavailable):
+    """There is no proxy, or no Node.js to run it."""
+
+    code = "proxy-not-found"
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(f"{missing} is not found on this machine: {CURE}")
+
+
+def proxy_command(prefix: Path = Path(sys.prefix)) -> tuple[str, str]:
+    """Return the argv that starts the proxy: Node.js and the script.
+
+    What the set-up put beside our interpreter goes before what is on the path.
+    Raises `ProxyNotFound`.
+    """
+    script = _script(prefix)
+    if script is None:
+        raise ProxyNotFound(f"npm's {PROXY_NAME}")
+    node = _executable(prefix / "bin" / "node") or shutil.which("node") or shutil.which("nodejs")
+    if node is None:
+        raise ProxyNotFound("Node.js, which runs the proxy,")
+    return node, str(script)
+
+
+def _script(prefix: Path) -> Path | None:
+    own = prefix / "lib" / PROXY_NAME / "node_modules" / ".bin" / PROXY_NAME
+    if own.is_file():
+        return own
+    found = shutil.which(PROXY_NAME)
+    if found is None or not _is_node_script(Path(found)):
+        return None
+    return Path(found).resolve()
+
+
+def _is_node_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b"node" in file.readline(256)
+
+
+def _executable(path: Path) -> str | None:
+    return shutil.which(str(path))

@@ -1,0 +1,120 @@
+"""`quota show | diff | apply`: the teams' quotas through the service, and their table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from jupyterhub_mesos.client import Client
+from jupyterhub_mesos.configuration import load_teams
+from jupyterhub_mesos.wire import BoundsModel, ResourcesModel, TeamChange, TeamUseView
+from jupyterhub_mesos_quota.resources import (
+    CPU_MILLIS,
+    MEM_MIB,
+    AmountName,
+    Flavor,
+    accelerator,
+    describe_amount,
+)
+
+HEADINGS = ("team", "guarantee", "limit", "used", "borrowed", "waiting")
+
+
+def show(args: argparse.Namespace) -> int:
+    """Print every team that the asker may see."""
+    view = _client(args).teams()
+    if not view.teams:
+        print("You may see no team: ask an admin to map one of your groups to a team.")
+        return 0
+    print("\n".join(table(view.teams)))
+    return 0
+
+
+def diff(args: argparse.Namespace) -> int:
+    """Print what a teams.yaml would change; the service changes nothing."""
+    return _edit(args, is_dry_run=True)
+
+
+def apply(args: argparse.Namespace) -> int:
+    """Put a teams.yaml in force, or with `--dry-run` only say what it would change."""
+    return _edit(args, is_dry_run=args.dry_run)
+
+
+def _edit(args: argparse.Namespace, *, is_dry_run: bool) -> int:
+    teams = load_teams(args.file)  # first, so that a wrong file is told with its lines
+    edit = _client(args).put_teams(teams, dry_run=is_dry_run)
+    print("\n".join(differences(edit.changes)))
+    if not edit.changes:
+        print(f"{args.file} is what is in force (revision {edit.revision}): nothing to change.")
+    elif edit.is_applied:
+        print(f"In force as revision {edit.revision}.")
+    else:
+        print(f"Nothing was changed. To put it in force: jupyterhub-mesos quota apply {args.file}")
+    return 0
+
+
+def _client(args: argparse.Namespace) -> Client:
+    """Reach the service as the options say, else as the environment does."""
+    given = {"CAPACITY_API_URL": args.url, "JUPYTERHUB_API_TOKEN": args.token}
+    return Client.from_environment({**os.environ, **{name: text for name, text in given.items() if text}})
+
+
+# ---- tables ---------------------------------------------------------------------------------------
+
+
+def table(teams: Sequence[TeamUseView]) -> Iterator[str]:
+    """Lay the teams out in lines, children under their parents."""
+    rows = [
+        (
+            "  " * depth + view.id,
+            _amounts(view.team.guarantee) or "nothing",
+            _amounts(view.team.limit) or "unlimited",
+            _amounts(view.used) or "nothing",
+            _amounts(view.borrowed) or "nothing",
+            str(view.waiting),
+        )
+        for depth, view in _in_tree_order(teams)
+    ]
+    return _columns((HEADINGS, *rows))
+
+
+def differences(changes: Iterable[TeamChange]) -> Iterator[str]:
+    """Lay the changes out in lines, one per field that changes."""
+    return _columns([(change.team, change.field, change.before, "->", change.after) for change in changes])
+
+
+def _in_tree_order(teams: Sequence[TeamUseView]) -> Iterator[tuple[int, TeamUseView]]:
+    """Yield each team with its depth; a team whose parent may not be seen stands at the top."""
+    by_id = {view.id: view for view in teams}
+    children: dict[str | None, list[TeamUseView]] = {}
+    for view in teams:
+        parent = view.team.parent if view.team.parent in by_id else None
+        children.setdefault(parent, []).append(view)
+
+    def under(parent: str | None, depth: int) -> Iterator[tuple[int, TeamUseView]]:
+        for view in children.get(parent, []):
+            yield depth, view
+            yield from under(view.id, depth + 1)
+
+    return under(None, 0)
+
+
+def _amounts(model: ResourcesModel | BoundsModel) -> str:
+    named: Mapping[AmountName, int | str] = {
+        CPU_MILLIS: model.cpu_millis,
+        MEM_MIB: model.mem_mib,
+        **{accelerator(Flavor(flavor)): count for flavor, count in model.accelerators.items()},
+    }
+    is_bound = isinstance(model, BoundsModel)  # where no word is no bound, and 0 is one
+    return ", ".join(
+        describe_amount(name, amount)
+        for name, amount in named.items()
+        if isinstance(amount, int) and (amount or is_bound)
+    )
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
