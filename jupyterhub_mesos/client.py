@@ -1,0 +1,212 @@
+"""The capacity service's REST API for scripts and notebooks: typed, synchronous, standard library only.
+
+```python
+from jupyterhub_mesos.client import Client
+client = Client.from_environment()          # inside a notebook: with the notebook's own token
+for event in client.progress(request_id, follow=True):
+    print(event.data)
+```
+
+Every method raises the tree of `jupyterhub_mesos.errors`, with the service's own sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar
+from urllib.parse import quote, urlencode
+
+from jupyterhub_mesos.client_http import Transport
+from jupyterhub_mesos.errors import InvalidInput, Unavailable
+from jupyterhub_mesos.wire import (
+    API_PREFIX,
+    CapacityView,
+    LogView,
+    ProgressEvent,
+    ProgressView,
+    RequestPage,
+    RequestSubmission,
+    RequestView,
+    TaskView,
+    TeamsEdit,
+    TeamsModel,
+    TeamsView,
+    Wire,
+)
+from jupyterhub_mesos_quota.model import RequestStatus
+
+CALL_SECONDS: Final = 30.0
+"""One call's time-out: a loaded service answers within a second."""
+POLL_SECONDS: Final = 0.5
+"""Between two looks at something that is followed."""
+OVER: Final = frozenset({RequestStatus.ENDED, RequestStatus.WITHDRAWN})
+
+_W = TypeVar("_W", bound=Wire)
+_SERVICE_PATH: Final = "/services/capacity"
+
+
+def is_over(view: RequestView) -> bool:
+    """Whether nothing will come of the request any more."""
+    return view.status in OVER
+
+
+class Client:
+    """The service at `url` (with its prefix, without `/api/v1`), as the owner of `token`."""
+
+    def __init__(self, url: str, token: str, *, call_seconds: float = CALL_SECONDS) -> None:
+        self._transport = Transport(url.rstrip("/") + API_PREFIX, token, call_seconds)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Client:
+        """Build a client from `JUPYTERHUB_API_TOKEN` and `CAPACITY_API_URL` (or `CAPACITY_URL`).
+
+        Without an address, that of the hub's proxy is tried, from `JUPYTERHUB_PUBLIC_HUB_URL` or
+        `JUPYTERHUB_API_URL`. Raises `InvalidInput` naming the variable that is missing.
+        """
+        env = os.environ if environ is None else environ
+        token = env.get("JUPYTERHUB_API_TOKEN", "")
+        if not token:
+            raise InvalidInput(
+                "JUPYTERHUB_API_TOKEN is not set, so the service would not know you: run this in a notebook "
+                "that the hub started, or set it to a token made on the hub's token page"
+            )
+        return cls(_service_url(env), token)
+
+    # ---- requests
+
+    def submit(self, submission: RequestSubmission) -> RequestView:
+        """Ask for a workload; it runs or waits when this returns."""
+        return self._post("/requests", submission, RequestView)
+
+    def request(self, request_id: str) -> RequestView:
+        """Return one request as it is now."""
+        return self._get(f"/requests/{quote(request_id, safe='')}", RequestView)
+
+    def requests(self, **filters: str) -> Iterator[RequestView]:
+        """Yield requests, newest first; `filters` are the API's: `user`, `team`, `status`, `kind`."""
+        query = dict(filters)
+        while True:
+            page = self._get("/requests", RequestPage, query)
+            yield from page.items
+            if page.next_cursor is None:
+                return
+            query["cursor"] = page.next_cursor
+
+    def end(self, request_id: str) -> None:
+        """Ask for the request's end: withdrawn if it waits, stopped if it runs. Returns before it is gone."""
+        self._transport.call("DELETE", f"/requests/{quote(request_id, safe='')}")
+
+    def wait(
+        self,
+        request_id: str,
+        *,
+        until: Callable[[RequestView], bool] = is_over,
+        seconds: float | None = None,
+    ) -> RequestView:
+        """Look at the request until `until` holds; return it. A request that is over ends the wait too.
+
+        Raises `Unavailable` when `seconds` have passed first.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            view = self.request(request_id)
+            if until(view) or is_over(view):
+                return view
+            if deadline is not None and time.monotonic() > deadline:
+                raise Unavailable(f"request {request_id} is still {view.status} after {seconds:g} s")
+            time.sleep(POLL_SECONDS)
+
+    # ---- what it says
+
+    def logs(self, request_id: str, *, task: str | None = None, follow: bool = False) -> Iterator[str]:
+        """Yield the output of one task, or of every task of the request one after the other.
+
+        `follow` goes on until each task is gone and read.
+        """
+        tasks = [task] if task is not None else [known.id for known in self.tasks(request_id)]
+        for name in tasks:
+            yield from self._log(request_id, name, follow=follow)
+
+    def tasks(self, request_id: str) -> tuple[TaskView, ...]:
+        """Return the tasks of the request's newest allocation, by generation, role and index."""
+        allocation = self.request(request_id).allocation
+        found = allocation.tasks if allocation else ()
+        return tuple(sorted(found, key=lambda task: (task.generation, task.role, task.index)))
+
+    def _log(self, request_id: str, task: str, *, follow: bool) -> Iterator[str]:
+        offset = 0
+        while True:
+            path = f"/requests/{quote(request_id, safe='')}/logs"
+            piece = self._get(path, LogView, {"task": task, "offset": str(offset)})
+            if piece.text:
+                yield piece.text
+            is_stuck = piece.next_offset <= offset
+            if piece.is_complete or (is_stuck and not follow):
+                return
+            offset = max(offset, piece.next_offset)
+            if is_stuck:
+                time.sleep(POLL_SECONDS)
+
+    def progress(self, request_id: str, *, follow: bool = False, after: int = 0) -> Iterator[ProgressEvent]:
+        """Yield what the job's tasks printed as progress, in order; `follow` goes on until it is over."""
+        while True:
+            is_last = not follow or is_over(self.request(request_id))  # asked first: nothing is missed
+            view = self._progress(request_id, after)
+            yield from view.events
+            if is_last and not view.events:
+                return
+            if not view.events:
+                time.sleep(POLL_SECONDS)
+            after = view.next_after
+
+    def _progress(self, request_id: str, after: int) -> ProgressView:
+        path = f"/requests/{quote(request_id, safe='')}/progress"
+        return self._get(path, ProgressView, {"after": str(after)})
+
+    # ---- capacity and teams
+
+    def capacity(self) -> CapacityView:
+        """Return what there is, what is free and how many wait."""
+        return self._get("/capacity", CapacityView)
+
+    def teams(self) -> TeamsView:
+        """Return the teams that the asker may see, with what they hold."""
+        return self._get("/teams", TeamsView)
+
+    def put_teams(self, teams: TeamsModel, *, dry_run: bool = False) -> TeamsEdit:
+        """Replace the team tree (admins only), or only say what would change."""
+        query = {"dry_run": "true"} if dry_run else {}
+        return TeamsEdit.model_validate_json(
+            self._transport.call("PUT", _with("/teams", query), _body(teams))
+        )
+
+    # ---- the wire
+
+    def _get(self, path: str, model: type[_W], query: Mapping[str, str] | None = None) -> _W:
+        return model.model_validate_json(self._transport.call("GET", _with(path, query or {})))
+
+    def _post(self, path: str, message: Wire, model: type[_W]) -> _W:
+        return model.model_validate_json(self._transport.call("POST", path, _body(message)))
+
+
+def _with(path: str, query: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _body(message: Wire) -> bytes:
+    return message.model_dump_json(exclude_unset=True).encode()
+
+
+def _service_url(env: Mapping[str, str]) -> str:
+    for name in ("CAPACITY_API_URL", "CAPACITY_URL"):
+        if env.get(name):
+            return env[name].removesuffix(API_PREFIX)
+    for name, ending in (("JUPYTERHUB_PUBLIC_HUB_URL", "/hub"), ("JUPYTERHUB_API_URL", "/hub/api")):
+        if env.get(name):
+            return env[name].rstrip("/").removesuffix(ending) + _SERVICE_PATH
+    raise InvalidInput(
+        "CAPACITY_API_URL is not set, so there is no address to ask: set it to the capacity service's "
+        f"(for instance http://127.0.0.1:8000{_SERVICE_PATH})"
+    )

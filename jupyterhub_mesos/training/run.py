@@ -1,0 +1,123 @@
+"""A job that was handed off, as its notebook sees it: follow it, read it, cancel it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from jupyterhub_mesos.client import Client, is_over
+from jupyterhub_mesos.errors import WorkloadError
+from jupyterhub_mesos.wire import Job, ProgressEvent, RequestView
+from jupyterhub_mesos_quota.model import RequestStatus
+
+TAIL_LINES: Final = 20
+"""How much of a failed job's log its error shows."""
+
+Metrics = dict[str, float | None]
+
+
+def say(line: str) -> None:
+    """Print a line at once: a notebook shows it while the cell runs."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+@dataclass(slots=True)
+class TrainingRun:
+    """A training request and what its workers said so far; `history` grows while it is followed."""
+
+    client: Client
+    id: str
+    job: Job
+    history: list[ProgressEvent] = field(default_factory=list[ProgressEvent])
+
+    @property
+    def request(self) -> RequestView:
+        """The request as it is now."""
+        return self.client.request(self.id)
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The folder of the job's checkpoint, as the owner sees it."""
+        return self.job.checkpoint_uri
+
+    @property
+    def metrics(self) -> Metrics:
+        """The newest value of each metric that the first worker printed."""
+        self.history[:] = self.client.progress(self.id)
+        newest: Metrics = {}
+        for event in self.history:
+            if event.index == 0:
+                newest.update(_metrics(event))
+        return newest
+
+    def logs(self, *, follow: bool = False) -> Iterator[str]:
+        """Yield the output of the job's tasks, one after the other."""
+        return self.client.logs(self.id, follow=follow)
+
+    def cancel(self) -> None:
+        """End the job, or withdraw it from the queue; returns before it is gone."""
+        self.client.end(self.id)
+
+    def wait(self, report: Callable[[str], None] = say) -> TrainingRun:
+        """Follow the job to its end, a line for each thing that happens.
+
+        Raises `WorkloadError` with the end of the log when it failed or was stopped.
+        """
+        try:
+            self._wait_for_room(report)
+            self.history.clear()
+            for event in self.client.progress(self.id, follow=True):
+                self.history.append(event)
+                report(line_of(event))
+        except KeyboardInterrupt:
+            report(
+                f"no longer followed; job {self.job.name} goes on. Client().end({self.id!r}) would end it."
+            )
+            raise
+        view = self.client.wait(self.id)
+        if view.outcome != "finished":
+            raise WorkloadError(self._failure(view))
+        report(f"job {self.job.name} is finished")
+        return self
+
+    def _wait_for_room(self, report: Callable[[str], None]) -> None:
+        seen = ""
+
+        def has_started(view: RequestView) -> bool:
+            nonlocal seen
+            sentence = view.explanation.sentence if view.explanation else ""
+            if view.status is RequestStatus.QUEUED and sentence and sentence != seen:
+                seen = sentence
+                report(f"waits: {sentence} ({view.page_url})")
+            return view.status is RequestStatus.ACTIVE or is_over(view)
+
+        self.client.wait(self.id, until=has_started)
+
+    def _failure(self, view: RequestView) -> str:
+        log = "".join(self.logs()).splitlines()[-TAIL_LINES:]
+        tail = "\n".join(("", "The end of its log:", *log)) if log else ""
+        return f"job {self.job.name} {view.outcome or view.status}: {view.message or 'no reason given'}{tail}"
+
+
+def line_of(event: ProgressEvent) -> str:
+    """Spell one line of progress for people."""
+    data = event.data
+    parts = [
+        f"generation {event.generation}, worker {event.index}: epoch {data.get('epoch')}/{data.get('of')}"
+    ]
+    if data.get("resumed_from") is not None:
+        parts.append(f"resumed after epoch {data['resumed_from']}")
+    parts += [f"{name} {_number(value)}" for name, value in _metrics(event).items()]
+    return ", ".join(parts)
+
+
+def _metrics(event: ProgressEvent) -> Metrics:
+    metrics = event.data.get("metrics")
+    return cast("Metrics", metrics) if isinstance(metrics, dict) else {}
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
