@@ -1,1 +1,33 @@
-"""From a model object to a checked, versioned bundle in git."""
+"""From a model object to a checked, versioned bundle in git.
+
+The names load on first use: the model server reads bundles with `bundle`,
+`integrity`, `runtime` and `git` alone, and must not pay for scikit-learn.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from jupyterhub_mesos.export.bundle import BundleManifest
+    from jupyterhub_mesos.export.publish import Published, push_bundle
+    from jupyterhub_mesos.export.steps import Export, export
+    from jupyterhub_mesos.export.verification import verify
+
+__all__ = ["BundleManifest", "Export", "Published", "export", "push_bundle", "verify"]
+
+_HOMES: Final = {
+    "BundleManifest": "bundle",
+    "Export": "steps",
+    "Published": "publish",
+    "export": "steps",
+    "push_bundle": "publish",
+    "verify": "verification",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,26 @@
+"""`python -m jupyterhub_mesos.export DIRECTORY` verifies a bundle: exit code 0 when it holds, 1 when not."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from jupyterhub_mesos.errors import CapacityError
+from jupyterhub_mesos.export.verification import say, verify
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Verify the bundle named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m jupyterhub_mesos.export", description=__doc__)
+    parser.add_argument("directory", help="the folder that holds bundle.json")
+    arguments = parser.parse_args(argv)
+    try:
+        verify(arguments.directory)
+    except CapacityError as error:
+        say(f"no  {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

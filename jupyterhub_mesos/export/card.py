@@ -1,0 +1,79 @@
+"""The model card: a bundle's manifest in a person's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from jupyterhub_mesos.export.bundle import BundleManifest, Lineage, Tensor
+
+
+def card(manifest: BundleManifest) -> str:
+    """Write MODEL_CARD.md."""
+    return (
+        "\n".join([*_head(manifest), *_quality(manifest), *_origin(manifest.lineage), *_use(manifest)]) + "\n"
+    )
+
+
+def _head(manifest: BundleManifest) -> Iterator[str]:
+    made = datetime.fromtimestamp(manifest.created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    yield f"# {manifest.name} v{manifest.version}"
+    yield ""
+    if manifest.description:
+        yield manifest.description
+        yield ""
+    yield f"A {manifest.model_type} ({manifest.framework}) as ONNX,"
+    yield f"exported {made} by {_code(manifest.author)}"
+    yield f"of team {_code(manifest.team)}." if manifest.team else "of no team."
+    yield ""
+    yield "| tensor | name | datatype | shape (-1: any) |"
+    yield "| --- | --- | --- | --- |"
+    yield from _tensors("input", manifest.inputs)
+    yield from _tensors("output", manifest.outputs)
+    yield ""
+
+
+def _tensors(side: str, tensors: Iterable[Tensor]) -> Iterator[str]:
+    for tensor in tensors:
+        yield f"| {side} | {_code(tensor.name)} | {tensor.datatype} | {list(tensor.shape)} |"
+
+
+def _quality(manifest: BundleManifest) -> Iterator[str]:
+    parity = manifest.parity
+    yield "## Quality"
+    yield ""
+    yield f"- Against the original on {parity.rows} rows: {parity.differing_labels} labels differ,"
+    yield f"  the largest difference is {parity.largest_difference:.3g} (at most {parity.tolerance:g})."
+    for name, value in manifest.metrics.items():
+        yield f"- {_code(name)}: {value:.6g}"
+    yield ""
+
+
+def _origin(lineage: Lineage) -> Iterator[str]:
+    yield "## Where it came from"
+    yield ""
+    if notebook := lineage.notebook:
+        at = f"commit {notebook.commit[:12]}" if notebook.commit else "no git repository"
+        changed = ", with changes that are not committed" if notebook.is_dirty else ""
+        yield f"- Notebook {_code(notebook.path)} ({at}{changed}; sha256 {notebook.sha256[:12]}…)."
+    if job := lineage.job:
+        yield f"- Training job {_code(job.request_id)}, generation {job.generation}."
+    for data in lineage.lake:
+        yield f"- Data {_code(data.uri)}, {data.size_bytes} bytes (sha256 {data.sha256[:12]}…)."
+    main = ("scikit-learn", "skl2onnx", "onnx", "numpy")
+    versions = (f"{name} {lineage.environment[name]}" for name in main if name in lineage.environment)
+    yield f"- Python {lineage.python}, {', '.join(versions)}; all versions are in `bundle.json`."
+    yield ""
+
+
+def _use(manifest: BundleManifest) -> Iterator[str]:
+    yield "## Use"
+    yield ""
+    yield "```"
+    yield f"python -m jupyterhub_mesos.export {manifest.path}                      # is it whole?"
+    yield f"python -m jupyterhub_mesos.serving --bundle {manifest.path} --name {manifest.name} --port 8080"
+    yield "```"
+
+
+def _code(text: str) -> str:
+    return "`" + text.replace("`", "'").replace("|", "/").replace("\n", " ") + "`"

@@ -1,0 +1,169 @@
+"""Publish a bundle: one commit on `main` and one tag `NAME/vN`, both or neither."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jupyterhub_mesos.errors import Conflict, InvalidInput, WorkloadError
+from jupyterhub_mesos.export.bundle import MANIFEST, BundleManifest, sha256_of
+from jupyterhub_mesos.export.git import Git, GitError, Remote, find_remote, refs, scratch_repository
+from jupyterhub_mesos.export.integrity import check_files
+from jupyterhub_mesos.export.recipes import write_rendered
+
+BRANCH: Final = "main"
+ATTEMPTS: Final = 8
+"""As many exports of one team may push at the same moment; each attempt lets at least one of them through."""
+
+_OVERTAKEN: Final = (
+    "non-fast-forward",
+    "fetch first",
+    "already exists",
+    "stale info",
+    "cannot lock ref",
+    "failed to update ref",
+    "failed to lock",
+    "incorrect old value",
+    "reference already exists",
+    "File exists",
+)
+"""What git says when somebody else pushed first; everything else is a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where a bundle stands now; `attempts` counts the pushes it took."""
+
+    remote: str
+    tag: str
+    version: int
+    commit: str
+    path: str
+    attempts: int
+
+
+def next_version(name: str, remote: str) -> int:
+    """Ask the remote which version of `name` comes next (another export may take it first)."""
+    where = find_remote(remote)
+    with scratch_repository(where) as git:
+        return max(_versions(git, name), default=0) + 1
+
+
+def push_bundle(directory: Path | str, remote: str, *, version: int | None = None) -> Published:
+    """Publish the bundle in `directory`, or resume what was refused or cut off before.
+
+    A bundle whose version was taken meanwhile takes the next one, unless
+    `version` asks for that very one (then Conflict). A bundle that stands
+    there already is only reported. Raises WorkloadError with the remote's own
+    words when it refuses; nothing is published then and `directory` is kept.
+    """
+    folder = Path(directory).expanduser()
+    manifest = check_files(folder)
+    where = find_remote(remote)
+    for attempt in range(1, ATTEMPTS + 1):
+        with scratch_repository(where, author=manifest.author) as git:
+            known = _known(git, folder, manifest)
+            if known is not None:
+                return _published(where, manifest, known, attempt - 1)
+            manifest = _numbered(git, folder, manifest, version)
+            commit = _commit(git, folder, manifest)
+            if _push(git, where, folder, manifest.tag):
+                return _published(where, manifest, commit, attempt)
+    raise Conflict(
+        f"{where}: others pushed first {ATTEMPTS} times; the bundle is kept in {folder}: "
+        f"push it with push_bundle({str(folder)!r}, {str(where)!r})"
+    )
+
+
+def _published(where: Remote, manifest: BundleManifest, commit: str, attempts: int) -> Published:
+    return Published(str(where), manifest.tag, manifest.version, commit, manifest.path, attempts)
+
+
+def _versions(git: Git, name: str) -> set[int]:
+    pattern = re.compile(rf"refs/tags/{re.escape(name)}/v([1-9][0-9]{{0,8}})")
+    found = (pattern.fullmatch(ref) for ref in refs(git, f"refs/tags/{name}/v*"))
+    return {int(match[1]) for match in found if match}
+
+
+def _known(git: Git, folder: Path, manifest: BundleManifest) -> str | None:
+    """Return the commit of this very bundle where it is published already."""
+    tag = f"refs/tags/{manifest.tag}"
+    if tag not in refs(git, tag):
+        return None
+    git.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", tag)
+    commit = git.run("rev-parse", "FETCH_HEAD^{commit}").strip()
+    ours = git.run("hash-object", "--no-filters", str((folder / MANIFEST).resolve())).strip()
+    try:
+        theirs = git.run("rev-parse", f"{commit}:{manifest.path}/{MANIFEST}").strip()
+    except GitError:
+        return None  # a tag that somebody set by hand, on something else
+    return commit if ours == theirs else None
+
+
+def _numbered(git: Git, folder: Path, manifest: BundleManifest, asked: int | None) -> BundleManifest:
+    taken = _versions(git, manifest.name)
+    if asked is not None and asked in taken:
+        raise Conflict(
+            f"{manifest.name}/v{asked} is published already and a version never changes: "
+            f"ask for v{max(taken) + 1}, or leave the version out"
+        )
+    number = asked or (manifest.version if manifest.version not in taken else max(taken) + 1)
+    if number == manifest.version:
+        return manifest
+    return write_rendered(folder, manifest.model_copy(update={"version": number}))
+
+
+def _commit(git: Git, folder: Path, manifest: BundleManifest) -> str:
+    """Commit the bundle on top of the remote's branch; what else stands there is not even downloaded out."""
+    branch = f"refs/heads/{BRANCH}"
+    if branch in refs(git, branch):
+        git.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", branch)
+        git.run("update-ref", branch, "FETCH_HEAD")
+        git.run("read-tree", "HEAD")
+        git.run("rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--", manifest.path)
+    shutil.copytree(folder, git.work / manifest.path)
+    git.run("add", "--force", "--", manifest.path)
+    git.run("commit", "--quiet", "--message", f"Export {manifest.name} v{manifest.version}")
+    message = f"{manifest.tag}\n\nsha256 of {manifest.path}/{MANIFEST}: {sha256_of(folder / MANIFEST)}"
+    git.run("tag", "--annotate", "--message", message, manifest.tag)
+    return git.run("rev-parse", "HEAD").strip()
+
+
+def _push(git: Git, where: Remote, folder: Path, tag: str) -> bool:
+    """Push branch and tag together; False when somebody was first, WorkloadError when refused."""
+    try:
+        git.run("push", "--atomic", "--porcelain", "origin", f"HEAD:refs/heads/{BRANCH}", f"refs/tags/{tag}")
+    except GitError as error:
+        if any(words in error.words for words in _OVERTAKEN) and "hook declined" not in error.words:
+            return False
+        raise WorkloadError(
+            f"{where} refused {tag}, nothing was published: {_refusal(error.words)}. The bundle is kept in "
+            f"{folder}: push it again with push_bundle({str(folder)!r}, {str(where)!r})"
+        ) from error
+    return True
+
+
+def _refusal(words: str) -> str:
+    said = [line.removeprefix("remote:").strip() for line in words.splitlines() if line.startswith("remote:")]
+    return " ".join(line for line in said if line) or words
+
+
+def author() -> str:
+    """Say who exports: the hub's user, or the account's name."""
+    return os.environ.get("JUPYTERHUB_USER") or os.environ.get("USER") or "jupyter"
+
+
+def check_version(version: int | str | None) -> int | None:
+    """Read a version that a person asked for: `3` or `"v3"`."""
+    if version is None:
+        return None
+    text = str(version).removeprefix("v")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise InvalidInput(
+            f"{version!r} is not a version: versions are v1, v2, v3 …; leave it out for the next"
+        )
+    return int(text)
