@@ -92,7 +92,7 @@ def read(path: Path) -> Document:
     """Read a YAML file; raise `InvalidFile` where it is no YAML, note duplicate keys as problems."""
     document = Document(path)
     try:
-        node = _compose(_text(path))
+        node = yaml.SafeLoader(_text(path)).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = mark.line + 1 if mark else 1
@@ -118,14 +118,6 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InvalidFile(path, [Problem(line, "", "this is no UTF-8: save it as UTF-8")]) from error
-
-
-def _compose(text: str) -> Node | None:
-    loader = yaml.SafeLoader(text)
-    try:
-        return cast("Node | None", loader.get_single_node())
-    finally:
-        loader.dispose()
 
 
 def _value(node: Node, place: Place, document: Document) -> object:
