@@ -21,7 +21,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -120,13 +120,21 @@ class StateFolder:
             ) from error
 
     def choose_ports(self, public: int | None = None, pick: Callable[[], int] | None = None) -> Ports:
-        """Return the ports, choosing free ones (or `public` as asked) on the first call only."""
+        """Return the ports: free ones, chosen once; `public`, where given and not 0, replaces the public one."""
         path = self.root / "ports.json"
         if not path.exists():
             free = list(_distinct(pick or _free_port, 4))
-            chosen = Ports(public or free[0], *free[1:])
-            _create_once(path, json.dumps(asdict(chosen)) + "\n")
-        return self.ports()
+            _create_once(path, _written(Ports(public or free[0], *free[1:])))
+        ports = self.ports()
+        if public and public != ports.public:
+            ports = replace(ports, public=public)
+            path.unlink()
+            _create_once(path, _written(ports))
+        return ports
+
+
+def _written(ports: Ports) -> str:
+    return json.dumps(asdict(ports)) + "\n"
 
 
 def _distinct(pick: Callable[[], int], count: int) -> set[int]:
