@@ -56,13 +56,13 @@ def _disparity(parity: Parity, parts: Mapping[str, Comparison]) -> str:
 
 def measure(task: Task, answers: Array, truth: object) -> dict[str, float]:
     """Measure the converted model's answers against the truth of the held-out rows."""
-    expected = cast(Array, np.asarray(cast(Any, truth)))
+    expected: Array = np.asarray(cast(Any, truth))
     found: Array = answers.reshape(expected.shape)
     if task is Task.CLASSIFICATION:
-        return {"held_out_accuracy": float(np.mean(found == expected))}
+        return {"held_out_accuracy": int(np.count_nonzero(found == expected)) / expected.size}
     if task is not Task.REGRESSION:
         return {}
-    errors = found.astype(np.float64) - expected.astype(np.float64)
+    errors: Array = found.astype(np.float64) - expected.astype(np.float64)
     measured = {"held_out_mean_absolute_error": float(np.abs(errors).mean())}
     spread = float(np.square(expected - expected.mean()).sum())
     if spread:
