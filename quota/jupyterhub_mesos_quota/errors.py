@@ -9,6 +9,8 @@ QuotaError                    every refusal of the core
  ├─ UnknownRequest            an event names a request that is not there
  ├─ UnknownAllocation         an event names an allocation that is not there
  └─ IllegalMove               an event that the table of legal moves forbids: a bug of the caller
+
+InvariantBroken               what must always be true is not: a bug of the core, never of a caller
 ```
 """
 
@@ -97,3 +99,7 @@ class IllegalMove(QuotaError):
         self.before = before
         self.after = after
         self.story = tuple(story)
+
+
+class InvariantBroken(AssertionError):
+    """The machine's state contradicts itself; the text says where."""

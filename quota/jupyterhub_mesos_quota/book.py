@@ -1,0 +1,168 @@
+"""The book of requests and allocations: each move is checked, told as an action and kept as a story."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from jupyterhub_mesos_quota.errors import UnknownAllocation, UnknownRequest
+from jupyterhub_mesos_quota.events import Action, AllocationMoved, Grant, RequestMoved, StopAllocation
+from jupyterhub_mesos_quota.model import (
+    Allocation,
+    AllocationId,
+    AllocationState,
+    Placement,
+    Request,
+    RequestId,
+    RequestStatus,
+    allocation_id,
+)
+from jupyterhub_mesos_quota.moves import LIVE_STATES, TERMINAL_STATUSES, Stories
+from jupyterhub_mesos_quota.resources import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The ids of what is over and was dropped."""
+
+    requests: tuple[RequestId, ...] = ()
+    allocations: tuple[AllocationId, ...] = ()
+
+
+class Book:
+    """Requests and allocations by id; `drain` hands out the actions since it was last called."""
+
+    def __init__(self) -> None:
+        self.requests: dict[RequestId, Request] = {}
+        self.allocations: dict[AllocationId, Allocation] = {}
+        self.live: dict[RequestId, AllocationId] = {}  # the one that each active request holds
+        self.stories = Stories()
+        self._actions: list[Action] = []
+        self._over: tuple[dict[RequestId, None], dict[AllocationId, None]] = ({}, {})
+
+    def request(self, id_: RequestId) -> Request:
+        """Return a request, or raise `UnknownRequest`."""
+        found = self.requests.get(id_)
+        if found is None:
+            raise UnknownRequest(f"There is no request {id_!r}: it never was, or it ended and was forgotten.")
+        return found
+
+    def allocation(self, id_: AllocationId) -> Allocation:
+        """Return an allocation, or raise `UnknownAllocation`."""
+        found = self.allocations.get(id_)
+        if found is None:
+            raise UnknownAllocation(
+                f"There is no allocation {id_!r}: it never was, or it is gone and was forgotten."
+            )
+        return found
+
+    def drain(self) -> list[Action]:
+        """Return the actions noted so far, in order, and begin anew."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    def restore(
+        self, requests: Mapping[RequestId, Request], allocations: Mapping[AllocationId, Allocation]
+    ) -> None:
+        """Take over rows as they are."""
+        for request in requests.values():
+            self.requests[request.id] = request
+            self.stories.note(f"request {request.id}", f"restored as {request.status}")
+            if request.status in TERMINAL_STATUSES:
+                self._over[0][request.id] = None
+        for allocation in allocations.values():
+            self.allocations[allocation.id] = allocation
+            self.stories.note(f"allocation {allocation.id}", f"restored as {allocation.state}")
+            if allocation.state in LIVE_STATES:
+                self.live[allocation.request_id] = allocation.id
+            else:
+                self._over[1][allocation.id] = None
+
+    def add_request(self, at: float, request: Request, why: str) -> None:
+        """Write down a new request."""
+        self.requests[request.id] = request
+        self._note_request(at, request.id, None, request.status, why)
+
+    def mark_ending(self, id_: RequestId) -> None:
+        """Remember that somebody asked for the end of an active request."""
+        self.requests[id_] = replace(self.requests[id_], is_ending=True)
+
+    def move_request(self, at: float, id_: RequestId, after: RequestStatus, why: str) -> Request:
+        """Move a request along its table."""
+        before = self.requests[id_].status
+        self.stories.check_request(id_, before, after)
+        self.requests[id_] = moved = replace(self.requests[id_], status=after)
+        self._note_request(at, id_, before, after, why)
+        if after in TERMINAL_STATUSES:
+            self._over[0][id_] = None
+        return moved
+
+    def move_allocation(self, at: float, id_: AllocationId, after: AllocationState, why: str) -> Allocation:
+        """Move an allocation along its table."""
+        old = self.allocations[id_]
+        self.stories.check_allocation(id_, old.state, after)
+        moved = replace(old, state=after)
+        if after is AllocationState.RUNNING and old.started_at is None:
+            moved = replace(moved, started_at=at)
+        if after is AllocationState.GONE:
+            moved = replace(moved, gone_at=at)
+            self._over[1][id_] = None
+            del self.live[old.request_id]
+        self.allocations[id_] = moved
+        self._note_allocation(at, id_, old.state, after, why)
+        return moved
+
+    def grant(
+        self, at: float, id_: RequestId, placements: tuple[Placement, ...], borrowed: Resources
+    ) -> Allocation:
+        """Give a waiting request its next allocation."""
+        request = self.requests[id_]
+        number = request.allocations + 1
+        new = Allocation(
+            id=allocation_id(id_, number),
+            request_id=id_,
+            team=request.team,
+            placements=placements,
+            granted_at=at,
+            borrowed=borrowed,
+        )
+        why = "there is room" if borrowed.is_zero else f"there is room; {borrowed} of it is borrowed"
+        self.allocations[new.id] = new
+        self.live[id_] = new.id
+        self._note_allocation(at, new.id, None, new.state, why)
+        self.requests[id_] = replace(request, allocations=number)
+        self.move_request(at, id_, RequestStatus.ACTIVE, why)
+        self._actions.append(Grant(at, new))
+        return new
+
+    def stop(self, at: float, id_: AllocationId, why: str) -> None:
+        """Move an allocation to STOPPING and ask for its stop."""
+        self.move_allocation(at, id_, AllocationState.STOPPING, why)
+        self._actions.append(StopAllocation(at, id_))
+
+    def forget_ended(self) -> Forgotten:
+        """Drop what is over, with its story."""
+        requests, allocations = (tuple(ids) for ids in self._over)
+        self._over = ({}, {})
+        for request in requests:
+            del self.requests[RequestId(request)]
+            self.stories.drop(f"request {request}")
+        for allocation in allocations:
+            del self.allocations[AllocationId(allocation)]
+            self.stories.drop(f"allocation {allocation}")
+        return Forgotten(
+            tuple(RequestId(request) for request in requests),
+            tuple(AllocationId(allocation) for allocation in allocations),
+        )
+
+    def _note_request(
+        self, at: float, id_: RequestId, before: RequestStatus | None, after: RequestStatus, why: str
+    ) -> None:
+        self.stories.note(f"request {id_}", f"at {at:g}: {before or 'new'} -> {after} ({why})")
+        self._actions.append(RequestMoved(at, id_, before, after, why))
+
+    def _note_allocation(
+        self, at: float, id_: AllocationId, before: AllocationState | None, after: AllocationState, why: str
+    ) -> None:
+        self.stories.note(f"allocation {id_}", f"at {at:g}: {before or 'new'} -> {after} ({why})")
+        self._actions.append(AllocationMoved(at, id_, before, after, why))

@@ -1,0 +1,231 @@
+"""Why a request waits: a code for machines, a sentence and a cure for people.
+
+Sentences name teams, amounts and nodes, never people or other requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jupyterhub_mesos_quota.admission import Admission, Verdict
+from jupyterhub_mesos_quota.model import Request, RequestStatus, TeamId
+from jupyterhub_mesos_quota.order import Shape, shape_of
+from jupyterhub_mesos_quota.resources import AmountName, describe, describe_amount
+from jupyterhub_mesos_quota.usage import Hindrance, Rule, Standing
+
+MOST_HOLDERS: Final = 3
+"""Teams named in one sentence: more is a table, and the capacity page has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a request stands; `position` counts from 1 among the `waiting`, None where it does not wait."""
+
+    code: str
+    sentence: str
+    cure: str = ""
+    position: int | None = None
+    waiting: int = 0
+
+
+_BY_STATUS: Final[Mapping[RequestStatus, tuple[str, str]]] = {
+    RequestStatus.HELD: ("Room is there for it; it waits until its owner confirms.", "Confirm the start."),
+    RequestStatus.ACTIVE: ("It has what it asked for.", ""),
+    RequestStatus.ENDED: ("It has ended.", "Ask again to start anew."),
+    RequestStatus.WITHDRAWN: ("It was withdrawn while it waited.", "Ask again to start anew."),
+}
+
+
+def explain_status(request: Request, waiting: int) -> Explanation:
+    """Say how a request stands that does not wait; the code is its status."""
+    sentence, cure = _BY_STATUS[request.status]
+    return Explanation(request.status, sentence, cure, waiting=waiting)
+
+
+def explain_waiting(admission: Admission, request: Request) -> Explanation:
+    """Say why a queued request is not granted now: what could never be first, then rules, then room."""
+    shape = shape_of(request)
+    verdict = admission.judge(shape)
+    if verdict.placements is not None:
+        return Explanation("next", "There is room: it starts with the next look at the queue.")
+    return (
+        _never(admission, shape)
+        or _ruled_out(admission, shape, verdict)
+        or _behind(admission, shape, verdict)
+        or _lent_out(admission, shape, verdict)
+        or _no_room(admission, shape)
+    )
+
+
+def _never(admission: Admission, shape: Shape) -> Explanation | None:
+    pool = admission.pool
+    if not pool.nodes:
+        return Explanation(
+            "no-nodes",
+            "No node has been reported yet.",
+            "It starts by itself when nodes come; if none do, an admin should look at the backend.",
+        )
+    if pool.could_ever_hold(shape.resources, shape.replicas):
+        return None
+    asked = _asked(shape)
+    if any(shape.resources.fits_in(node.capacity) for node in pool.nodes.values()):
+        return Explanation(
+            "cluster-too-small",
+            f"{asked} asked for; the nodes that take new work could not hold all of it, even if empty.",
+            "Ask for less, or wait until an admin adds or reopens nodes.",
+        )
+    largest = max(pool.nodes.values(), key=lambda node: (_part_held(shape, node.capacity.get), node.id))
+    return Explanation(
+        "no-node-that-large",
+        f"{asked} asked for; no node could ever hold one replica of that: "
+        f"the nearest, {largest.id}, has {largest.capacity}.",
+        "Withdraw it and ask for less per replica, or ask an admin for a larger node.",
+    )
+
+
+def _part_held(shape: Shape, has: Callable[[AmountName], int]) -> float:
+    return min(has(name) / amount for name, amount in shape.resources.amounts())
+
+
+def _ruled_out(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation | None:
+    found = verdict.hindrance
+    if found is None:
+        return None
+    asked, room = describe_amount(found.name, found.asked), describe_amount(found.name, found.room)
+    bound = describe_amount(found.name, found.bound)
+    match found.rule:
+        case Rule.TEAM_LIMIT:
+            sentence = (
+                f"{asked} asked for; team {found.team} may hold {bound} at most and has {room} of it left."
+            )
+            cure = f"It starts when the team frees enough, or when an admin raises the limit of {found.team}."
+        case Rule.PARENT_LIMIT:
+            if verdict.standing is Standing.INSIDE:
+                return _lent_within(admission, shape, found)
+            sentence = (
+                f"{asked} asked for; the teams under {found.team} may hold {bound} together "
+                f"and have {room} of it left."
+            )
+            cure = f"It starts when they free enough, or when an admin raises the limit of {found.team}."
+        case Rule.BORROW_CAP:
+            sentence = (
+                f"{asked} asked for, above the guarantee; team {found.team} may borrow {bound} at most "
+                f"and has {room} of it left."
+            )
+            cure = f"It starts when the team frees enough, or an admin raises the borrow cap of {found.team}."
+        case Rule.LEND_CAP:
+            sentence = (
+                f"{asked} asked for, above the guarantee; {room} may still be lent: "
+                f"team {found.team} keeps the rest of its idle guarantee for itself."
+            )
+            cure = f"It starts when others free enough, or when an admin raises the lend cap of {found.team}."
+    return Explanation(found.rule, sentence, cure)
+
+
+def _lent_within(admission: Admission, shape: Shape, found: Hindrance) -> Explanation:
+    asked, room = describe_amount(found.name, found.asked), describe_amount(found.name, found.room)
+    return Explanation(
+        "waits-for-reclaim",
+        f"{asked} asked for, inside the guarantee of team {shape.team}; the teams under {found.team} "
+        f"have {room} of their limit left{_holders(admission, [found.name], shape.team)}.",
+        "It is the next to start when those who borrow free enough.",
+    )
+
+
+def _behind(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation | None:
+    if not verdict.rivals or admission.pool.place(shape.resources, shape.replicas) is None:
+        return None
+    teams = sorted({rival.shape.team for rival in verdict.rivals})
+    waits = "waits" if len(teams) == 1 else "wait"
+    return Explanation(
+        "behind-guarantee",
+        f"{_asked(shape)} asked for, above the guarantee of team {shape.team}, would fit; "
+        f"but {_teams(teams)} {waits} inside their guarantee for the same amounts and nodes and must be served first.",
+        "It starts when those have started and room is left, or when it fits into the team's own guarantee.",
+    )
+
+
+def _lent_out(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation | None:
+    if verdict.standing is not Standing.INSIDE:
+        return None
+    names = [name for name, _ in _short(admission, shape)] or [name for name, _ in shape.resources.amounts()]
+    if not any(_borrowers(admission, names, shape.team)):
+        return None
+    return Explanation(
+        "waits-for-reclaim",
+        f"{_asked(shape)} asked for, inside the guarantee of team {shape.team}, which is lent out: "
+        f"{_free_now(admission, names)} free{_holders(admission, names, shape.team)}.",
+        "It is among the next to start when those who borrow free enough.",
+    )
+
+
+def _no_room(admission: Admission, shape: Shape) -> Explanation:
+    short = _short(admission, shape)
+    if not short:
+        return Explanation(
+            "fragmented",
+            f"{_asked(shape)} asked for; enough is free in sum, but not on nodes that hold "
+            + ("a whole replica." if shape.replicas == 1 else "all replicas."),
+            "It starts when enough is freed on one node; a smaller request may start at once.",
+        )
+    names = [name for name, _ in short]
+    return Explanation(
+        "no-room",
+        f"{_free_now(admission, names)} free, {describe(dict(short))} {_verb(dict(short))} asked for"
+        f"{_holders(admission, names, shape.team)}.",
+        "It starts by itself when enough is freed; a smaller request may start at once.",
+    )
+
+
+def _asked(shape: Shape) -> str:
+    return str(shape.resources) if shape.replicas == 1 else f"{shape.replicas} x ({shape.resources})"
+
+
+def _short(admission: Admission, shape: Shape) -> list[tuple[AmountName, int]]:
+    free = admission.pool.free
+    return [(name, amount) for name, amount in shape.total.amounts() if amount > free.get(name, 0)]
+
+
+def _free_now(admission: Admission, names: Sequence[AmountName]) -> str:
+    free = {name: admission.pool.free.get(name, 0) for name in names}
+    return f"{describe(free)} {_verb(free)}"
+
+
+def _verb(amounts: Mapping[AmountName, int]) -> str:
+    return "is" if describe(amounts).startswith("1 ") and len(amounts) == 1 else "are"
+
+
+def _teams(teams: Sequence[TeamId]) -> str:
+    return f"team {teams[0]}" if len(teams) == 1 else f"teams {', '.join(teams[:-1])} and {teams[-1]}"
+
+
+def _borrowers(
+    admission: Admission, names: Sequence[AmountName], but: TeamId
+) -> list[tuple[TeamId, dict[AmountName, int]]]:
+    """Return the leaf-most teams that hold any of `names` above their guarantee, the most first."""
+    found: list[tuple[TeamId, dict[AmountName, int]]] = []
+    for team in admission.tree:
+        over = admission.usage.borrowed(team)
+        mine = {name: over[name] for name in names if name in over}
+        is_told_below = any(admission.usage.borrowed(child) for child in admission.tree.children(team))
+        if mine and team != but and not is_told_below:
+            found.append((team, mine))
+    return sorted(found, key=lambda entry: (-max(entry[1].values()), entry[0]))
+
+
+def _holders(admission: Admission, names: Sequence[AmountName], but: TeamId) -> str:
+    """Say who borrows what is missing, or where nobody does, who holds it."""
+    told = [f"team {team} borrows {describe(over)}" for team, over in _borrowers(admission, names, but)]
+    if not told:
+        used = [(team, admission.usage.used(team)) for team in admission.tree]
+        told = [
+            f"team {team} holds {describe({name: held[name] for name in names if held.get(name)})}"
+            for team, held in used
+            if not admission.tree.children(team) and any(held.get(name) for name in names)
+        ]
+    rest = len(told) - MOST_HOLDERS
+    if rest > 0:
+        told = [*told[:MOST_HOLDERS], f"{rest} more {'team' if rest == 1 else 'teams'}"]
+    return f"; {', '.join(told)}" if told else ""

@@ -1,0 +1,49 @@
+"""What a request must be before it may wait: possible, under the tree as it is."""
+
+from __future__ import annotations
+
+from jupyterhub_mesos_quota.errors import OverLimit, RefusedRequest
+from jupyterhub_mesos_quota.model import Request, TeamId
+from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
+from jupyterhub_mesos_quota.tree import TeamTree
+
+
+def check_submission(tree: TeamTree, request: Request) -> None:
+    """Refuse a request that could never be granted.
+
+    Raises `UnknownTeam`, `OverLimit`, or `RefusedRequest` for amounts that make no sense
+    or stand above what the team may ever borrow. Nodes come and go: they refuse nothing.
+    """
+    team = tree[request.team]
+    if request.replicas < 1:
+        raise RefusedRequest(
+            f"{request.replicas} replicas asked for; 1 or more are possible: ask for at least 1."
+        )
+    amounts = dict(request.resources.amounts())
+    if not amounts:
+        raise RefusedRequest(
+            "Nothing was asked for; a replica needs some CPU, memory or accelerator: name an amount."
+        )
+    for name, amount in amounts.items():
+        if amount < 0:
+            raise RefusedRequest(f"{amount} asked for of {name}; an amount is 0 or more: ask for 0 or more.")
+    for above in tree.path(team.id):
+        for name, asked, limit in tree[above].limit.exceeded_by(request.total):
+            raise OverLimit(team.id, above, name, asked, limit)
+    for above in tree.path(team.id):
+        _check_borrow_cap(tree, above, request)
+
+
+def _check_borrow_cap(tree: TeamTree, above: TeamId, request: Request) -> None:
+    for name, amount in request.total.amounts():
+        cap = tree[above].borrow.get(name)
+        if isinstance(cap, Unlimited):
+            continue
+        most = tree.guarantee(above).get(name, 0) + cap
+        if amount > most:
+            asked, possible = describe_amount(name, amount), describe_amount(name, most)
+            raise RefusedRequest(
+                f"{asked} asked for by team {request.team}; team {above} may hold {possible} at most, "
+                f"its guarantee and what it may borrow: ask for {possible} or less, "
+                f"or ask an admin to raise the borrow cap of {above}."
+            )

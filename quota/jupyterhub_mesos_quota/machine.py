@@ -1,0 +1,386 @@
+"""The machine that decides: events in, actions in order out; no I/O, no clock, no chance.
+
+`handle` is atomic: a refused event raises a `QuotaError` and changes nothing.
+After an event nothing that may start is left waiting. The same events give the
+same actions, always; so do the same rows (`restore`) and the same later events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from heapq import heapify, heappop, heappush
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from jupyterhub_mesos_quota.admission import Admission
+from jupyterhub_mesos_quota.book import Book, Forgotten
+from jupyterhub_mesos_quota.errors import InvariantBroken, TreeError
+from jupyterhub_mesos_quota.events import (
+    Action,
+    AllocationClaimed,
+    AllocationGone,
+    AllocationLost,
+    AllocationReturned,
+    AllocationStarted,
+    EndRequested,
+    Event,
+    GoneReason,
+    GrantUnclaimed,
+    NodeRemoved,
+    NodeSeen,
+    RequestSubmitted,
+    TeamsReplaced,
+)
+from jupyterhub_mesos_quota.explain import Explanation, explain_status, explain_waiting
+from jupyterhub_mesos_quota.intake import check_submission
+from jupyterhub_mesos_quota.invariants import Excuses, audit
+from jupyterhub_mesos_quota.model import (
+    Allocation,
+    AllocationId,
+    AllocationState,
+    Node,
+    NodeId,
+    Placement,
+    Request,
+    RequestId,
+    RequestStatus,
+    Team,
+    TeamId,
+)
+from jupyterhub_mesos_quota.moves import LIVE_STATES, REPEATED, TERMINAL_STATUSES, WAITING_STATUSES
+from jupyterhub_mesos_quota.order import OrderKey, Shape, order_key, shape_of
+from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.tree import TeamTree
+from jupyterhub_mesos_quota.usage import Standing, Usage
+
+_AllocationEvent = (
+    AllocationClaimed
+    | AllocationStarted
+    | GrantUnclaimed
+    | AllocationLost
+    | AllocationReturned
+    | AllocationGone
+)
+
+_GONE_WHY: Final[Mapping[GoneReason, str]] = {
+    GoneReason.FINISHED: "it finished",
+    GoneReason.FAILED: "it failed",
+    GoneReason.STOPPED: "it was stopped",
+    GoneReason.NOT_PLACED: "the backend could not place it",
+    GoneReason.NODE_LOST: "its node was lost",
+    GoneReason.PREEMPTED: "a guarantee was taken back",
+}
+
+
+class QuotaMachine:
+    """The decision core; see the module. `handle` is its only writer, beside `forget_ended`."""
+
+    def __init__(self, teams: Iterable[Team] = (), nodes: Iterable[Node] = ()) -> None:
+        tree = TeamTree(teams)
+        self._book = Book()
+        self._admission = Admission(tree, Usage(tree))
+        self._excuses = Excuses()
+        self._next_rank = 1
+        self._is_settled = True  # nothing that waits may start
+        self._order: list[RequestId] | None = None  # the queue as last asked for
+        for node in nodes:
+            self._admission.pool.see(node)
+
+    @classmethod
+    def restore(
+        cls,
+        teams: Iterable[Team],
+        nodes: Iterable[Node],
+        requests: Iterable[Request],
+        allocations: Iterable[Allocation],
+    ) -> QuotaMachine:
+        """Rebuild the machine from the ledger's rows; nothing is granted before the next event.
+
+        Allocations on nodes that are not known (yet) are kept. Raises `TreeError`
+        for teams that do not hold or lack a team in use, `InvariantBroken` for an
+        allocation without its request.
+        """
+        machine = cls(teams, nodes)
+        rows = {request.id: request for request in requests}
+        given = {allocation.id: allocation for allocation in allocations}
+        for allocation in given.values():
+            if allocation.request_id not in rows and allocation.state in LIVE_STATES:
+                raise InvariantBroken(f"allocation {allocation.id} has no request {allocation.request_id}")
+        machine._book.restore(rows, given)
+        machine._check_teams_in_use(machine.tree)
+        machine._next_rank = 1 + max((request.rank for request in rows.values()), default=0)
+        for request in rows.values():
+            if request.status in WAITING_STATUSES:
+                machine._admission.line.add(request)
+        for allocation in machine._live_allocations():
+            machine._occupy(allocation)
+        machine._excuses.excuse_all(machine._admission)
+        machine._is_settled = False
+        return machine
+
+    # ---- events ---------------------------------------------------------------------------------
+
+    def handle(self, event: Event) -> list[Action]:
+        """Take in one event and answer what is to be done, in order.
+
+        Raises a `QuotaError` for an event that is refused; then nothing has changed.
+        """
+        self._apply(event)
+        self._order = None
+        if not self._is_settled:
+            while self._grant_round(event.at):
+                pass
+            self._is_settled = True
+        return self._book.drain()
+
+    def _apply(self, event: Event) -> None:
+        match event:
+            case TeamsReplaced():
+                self._replace_teams(event.teams)
+            case NodeSeen():
+                self._see_node(event.node)
+            case NodeRemoved():
+                self._admission.pool.remove(event.node_id)
+                self._excuses.excuse_node(self._admission, event.node_id)
+                self._is_settled = False  # who waited for this node alone holds up nobody any more
+            case RequestSubmitted():
+                self._submit(event)
+            case EndRequested():
+                self._end(event)
+            case _:
+                self._move(event)
+
+    def _replace_teams(self, teams: tuple[Team, ...]) -> None:
+        tree = TeamTree(teams)
+        self._check_teams_in_use(tree)
+        usage = Usage(tree)
+        for allocation in self._live_allocations():
+            usage.charge(allocation.team, allocation.total)
+        self._admission.tree, self._admission.usage = tree, usage
+        self._admission.forget_claimants()
+        self._excuses.excuse_teams(self._admission)
+        self._is_settled = False
+
+    def _check_teams_in_use(self, tree: TeamTree) -> None:
+        for request in self._book.requests.values():
+            if request.team not in tree and request.status not in TERMINAL_STATUSES:
+                raise TreeError(
+                    f"Team {request.team} would go while its request {request.id} is {request.status}: "
+                    "end the team's requests first, or keep the team.",
+                    team=request.team,
+                    field="id",
+                )
+
+    def _see_node(self, node: Node) -> None:
+        if self._admission.pool.nodes.get(node.id) != node:
+            self._admission.pool.see(node)
+            self._excuses.excuse_node(self._admission, node.id)
+            self._is_settled = False
+
+    def _submit(self, event: RequestSubmitted) -> None:
+        if event.request.id in self._book.requests:
+            return
+        check_submission(self.tree, event.request)
+        request = replace(
+            event.request,
+            rank=self._next_rank,
+            status=RequestStatus.QUEUED,
+            allocations=0,
+            is_ending=False,
+        )
+        self._next_rank += 1
+        self._book.add_request(event.at, request, f"asked for by {request.user}")
+        self._admission.line.add(request)
+        # Where all was settled, one more that waits lets nobody else start: it alone is looked at.
+        if self._is_settled:
+            verdict = self._admission.judge(shape_of(request))
+            if verdict.placements is not None:
+                self._grant(event.at, request.id, verdict.placements)
+                self._is_settled = False
+
+    def _end(self, event: EndRequested) -> None:
+        request = self._book.request(event.request_id)
+        if request.status in TERMINAL_STATUSES or request.is_ending:
+            return
+        if request.status is not RequestStatus.ACTIVE:
+            self._book.move_request(event.at, request.id, RequestStatus.WITHDRAWN, "its end was asked for")
+            if request.status in WAITING_STATUSES:
+                self._admission.line.remove(request)
+            self._is_settled = False  # others no longer wait behind it
+            return
+        allocation = self._book.allocations[self._book.live[request.id]]
+        self._book.mark_ending(request.id)
+        if allocation.state is not AllocationState.STOPPING:
+            self._book.stop(event.at, allocation.id, "its end was asked for")
+
+    def _move(self, event: _AllocationEvent) -> None:
+        allocation = self._book.allocation(event.allocation_id)
+        if allocation.state in REPEATED[type(event)]:
+            return
+        at, id_ = event.at, allocation.id
+        match event:
+            case AllocationClaimed():
+                self._book.move_allocation(at, id_, AllocationState.STARTING, "it was claimed")
+            case AllocationStarted():
+                self._check_move(allocation, AllocationState.STARTING, AllocationState.RUNNING)
+                self._book.move_allocation(at, id_, AllocationState.RUNNING, "every task runs")
+            case AllocationLost():
+                self._book.move_allocation(at, id_, AllocationState.LOST, "its node is unreachable")
+            case AllocationReturned():
+                self._check_move(allocation, AllocationState.LOST, AllocationState.RUNNING)
+                if self._book.requests[allocation.request_id].is_ending:
+                    self._book.stop(at, id_, "found alive after its end was asked for")
+                else:
+                    self._book.move_allocation(at, id_, AllocationState.RUNNING, "found alive")
+            case GrantUnclaimed():
+                self._check_move(allocation, AllocationState.GRANTED, AllocationState.GONE)
+                self._free(at, allocation, requeues=True, why="nobody claimed it in time")
+            case AllocationGone():
+                self._free(at, allocation, requeues=event.reason.requeues, why=_GONE_WHY[event.reason])
+            case _:
+                assert_never(event)
+
+    def _check_move(self, allocation: Allocation, only: AllocationState, after: AllocationState) -> None:
+        """Refuse an event that is about one state alone, though the table knows other ways to `after`."""
+        if allocation.state is not only:
+            self._book.stories.refuse_allocation(allocation.id, allocation.state, after)
+
+    def _free(self, at: float, allocation: Allocation, *, requeues: bool, why: str) -> None:
+        self._book.move_allocation(at, allocation.id, AllocationState.GONE, why)
+        self._occupy(allocation, sign=-1)
+        self._is_settled = False
+        request = self._book.requests[allocation.request_id]
+        if requeues and not request.is_ending:
+            self._admission.line.add(
+                self._book.move_request(at, request.id, RequestStatus.QUEUED, f"{why}: back at its old place")
+            )
+        else:
+            self._book.move_request(at, request.id, RequestStatus.ENDED, why)
+
+    # ---- granting -------------------------------------------------------------------------------
+
+    def _grant_round(self, at: float) -> bool:
+        """Serve each standing in turn; say whether anything was granted.
+
+        A grant may move what still waits to a weaker standing, which frees those
+        behind it: rounds go on until one grants nothing.
+        """
+        has_granted = False
+        for standing in Standing:
+            has_granted |= self._grant_standing(at, standing)
+        return has_granted
+
+    def _grant_standing(self, at: float, standing: Standing) -> bool:
+        """Grant what may start on this standing, the next in order first.
+
+        Within one pass room only shrinks and shares only grow: a group whose head
+        does not fit is out, and a key that is out of date is too small, never too large.
+        """
+        claimants = self._admission.claimants() if standing is not Standing.INSIDE else ()
+        heap = [(key, shape) for shape, _ in self._admission.line.groups() if (key := self._key(shape))]
+        heap = [entry for entry in heap if entry[0][0] is standing]
+        heapify(heap)
+        has_granted = False
+        while heap:
+            old_key, shape = heappop(heap)
+            key = self._key(shape)
+            if key is None or key[0] is not standing:
+                continue
+            if key != old_key:
+                heappush(heap, (key, shape))
+                continue
+            verdict = self._admission.judge(shape, claimants)
+            if verdict.placements is None:
+                continue
+            self._grant(at, key[2].id, verdict.placements)
+            has_granted = True
+            if (next_key := self._key(shape)) is not None:
+                heappush(heap, (next_key, shape))
+        return has_granted
+
+    def _key(self, shape: Shape) -> OrderKey | None:
+        head = self._admission.line.head(shape)
+        if head is None:
+            return None
+        return order_key(shape, head, self._admission.usage, self._admission.pool.capacity)
+
+    def _grant(self, at: float, id_: RequestId, placements: tuple[Placement, ...]) -> None:
+        request = self._book.requests[id_]
+        borrowed = Resources.from_amounts(self._admission.usage.would_borrow(request.team, request.total))
+        self._admission.line.remove(request)
+        self._occupy(self._book.grant(at, id_, placements, borrowed))
+
+    def _occupy(self, allocation: Allocation, sign: int = +1) -> None:
+        self._admission.pool.occupy(allocation.placements, sign)
+        self._admission.usage.charge(allocation.team, allocation.total * sign)
+
+    def _live_allocations(self) -> list[Allocation]:
+        return [self._book.allocations[id_] for id_ in self._book.live.values()]
+
+    def forget_ended(self) -> Forgotten:
+        """Drop ended and withdrawn requests and gone allocations; return their ids."""
+        return self._book.forget_ended()
+
+    # ---- read side ------------------------------------------------------------------------------
+
+    @property
+    def tree(self) -> TeamTree:
+        """The teams."""
+        return self._admission.tree
+
+    @property
+    def requests(self) -> Mapping[RequestId, Request]:
+        """Every request that was not forgotten."""
+        return MappingProxyType(self._book.requests)
+
+    @property
+    def allocations(self) -> Mapping[AllocationId, Allocation]:
+        """Every allocation that was not forgotten."""
+        return MappingProxyType(self._book.allocations)
+
+    @property
+    def nodes(self) -> Mapping[NodeId, Node]:
+        """The nodes that are there."""
+        return MappingProxyType(self._admission.pool.nodes)
+
+    def free(self, node_id: NodeId) -> Resources:
+        """Return what is free on a node; negative where it shrank or left under what stands on it."""
+        return self._admission.pool.free_on(node_id)
+
+    def used(self, team: TeamId) -> Resources:
+        """Return what the team and all below it hold. Raises `UnknownTeam`."""
+        return Resources.from_amounts(self._admission.usage.used(self.tree[team].id))
+
+    def borrowed(self, team: TeamId) -> Resources:
+        """Return what the team and all below it hold above its guarantee. Raises `UnknownTeam`."""
+        return Resources.from_amounts(self._admission.usage.borrowed(self.tree[team].id))
+
+    def queue(self) -> Sequence[Request]:
+        """Return everything that waits, in the order in which it is looked at now."""
+        return [self._book.requests[id_] for id_ in self._queue_order()]
+
+    def _queue_order(self) -> list[RequestId]:
+        if self._order is None:
+            admission = self._admission
+            self._order = admission.line.ordered(admission.usage, admission.pool.capacity)
+        return self._order
+
+    def explain(self, request_id: RequestId) -> Explanation:
+        """Say why a request waits, or how it stands. Raises `UnknownRequest`."""
+        request = self._book.request(request_id)
+        order = self._queue_order()
+        if request.status is not RequestStatus.QUEUED:
+            return explain_status(request, len(order))
+        position = order.index(request_id) + 1
+        return replace(explain_waiting(self._admission, request), position=position, waiting=len(order))
+
+    def could_start(self, team: TeamId, resources: Resources, replicas: int = 1) -> bool:
+        """Say whether such a request would be granted if it were submitted now."""
+        if team not in self.tree or replicas < 1 or resources.is_zero:
+            return False
+        return self._admission.judge(Shape(team, resources, replicas)).placements is not None
+
+    def audit_state(self) -> None:
+        """Check every invariant against a recount; raise `InvariantBroken` where one fails."""
+        audit(self._admission, self._book, self._excuses)
