@@ -18,7 +18,6 @@ from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos_quota.errors import QuotaError
 
 DEFAULT_STATE: Final = Path(".demo")
-DEFAULT_PORT: Final = 8000
 EXIT_CANNOT: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
@@ -122,11 +121,16 @@ def _add_up(commands: _Adder) -> None:
     )
     _add_place(up)
     up.add_argument(
-        "--config-dir",
+        "--config",
         type=Path,
-        default=Path("config"),
-        metavar="DIR",
-        help="folder with jupyterhub_config.py, teams.yaml and profiles.yaml (default: %(default)s)",
+        default=Path("config/jupyterhub_config.py"),
+        metavar="FILE",
+        help="what hub and service read (default: %(default)s)",
+    )
+    up.add_argument(
+        "--stop-notebooks",
+        action="store_true",
+        help="end what runs for people too, when this ends (default: it goes on, and is found again)",
     )
 
 
@@ -140,10 +144,18 @@ def _add_place(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--port",
-        type=int,
-        default=DEFAULT_PORT,
-        help="port on which people reach the hub, on 127.0.0.1 (default: %(default)s)",
+        type=_port,
+        metavar="PORT",
+        help="port of 127.0.0.1 on which people reach the hub "
+        "(default: the one of before, else 8000, else a free one)",
     )
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError(f"{number} is no port: name one from 1 to 65535")
+    return number
 
 
 def _add_doctor(commands: _Adder) -> None:

@@ -32,6 +32,7 @@ LEAST_MEM_GIB: Final = 4
 LEAST_DISK_GIB: Final = 1
 ANSWER_SECONDS: Final = 20
 """For a program's `--version`, on a machine that is busy."""
+DEFAULT_PORT: Final = 8000
 GIB: Final = 1024**3
 
 _PACKAGES: Final = (
@@ -73,13 +74,13 @@ def line(check: Check) -> str:
     return text if check.fact.holds or not check.fact.cure else f"{text}\n{'':8}  cure: {check.fact.cure}"
 
 
-def checks_of_machine(state: Path, port: int) -> Iterator[Check]:
+def checks_of_machine(state: Path, port: int | None) -> Iterator[Check]:
     """Check everything that is not the backend's to say."""
     yield Check(_python(), is_needed=True)
     for modules, purpose, is_needed, extra in _PACKAGES:
         yield Check(_packages(modules, purpose, extra), is_needed)
     yield Check(_proxy(), is_needed=True)
-    yield Check(_port(port), is_needed=True)
+    yield Check(_port(port or DEFAULT_PORT), is_needed=port is not None)
     yield Check(_state_folder(state), is_needed=True)
     yield Check(_disk(state))
     yield Check(_cores())
@@ -149,10 +150,9 @@ def _port(port: int) -> Fact:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            return Fact(
-                name, holds=False, detail=str(error), cure="end what holds it, or name another: --port"
-            )
+        except OSError as error:
+            detail = error.strerror or str(error)
+            return Fact(name, holds=False, detail=detail, cure="end what holds it; else another is taken")
     return Fact(name, holds=True, detail="free on 127.0.0.1")
 
 

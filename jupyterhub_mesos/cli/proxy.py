@@ -6,14 +6,19 @@ buffers streams, so a proxy found on the path counts only where it is a script o
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from jupyterhub_mesos.errors import Unavailable
 
 PROXY_NAME: Final = "configurable-http-proxy"
+PROXY_VARIABLE: Final = "JUPYTERHUB_MESOS_PROXY"
+"""Environment variable with the path of the proxy's script."""
+
 CURE: Final = "run `make set-up` in the repository, or: npm install -g configurable-http-proxy"
 
 
@@ -26,13 +31,15 @@ class ProxyNotFound(Unavailable):
         super().__init__(f"{missing} is not found on this machine: {CURE}")
 
 
-def proxy_command(prefix: Path = Path(sys.prefix)) -> tuple[str, str]:
+def proxy_command(
+    environ: Mapping[str, str] = os.environ, prefix: Path = Path(sys.prefix)
+) -> tuple[str, str]:
     """Return the argv that starts the proxy: Node.js and the script.
 
-    What the set-up put beside our interpreter goes before what is on the path.
-    Raises `ProxyNotFound`.
+    First what `JUPYTERHUB_MESOS_PROXY` names, then what the set-up put beside our
+    interpreter, then what is on the path. Raises `ProxyNotFound`.
     """
-    script = _script(prefix)
+    script = _script(environ.get(PROXY_VARIABLE), prefix)
     if script is None:
         raise ProxyNotFound(f"npm's {PROXY_NAME}")
     node = _executable(prefix / "bin" / "node") or shutil.which("node") or shutil.which("nodejs")
@@ -41,7 +48,9 @@ def proxy_command(prefix: Path = Path(sys.prefix)) -> tuple[str, str]:
     return node, str(script)
 
 
-def _script(prefix: Path) -> Path | None:
+def _script(named: str | None, prefix: Path) -> Path | None:
+    if named:
+        return Path(named) if Path(named).is_file() else None
     own = prefix / "lib" / PROXY_NAME / "node_modules" / ".bin" / PROXY_NAME
     if own.is_file():
         return own
