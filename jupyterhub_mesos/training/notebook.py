@@ -51,7 +51,7 @@ def read(path: Path, parameters: Mapping[str, Parameter] | None = None) -> Noteb
         raise WorkloadError(
             f"the notebook imports a module {PROGRAM}, which is the job's own name: rename it"
         )
-    commit, is_dirty = _commit(path)
+    commit, is_dirty = _commit(path, [module.path for module in modules])
     source = Source(
         notebook=path.name,
         commit=commit,
@@ -126,15 +126,15 @@ def _cell_at(program: str, line: int) -> int | None:
     return None
 
 
-def _commit(path: Path) -> tuple[str, bool]:
-    """Return the commit of the notebook's repository and whether the notebook differs from it.
+def _commit(path: Path, modules: Sequence[str]) -> tuple[str, bool]:
+    """Return the commit of the notebook's repository and whether what travels differs from it.
 
     No git, no repository and no commit yet are normal answers: `("", False)`.
     """
     commit = _git(path.parent, "rev-parse", "HEAD")
     if not commit:
         return "", False
-    return commit, bool(_git(path.parent, "status", "--porcelain", "--", "."))
+    return commit, bool(_git(path.parent, "status", "--porcelain", "--", path.name, *modules))
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -44,6 +44,11 @@ class TrainingRun:
         return self.job.checkpoint_uri
 
     @property
+    def generation(self) -> int:
+        """The newest generation that said something; 1 before any did."""
+        return max((event.generation for event in self.history), default=1)
+
+    @property
     def metrics(self) -> Metrics:
         """The newest value of each metric that the first worker printed."""
         self.history[:] = self.client.progress(self.id)
