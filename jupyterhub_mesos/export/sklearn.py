@@ -29,21 +29,37 @@ class SklearnFormat:
 
     def convert(self, model: Any, example: Array, name: str) -> Converted:
         """Convert with zipmap off: probabilities as one tensor, not a list of dictionaries."""
-        skl2onnx: Any = import_module("skl2onnx")
-        options = {"zipmap": False} if self.task(model) is Task.CLASSIFICATION else None
         try:
-            proto: Any = skl2onnx.to_onnx(model, example[:1], options=options, name=name)
+            return Converted(
+                _converted(model, example[:1], name, is_classifier=self._is_classifier(model)), PACKAGES
+            )
         except Exception as error:  # the converter's errors share no base class below Exception
             raise WorkloadError(f"skl2onnx cannot convert this {type(model).__name__}: {error}") from error
-        return Converted(proto.SerializeToString(), PACKAGES)
+
+    def _is_classifier(self, model: Any) -> bool:
+        return self.task(model) is Task.CLASSIFICATION
 
     def predict(self, model: Any, rows: object, outputs: tuple[Tensor, ...]) -> dict[str, Array]:
         """Ask `predict` (or `transform`) for the first output and `predict_proba` for the second."""
         ask = model.predict if hasattr(model, "predict") else model.transform
         answers = {outputs[0].name: _typed(np.asarray(ask(rows)))}
-        if len(outputs) > 1 and self.task(model) is Task.CLASSIFICATION and hasattr(model, "predict_proba"):
+        if len(outputs) > 1 and self._is_classifier(model) and hasattr(model, "predict_proba"):
             answers[outputs[1].name] = np.asarray(model.predict_proba(rows))
         return answers
+
+
+def _converted(model: Any, example: Array, name: str, *, is_classifier: bool) -> bytes:
+    skl2onnx: Any = import_module("skl2onnx")
+    try:
+        proto: Any = skl2onnx.to_onnx(
+            model, example, options={"zipmap": False} if is_classifier else None, name=name
+        )
+    except NameError as error:
+        if "'zipmap'" not in str(error):
+            raise
+        proto = skl2onnx.to_onnx(model, example, name=name)  # a classifier that has no zipmap to turn off
+    content: bytes = proto.SerializeToString()
+    return content
 
 
 def _typed(values: Array) -> Array:
