@@ -142,7 +142,7 @@ def _behind(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation
     return Explanation(
         "behind-guarantee",
         f"{_asked(shape)} asked for, above the guarantee of team {shape.team}, would fit; "
-        f"but {_teams(teams)} {waits} inside their guarantee for the same amounts and nodes and must be served first.",
+        f"but {_teams(teams)} {waits} inside their guarantee for the same amounts and nodes: first served.",
         "It starts when those have started and room is left, or when it fits into the team's own guarantee.",
     )
 

@@ -23,7 +23,7 @@ from jupyterhub_mesos_quota.model import Allocation, NodeId, RequestId, RequestS
 from jupyterhub_mesos_quota.moves import LIVE_STATES
 from jupyterhub_mesos_quota.resources import AmountName
 from jupyterhub_mesos_quota.tree import Amounts, add_amounts
-from jupyterhub_mesos_quota.usage import exceeds
+from jupyterhub_mesos_quota.usage import Usage, exceeds
 
 
 @dataclass(slots=True)
@@ -79,9 +79,13 @@ def _check_nodes(admission: Admission, live: Iterable[Allocation], excuses: Excu
 
 def _check_teams(admission: Admission, live: Iterable[Allocation], excuses: Excuses) -> None:
     used: dict[TeamId, Amounts] = {team: {} for team in admission.tree}
+    recount = Usage(admission.tree)
     for allocation in live:
+        recount.charge(allocation.team, allocation.total)
         for above in admission.tree.path(allocation.team):
             add_amounts(used[above], dict(allocation.total.amounts()))
+    if recount.counters() != admission.usage.counters():
+        raise InvariantBroken("the teams' counters are not what their allocations sum to")
     for team, counted in used.items():
         _check_equal(f"team {team}", admission.usage.used(team), counted)
         for name, amount in counted.items():

@@ -90,6 +90,15 @@ class Usage:
                 kept = self._kept_in_all if keeper is None else self._kept[keeper]
                 kept[name] = before + delta
 
+    def counters(self) -> Mapping[tuple[str, TeamId | None], Amounts]:
+        """Return every counter that is not zero, for a recount to be compared with."""
+        named = {("total", None): self.total, ("kept", None): self._kept_in_all}
+        groups = (("used", self._used), ("committed", self._committed), ("kept", self._kept))
+        every: dict[tuple[str, TeamId | None], Amounts] = {**named}
+        for word, counters in groups:
+            every.update({(word, team): amounts for team, amounts in counters.items()})
+        return {key: {name: n for name, n in amounts.items() if n} for key, amounts in every.items()}
+
     def used(self, team: TeamId) -> Mapping[AmountName, int]:
         """Return what the subtree of `team` holds."""
         return self._used[team]
