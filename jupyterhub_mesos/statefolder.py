@@ -120,7 +120,7 @@ class StateFolder:
             ) from error
 
     def choose_ports(self, public: int | None = None, pick: Callable[[], int] | None = None) -> Ports:
-        """Return the ports: free ones, chosen once; `public`, where given and not 0, replaces the public one."""
+        """Return the ports: free ones, chosen once; a `public` other than 0 replaces the public one."""
         path = self.root / "ports.json"
         if not path.exists():
             free = list(_distinct(pick or _free_port, 4))

@@ -103,6 +103,8 @@ def configure(c: object, **options: Unpack[Options]) -> None:
     `may_reclaim` lets the service stop servers through the hub. `spawner` is a
     spawner's entry point, `backend` where workloads run.
     """
+    if unknown := options.keys() - Options.__annotations__:
+        raise TypeError(f"configure() has no option {', '.join(sorted(unknown))}")
     plan = _Plan.of(options)
     config = cast("HubConfig", c)
     _addresses(config, plan)

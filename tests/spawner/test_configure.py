@@ -1,0 +1,85 @@
+"""One call sets hub and service up for each other, and later lines win."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
+from jupyterhub_mesos_spawner.configure import ADMIN_SCOPE, Options, configure
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def configured(tmp_path: Path, **options: Any) -> Config:
+    c = Config()
+    configure(c, state=tmp_path, **options)
+    return c
+
+
+def scopes_of(c: Config, service: str) -> set[str]:
+    return {
+        scope for role in c.JupyterHub.load_roles if service in role["services"] for scope in role["scopes"]
+    }
+
+
+def test_hub_and_service_are_told_the_same(tmp_path: Path) -> None:
+    folder = StateFolder.at(tmp_path)
+    folder.prepare()
+    ports = folder.choose_ports()
+    c = configured(tmp_path, teams_file="teams.yaml")
+    capacity = c.JupyterHub.services[0]
+    assert capacity["api_token"] == c.CapacityService.api_token == folder.secret("service_token")
+    assert capacity["url"] == f"http://127.0.0.1:{ports.service}"
+    assert c.CapacityService.port == ports.service
+    assert c.CapacityService.hub_key_file == c.ServiceSpawner.hub_key_file
+    assert c.CapacityService.service_prefix == c.JupyterHub.default_url == "/services/capacity/"
+    assert c.CapacityService.hub_api_url == f"http://127.0.0.1:{ports.hub}/hub/api"
+    assert c.CapacityService.teams_file == "teams.yaml"
+
+
+def test_the_service_may_start_servers_and_stop_them_only_where_asked(tmp_path: Path) -> None:
+    plain = scopes_of(configured(tmp_path), "capacity")
+    assert plain == {"start:servers", "read:servers", "list:users"}
+    assert scopes_of(configured(tmp_path, may_reclaim=True), "capacity") == plain | {"delete:servers"}
+
+
+def test_only_named_admins_administer_teams(tmp_path: Path) -> None:
+    c = configured(tmp_path, admin_users=["root"], admin_groups=["ops"])
+    holders = [role for role in c.JupyterHub.load_roles if ADMIN_SCOPE in role["scopes"]]
+    assert [(role["users"], role["groups"]) for role in holders] == [(["root"], ["ops"])]
+    assert ADMIN_SCOPE not in c.JupyterHub.extra_user_scopes
+
+
+def test_a_base_url_moves_every_address(tmp_path: Path) -> None:
+    c = configured(tmp_path, base_url="lab")
+    assert c.JupyterHub.bind_url.endswith("/lab/")
+    assert c.JupyterHub.default_url == c.ServiceSpawner.launch_page_url == "/lab/services/capacity/"
+    assert c.ServiceSpawner.service_url.endswith("/lab/services/capacity/")
+    assert c.CapacityService.hub_api_url.endswith("/lab/hub/api")
+
+
+def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="teem_file"):
+        configured(tmp_path, teem_file="teams.yaml")
+
+
+def test_the_file_that_an_operator_edits_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path))
+    c = PyFileConfigLoader("jupyterhub_config.py", path=str(REPOSITORY / "config")).load_config()
+    folder = StateFolder.at(tmp_path)
+    groups = c.SharedPasswordAuthenticator.password_groups
+    assert groups == {
+        folder.secret("password_vision"): ["vision"],
+        folder.secret("password_speech"): ["speech"],
+    }
+    assert Path(c.CapacityService.teams_file).is_file()
+    assert Path(c.CapacityService.profiles_file).is_file()
+
+
+def test_every_option_is_typed() -> None:
+    assert set(Options.__annotations__) >= {"state", "teams_file", "profiles_file", "may_reclaim"}

@@ -1,0 +1,42 @@
+"""What we declare of the untyped hub is what the installed hub has."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.spawner import Spawner, SpawnException
+
+from jupyterhub_mesos_spawner import hub
+
+REAL = {"Spawner": Spawner, "SpawnException": SpawnException, "APIHandler": APIHandler}
+SET_BY_THE_INSTANCE = {"user", "handler", "user_options", "_log_name"}
+
+
+def declared() -> list[ast.ClassDef]:
+    tree = ast.parse(Path(hub.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    return [node for node in block.body if isinstance(node, ast.ClassDef)]
+
+
+@pytest.mark.parametrize("shape", declared(), ids=lambda shape: shape.name)
+def test_every_declared_name_is_the_installed_hubs(shape: ast.ClassDef) -> None:
+    assert getattr(hub, shape.name) is REAL[shape.name]
+    for member in shape.body:
+        if isinstance(member, ast.FunctionDef):
+            ours = [a.arg for a in (*member.args.args, *member.args.kwonlyargs)]
+            real = inspect.signature(getattr(REAL[shape.name], member.name))
+            assert ours == list(real.parameters)
+        elif isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name):
+            name = member.target.id
+            assert name in SET_BY_THE_INSTANCE or hasattr(REAL[shape.name], name)
+
+
+def test_the_hub_copies_an_exceptions_headers_into_both_kinds_of_answers() -> None:
+    from jupyterhub.handlers.base import BaseHandler
+
+    assert "'headers'" in inspect.getsource(BaseHandler.write_error)
+    assert "'headers'" in inspect.getsource(APIHandler.write_error)
