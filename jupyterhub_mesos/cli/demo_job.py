@@ -92,7 +92,7 @@ class MainJob:
         steps: list[tuple[str, Callable[[], str]]] = [
             ("log in and look at the launch page", self.log_in),
             ("ann (vision) starts a notebook", self.start_notebook),
-            ("bob (speech) borrows what is idle", self.borrow),
+            ("ben (speech) borrows what is idle", self.borrow),
             ("dan (vision) has to wait, and sees why", self.wait_in_the_queue),
             ("room comes, and dan's notebook starts by itself", self.start_by_itself),
             (
@@ -113,7 +113,7 @@ class MainJob:
 
     def log_in(self) -> str:
         """Log three people in through the hub's form; each lands on the launch page."""
-        for name in ("ann", "bob", "dan"):
+        for name in ("ann", "ben", "dan"):
             page = self.stage.person(name).page()
             expect("Start" in page, f"{name}'s launch page shows no Start button")
         self._end_leftovers()
@@ -124,7 +124,7 @@ class MainJob:
 
     def _end_leftovers(self) -> None:
         """End what an earlier run, killed midway, left running."""
-        for name in ("ann", "bob", "dan"):
+        for name in ("ann", "ben", "dan"):
             client = self.stage.client(name)
             for view in client.requests(user=name):
                 if not is_over(view):
@@ -151,12 +151,12 @@ class MainJob:
         return wait_until(self.stage.client(name), view["id"], f"the start of {name}'s notebook", is_running)
 
     def borrow(self) -> str:
-        """Give bob two CPUs where his team's guarantee is one."""
-        view = self._start("bob", "large")
-        self.notebooks["bob"] = view.id
+        """Give ben two CPUs where his team's guarantee is one."""
+        view = self._start("ben", "large")
+        self.notebooks["ben"] = view.id
         allocation = allocation_of(view)
         borrowed = allocation.borrowed.value()
-        expect(borrowed.cpu_millis > 0, f"bob's grant borrowed nothing: {allocation}")
+        expect(borrowed.cpu_millis > 0, f"ben's grant borrowed nothing: {allocation}")
         return f"request {view.id} runs; {borrowed} of it are borrowed from an idle guarantee"
 
     def wait_in_the_queue(self) -> str:
@@ -177,14 +177,14 @@ class MainJob:
         return f"position {explanation.position} of {explanation.waiting}: {explanation.sentence}"
 
     def start_by_itself(self) -> str:
-        """Stop bob's notebook; dan's starts without a click."""
-        self._end("bob", self.notebooks["bob"])
+        """Stop ben's notebook; dan's starts without a click."""
+        self._end("ben", self.notebooks["ben"])
         began = time.monotonic()
         client = self.stage.client("dan")
         wait_until(client, self.notebooks["dan"], "dan's start", is_running)
         took = time.monotonic() - began
         self._end("dan", self.notebooks["dan"])
-        return f"started {took:.1f} s after bob's server was gone; dan has stopped it again"
+        return f"started {took:.1f} s after ben's server was gone; dan has stopped it again"
 
     def _end(self, name: str, request_id: str) -> None:
         client = self.stage.client(name)
@@ -309,7 +309,7 @@ class MainJob:
 
     def stop_everything(self) -> str:
         """Stop through the API; nothing is held, nothing waits, nothing runs."""
-        for name in ("ann", "bob", "dan"):
+        for name in ("ann", "ben", "dan"):
             client = self.stage.client(name)
             for view in client.requests(user=name):
                 if not is_over(view):

@@ -1,0 +1,119 @@
+"""`demo`: hub, proxy and capacity service on this machine, and the whole main job driven through them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from jupyterhub_mesos.cli.demo_job import MainJob, Stage
+from jupyterhub_mesos.cli.demo_lake import fill_lake
+from jupyterhub_mesos.cli.supervisor import Supervisor, SupervisorSettings
+from jupyterhub_mesos.cli.up import port
+from jupyterhub_mesos.errors import CapacityError, InvalidInput
+from jupyterhub_mesos.statefolder import StateFolder
+
+CONFIG: Final = Path("config/jupyterhub_config.py")
+NOTEBOOK: Final = Path("examples/digits.ipynb")
+CPU_MILLIS: Final = 4000
+MEM_MIB: Final = 6144
+"""What the demo gives out, on any machine, so that the scene is always the same one.
+
+Limits are upper bounds, so four CPUs may be promised on a machine with two.
+"""
+
+EXIT_FAILED: Final = 1
+Say = Callable[[str], None]
+
+_CONFIG_TEXT: Final = """\
+# Made anew by each `jupyterhub-mesos demo`: the configuration named below, with a fixed capacity.
+load_subconfig({config!r})
+c.CapacityService.capacity_cpu_millis = {cpu_millis}
+c.CapacityService.capacity_mem_mib = {mem_mib}
+"""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; 0 when every step was as it has to be, 1 with the step's sentence when one was not."""
+    for path in (CONFIG, NOTEBOOK):
+        if not path.is_file():
+            raise InvalidInput("there is no such file: run this in the repository", where=str(path))
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"[{time.monotonic() - began:6.1f} s] {line}", flush=True)
+
+    return asyncio.run(_demo(args, say))
+
+
+async def _demo(args: argparse.Namespace, say: Say) -> int:
+    folder = StateFolder.at(args.state)
+    folder.prepare()
+    say(f"state in {folder.root}; the demo gives out {CPU_MILLIS // 1000} CPU and {MEM_MIB // 1024} GiB")
+    await asyncio.to_thread(fill_lake, folder.root / "lake")
+    settings = SupervisorSettings(
+        state=args.state,
+        config=_write_config(folder),
+        public_port=port(args.port, args.state),
+        stop_notebooks=True,
+    )
+    async with Supervisor(settings) as up:
+        _introduce(up, say)
+        is_well = await asyncio.to_thread(_run_job, up, say)
+        if not args.exit:
+            say(f"serving at {up.urls.public} until Ctrl-C")
+            await up.until_ended()
+        say("stopping hub, service and proxy")
+    if is_well:
+        print("make demo: the main job went through; nothing is left running.", flush=True)
+        return 0
+    print(f"make demo: FAILED, see above; the logs are in {folder.logs}", file=sys.stderr, flush=True)
+    return EXIT_FAILED
+
+
+def _write_config(folder: StateFolder) -> Path:
+    path = folder.root / "demo_config.py"
+    path.write_text(
+        _CONFIG_TEXT.format(config=str(CONFIG.resolve()), cpu_millis=CPU_MILLIS, mem_mib=MEM_MIB),
+        encoding="utf-8",
+    )
+    return path
+
+
+def _passwords(folder: StateFolder) -> dict[str, str]:
+    vision, speech = folder.secret("password_vision"), folder.secret("password_speech")
+    return {
+        "ann": vision,
+        "dan": vision,
+        "ben": speech,
+        "eva": speech,
+        "admin": folder.secret("password_admin"),
+    }
+
+
+def _introduce(up: Supervisor, say: Say) -> None:
+    say(f"hub, proxy and capacity service run: {up.urls.public}")
+    passwords = _passwords(up.folder)
+    say(f"log in as ann or dan (team vision):  {passwords['ann']}")
+    say(f"       or ben or eva (team speech):  {passwords['ben']}")
+    say(f"       or admin:                     {passwords['admin']}")
+
+
+def _run_job(up: Supervisor, say: Say) -> bool:
+    stage = Stage(
+        hub_url=up.urls.public,
+        state=up.folder.root,
+        passwords=_passwords(up.folder),
+        notebook=NOTEBOOK,
+        say=say,
+    )
+    try:
+        MainJob(stage).run()
+    except CapacityError as error:
+        say(f"FAILED ({error.code}): {error}")
+        return False
+    return True
