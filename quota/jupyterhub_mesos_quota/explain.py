@@ -138,11 +138,11 @@ def _behind(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation
     if not verdict.rivals or admission.pool.place(shape.resources, shape.replicas) is None:
         return None
     teams = sorted({rival.shape.team for rival in verdict.rivals})
-    waits = "waits" if len(teams) == 1 else "wait"
+    waits = "waits inside its guarantee" if len(teams) == 1 else "wait inside their guarantees"
     return Explanation(
         "behind-guarantee",
         f"{_asked(shape)} asked for, above the guarantee of team {shape.team}, would fit; "
-        f"but {_teams(teams)} {waits} inside their guarantee for the same amounts and nodes: first served.",
+        f"but {_teams(teams)} {waits} for the same amounts and nodes: first served.",
         "It starts when those have started and room is left, or when it fits into the team's own guarantee.",
     )
 
