@@ -1,0 +1,346 @@
+"""Random trees, nodes and histories: whatever happens, the rules hold, and the same rows decide the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jupyterhub_mesos_quota.errors import IllegalMove, QuotaError, RefusedRequest, TreeError
+from jupyterhub_mesos_quota.events import (
+    Action,
+    AllocationClaimed,
+    AllocationGone,
+    AllocationLost,
+    AllocationReturned,
+    AllocationStarted,
+    EndRequested,
+    Event,
+    GoneReason,
+    Grant,
+    GrantUnclaimed,
+    NodeRemoved,
+    NodeSeen,
+    RequestMoved,
+    RequestSubmitted,
+    TeamsReplaced,
+)
+from jupyterhub_mesos_quota.machine import QuotaMachine
+from jupyterhub_mesos_quota.model import (
+    Allocation,
+    AllocationId,
+    AllocationState,
+    NodeId,
+    Request,
+    RequestId,
+    RequestStatus,
+    Team,
+    TeamId,
+)
+from jupyterhub_mesos_quota.moves import LIVE_STATES
+from jupyterhub_mesos_quota.resources import NOTHING, Resources
+from quota_cases import Bench, bounds, granted, node, request, res, state_of
+
+NAMES = ("t0", "t1", "t2", "t3", "t4")
+HISTORY = 30
+"""Steps per history: enough to fill, free, lose and refill four small nodes."""
+
+small = st.integers(0, 4)
+maybe_bound = st.one_of(st.none(), st.integers(0, 6))
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> tuple[Team, ...]:
+    """Any five teams: parents stand before their children, so that no tree is a loop; some are refused."""
+    teams: list[Team] = []
+    for number, name in enumerate(NAMES):
+        parent = draw(st.one_of(st.none(), st.sampled_from(NAMES[:number]))) if number else None
+        guarantee = draw(small)
+        limit = draw(st.one_of(st.none(), st.integers(guarantee, 12)))
+        teams.append(
+            Team(
+                id=TeamId(name),
+                parent=None if parent is None else TeamId(parent),
+                guarantee=res(guarantee, h200=draw(st.integers(0, 1))),
+                limit=bounds(limit),
+                lend=bounds(draw(maybe_bound)),
+                borrow=bounds(draw(maybe_bound)),
+                weight=draw(st.integers(1, 3)),
+            )
+        )
+    return tuple(teams)
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> tuple[str, int, int, int, int]:
+    word = draw(
+        st.sampled_from(
+            ["submit"] * 5
+            + ["end", "claim", "start", "unclaimed", "lost", "returned", "gone", "gone", "gone"]
+            + ["node", "node gone", "teams"]
+        )
+    )
+    return word, *(draw(st.integers(0, 11)) for _ in range(4))
+
+
+def event_of(
+    machine: QuotaMachine, step: tuple[str, int, int, int, int], at: float, other_tree: tuple[Team, ...]
+) -> Event | None:
+    """Turn a step into an event about what is there now; None where there is nothing of the kind."""
+    word, a, b, c, d = step
+    if word == "submit":
+        asked = request(
+            f"r{int(at)}",
+            NAMES[a % 5],
+            1 + b % 4,
+            replicas=1 + (c % 3) * (d % 2),
+            priority=c % 2,
+            h200=d % 3 // 2,
+        )
+        return RequestSubmitted(at, asked)
+    if word == "node":
+        return NodeSeen(at, node(f"n{a % 3}", 1 + b % 6, h200=c % 3, open_=d > 0))
+    if word == "node gone":
+        return NodeRemoved(at, NodeId(f"n{a % 3}"))
+    if word == "teams":
+        return TeamsReplaced(at, other_tree)
+    if word == "end":
+        ids = sorted(machine.requests)
+        return EndRequested(at, ids[a % len(ids)]) if ids else None
+    allocations = sorted(machine.allocations)
+    return allocation_event(word, at, allocations[a % len(allocations)], b) if allocations else None
+
+
+def allocation_event(word: str, at: float, id_: AllocationId, choice: int) -> Event:
+    simple = {
+        "claim": AllocationClaimed,
+        "start": AllocationStarted,
+        "unclaimed": GrantUnclaimed,
+        "lost": AllocationLost,
+        "returned": AllocationReturned,
+    }
+    if word in simple:
+        return simple[word](at, id_)
+    return AllocationGone(at, id_, list(GoneReason)[choice % len(GoneReason)])
+
+
+def play(
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: Iterable[tuple[str, int, int, int, int]]
+) -> tuple[Bench, list[list[Action]]]:
+    """Play a history, checking everything after every event; return what was done."""
+    made = Bench(QuotaMachine(tree, [node("n0", 4, h200=1), node("n1", 2)]))
+    done: list[list[Action]] = []
+    for number, step in enumerate(history, start=1):
+        event = event_of(made.machine, step, float(number), other)
+        if event is None:
+            continue
+        before = state_of(made.machine)
+        try:
+            actions = made.handle(event)
+        except (IllegalMove, RefusedRequest, TreeError):
+            assert state_of(made.machine) == before
+            continue
+        done.append(actions)
+        check_after(made.machine, actions)
+    return made, done
+
+
+def good(tree: tuple[Team, ...]) -> bool:
+    try:
+        QuotaMachine(tree)
+    except TreeError:
+        return False
+    return True
+
+
+good_trees = trees().filter(good)
+histories = st.lists(steps(), max_size=HISTORY)
+relaxed = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+# ---- naive checks: written from the rules alone, over rows, with no counter of the machine ------------
+
+
+def naive_total(allocations: Iterable[Allocation]) -> Resources:
+    total = NOTHING
+    for allocation in allocations:
+        total += allocation.total
+    return total
+
+
+def live(machine: QuotaMachine) -> list[Allocation]:
+    return [allocation for allocation in machine.allocations.values() if allocation.state in LIVE_STATES]
+
+
+def is_leaf_inside(machine: QuotaMachine, asked: Request) -> bool:
+    """Whether a leaf team's request stands inside its guarantee: what it holds and asks is at most that."""
+    if machine.tree.children(asked.team):
+        return False
+    held = naive_total(allocation for allocation in live(machine) if allocation.team == asked.team)
+    guarantee = Resources.from_amounts(machine.tree.guarantee(asked.team))
+    return all((held + asked.total).get(name) <= guarantee.get(name) for name, _ in asked.total.amounts())
+
+
+def naive_free(machine: QuotaMachine, allocations: Sequence[Allocation]) -> dict[NodeId, Resources]:
+    free = {id_: each.capacity for id_, each in machine.nodes.items() if each.is_schedulable}
+    for allocation in allocations:
+        for placement in allocation.placements:
+            if placement.node in free:
+                free[placement.node] -= placement.resources
+    return free
+
+
+def naively_fits(asked: Request, free: dict[NodeId, Resources]) -> bool:
+    placed = 0
+    for room in free.values():
+        left = room
+        while placed < asked.replicas and asked.resources.fits_in(left):
+            left -= asked.resources
+            placed += 1
+    return placed == asked.replicas
+
+
+def within_limits(machine: QuotaMachine, asked: Request, allocations: Sequence[Allocation]) -> bool:
+    for above in machine.tree.path(asked.team):
+        under = [each for each in allocations if above in machine.tree.path(each.team)]
+        if next(machine.tree[above].limit.exceeded_by(naive_total(under) + asked.total), None):
+            return False
+    return True
+
+
+def devices_are_free(machine: QuotaMachine, asked: Request) -> bool:
+    """Whether names cannot be what is missing: a shrunken node's lost devices are not looked for here."""
+    return not any(name.startswith("accelerator/") for name, _ in asked.resources.amounts())
+
+
+def check_after(machine: QuotaMachine, actions: Sequence[Action]) -> None:
+    borrowers = [
+        action.allocation
+        for action in actions
+        if isinstance(action, Grant) and not action.allocation.borrowed.is_zero
+    ]
+    without = [allocation for allocation in live(machine) if allocation.id not in {b.id for b in borrowers}]
+    for waiting in machine.queue():
+        assert not machine.could_start(waiting.team, waiting.resources, waiting.replicas)
+        if not is_leaf_inside(machine, waiting):
+            continue
+        if devices_are_free(machine, waiting):
+            free = naive_free(machine, without)
+            assert not (naively_fits(waiting, free) and within_limits(machine, waiting, without)), (
+                f"{waiting.id} waits inside its guarantee and would have fit before the borrowers"
+            )
+            check_not_passed(machine, waiting, borrowers)
+    for number, waiting in enumerate(machine.queue(), start=1):
+        found = machine.explain(waiting.id)
+        assert (found.position, found.waiting) == (number, len(machine.queue()))
+        assert found.sentence.endswith(".")
+        assert found.cure
+
+
+def check_not_passed(machine: QuotaMachine, waiting: Request, borrowers: Sequence[Allocation]) -> None:
+    """No borrower that was just granted stands on a node that could hold who waits inside its guarantee."""
+    if not naively_fits(waiting, naive_free(machine, [])):
+        return
+    for allocation in borrowers:
+        for placement in allocation.placements:
+            assert not waiting.resources.fits_in(machine.nodes[placement.node].capacity)
+
+
+# ---- claims ---------------------------------------------------------------------------------------
+
+
+@relaxed
+@given(good_trees, trees(), histories)
+def test_the_rules_hold_after_every_event(
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[tuple[str, int, int, int, int]]
+) -> None:
+    play(tree, other, history)
+
+
+@relaxed
+@given(good_trees, trees(), histories)
+def test_the_same_events_give_the_same_actions(
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[tuple[str, int, int, int, int]]
+) -> None:
+    made, done = play(tree, other, history)
+    again = QuotaMachine(tree, [node("n0", 4, h200=1), node("n1", 2)])
+    assert [again.handle(event) for event in made.events] == done
+    assert state_of(again) == state_of(made.machine)
+
+
+@relaxed
+@given(good_trees, trees(), histories, histories)
+def test_a_machine_restored_from_its_rows_decides_like_the_one_that_lived_on(
+    tree: tuple[Team, ...],
+    other: tuple[Team, ...],
+    before: list[tuple[str, int, int, int, int]],
+    after: list[tuple[str, int, int, int, int]],
+) -> None:
+    lived, _ = play(tree, other, before)
+    machine = lived.machine
+    machine.forget_ended()
+    rows = (list(machine.requests.values()), list(machine.allocations.values()))
+    teams, nodes = tuple(machine.tree.teams.values()), tuple(machine.nodes.values())
+    restored = QuotaMachine.restore(teams, nodes, *(reversed(row) for row in rows))
+    restored.audit_state()
+    assert [each.id for each in restored.queue()] == [each.id for each in machine.queue()]
+    for number, step in enumerate(after, start=HISTORY + 1):
+        event = event_of(machine, step, float(number), other)
+        if event is not None:
+            assert outcome(restored, event) == outcome(machine, event)
+            restored.audit_state()
+
+
+def outcome(machine: QuotaMachine, event: Event) -> object:
+    try:
+        return machine.handle(event)
+    except QuotaError as error:
+        return error.code
+
+
+@relaxed
+@given(good_trees, trees(), histories)
+def test_the_actions_alone_tell_every_status(
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[tuple[str, int, int, int, int]]
+) -> None:
+    made, done = play(tree, other, history)
+    told: dict[RequestId, RequestStatus] = {}
+    for action in (action for actions in done for action in actions):
+        if isinstance(action, RequestMoved):
+            assert told.get(action.request_id) is action.before
+            told[action.request_id] = action.after
+    assert told == {each.id: each.status for each in made.machine.requests.values()}
+
+
+@relaxed
+@given(good_trees, trees(), histories)
+def test_when_all_is_gone_everything_is_free(
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[tuple[str, int, int, int, int]]
+) -> None:
+    made, _ = play(tree, other, history)
+    at = float(HISTORY)
+    while unfinished := [each for each in made.machine.requests.values() if is_unfinished(each)]:
+        at += 1
+        made.handle(EndRequested(at, unfinished[0].id))
+        for allocation in live(made.machine):
+            if allocation.state is AllocationState.STOPPING:
+                made.handle(AllocationGone(at, allocation.id, GoneReason.STOPPED))
+    assert all(made.machine.free(id_) == each.capacity for id_, each in made.machine.nodes.items())
+    assert all(made.machine.used(each).is_zero for each in made.machine.tree)
+
+
+def is_unfinished(each: Request) -> bool:
+    return each.status in {RequestStatus.QUEUED, RequestStatus.ACTIVE}
+
+
+def test_a_restored_machine_grants_nothing_before_the_next_event() -> None:
+    waiting = request("r", "t0")
+    machine = QuotaMachine.restore([Team(TeamId("t0"))], [node("n", 1)], [waiting], [])
+    assert machine.requests[waiting.id].status is RequestStatus.QUEUED
+    assert machine.explain(waiting.id).code == "next"
+    assert granted(machine.handle(NodeSeen(1.0, node("n", 1)))) == ["r"]
