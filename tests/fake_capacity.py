@@ -1,4 +1,4 @@
-"""The hub's side of the capacity service over a real socket, with answers that a test sets; and a proxy's API.
+"""The hub's side of the capacity service over a real socket, as a test sets it; and a proxy's API.
 
 It speaks `wire.py` and checks the hub's key, but has no ledger: `room` decides
 whether a start is claimed or queued. It runs on a thread of its own, so that a
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -188,8 +189,6 @@ class _Starts(_HubSide):
 
 
 def _claim(ask: HubStart, number: int) -> HubClaim:
-    import socket
-
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         port = listener.getsockname()[1]

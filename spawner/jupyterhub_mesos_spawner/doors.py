@@ -121,10 +121,14 @@ class LaunchFailed(SpawnException):
 
 
 def refused(refusal: Refusal) -> StartDenied:
-    """Say in the hub what the service refused, with its status and words."""
+    """Say in the hub what the service refused, with its words and status.
+
+    But 404, which at the hub's API means that there is no such user, is said as 409.
+    """
     problem = refusal.problem
+    status = HTTPStatus.CONFLICT if problem.status == HTTPStatus.NOT_FOUND else problem.status
     return StartDenied(
-        problem.detail, reason=problem.code, status_code=problem.status, page_url=problem.page_url or ""
+        problem.detail, reason=problem.code, status_code=status, page_url=problem.page_url or ""
     )
 
 

@@ -1,4 +1,4 @@
-"""The hub of tests/spawner: `configure`, as an operator calls it, and what makes the tests short or strict."""
+"""The hub of tests/spawner: `configure`, as an operator calls it, made short and strict."""
 
 import os
 

@@ -134,6 +134,15 @@ def test_options_reach_the_service_as_they_are_and_its_refusal_is_shown(
     assert capacity.story.starts[0].options == smuggled
 
 
+def test_an_unknown_grant_is_a_conflict_and_never_an_unknown_user(
+    hub: RealHub, capacity: FakeCapacity
+) -> None:
+    hub.user("late")
+    capacity.story.refusal = Problem(title="Gone", status=404, detail="No such grant.", code="not-found")
+    answer = hub.service.call("POST", "users/late/server?grant=r9-1", {})
+    assert (answer.status_code, answer.json()["message"]) == (409, "No such grant.")
+
+
 def test_the_groups_that_the_hub_knows_go_with_the_start(hub: RealHub, capacity: FakeCapacity) -> None:
     path = hub.start_server("ann")
     assert capacity.story.starts[0].groups == ("speech", "vision")

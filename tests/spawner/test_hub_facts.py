@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.spawner import Spawner, SpawnException
 
 from jupyterhub_mesos_spawner import hub
@@ -36,7 +37,5 @@ def test_every_declared_name_is_the_installed_hubs(shape: ast.ClassDef) -> None:
 
 
 def test_the_hub_copies_an_exceptions_headers_into_both_kinds_of_answers() -> None:
-    from jupyterhub.handlers.base import BaseHandler
-
     assert "'headers'" in inspect.getsource(BaseHandler.write_error)
     assert "'headers'" in inspect.getsource(APIHandler.write_error)

@@ -37,7 +37,7 @@ def test_a_server_that_the_service_calls_dead_is_dead_to_the_hub(
     hub: RealHub, capacity: FakeCapacity
 ) -> None:
     hub.start_server("mortal")
-    capacity.happened(lambda: capacity.story.alive.clear())
+    capacity.happened(capacity.story.alive.clear)
     eventually(lambda: not hub.is_ready("mortal"), "the hub notices")
     assert capacity.story.stops == []
 
