@@ -6,8 +6,10 @@ The names load on first use: the model server reads bundles with `bundle`,
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from jupyterhub_mesos.export.bundle import BundleManifest
@@ -31,3 +33,13 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+class _CallableModule(ModuleType):
+    """People call what `from jupyterhub_mesos import export` names, which is this package."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return import_module(f"{__name__}.steps").export(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -204,3 +204,17 @@ def test_a_framework_is_added_by_one_line_of_the_registry(monkeypatch: pytest.Mo
     monkeypatch.setitem(formats.FORMATS, "builtins", "jupyterhub_mesos.export.sklearn:FORMAT")
 
     assert formats.format_of({}).name == "scikit-learn"
+
+
+def test_the_notebook_is_found_by_what_jupyter_says_of_the_kernel(
+    digits: Digits, remote: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "mine.ipynb").write_text("{}")
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("JPY_SESSION_NAME", "from/another/root/mine.ipynb")
+
+    lineage = export_digits(digits, remote, tmp_path / "b").manifest.lineage
+
+    assert lineage.notebook is not None
+    assert lineage.notebook.path == "mine.ipynb"
+    assert lineage.notebook.commit == ""
