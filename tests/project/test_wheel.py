@@ -88,7 +88,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _lend_dependencies(python: Path) -> None:
-    """Put this environment's packages behind the new one's; its .pth files, the editable one's, are not read."""
+    """Put our dependencies behind what is installed; of `.pth` files, the editable one, none is read."""
     ask = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     there = Path(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip())
     ours = [path for path in sys.path if path.endswith("site-packages")]
