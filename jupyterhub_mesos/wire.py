@@ -274,6 +274,27 @@ class RequestPage(Wire):
     next_cursor: str | None = None
 
 
+class QueueEntry(Wire):
+    """A request that waits, as the other members of its team see it: that it waits, not what it runs."""
+
+    id: str
+    kind: WorkloadKind
+    user: str
+    team: str
+    resources: ResourcesModel
+    replicas: int
+    submitted_at: float
+    is_mine: bool
+    explanation: ExplanationView
+
+
+class QueueView(Wire):
+    """`GET /queue`: what waits in the asker's teams, next first, and how many wait in all teams."""
+
+    items: tuple[QueueEntry, ...]
+    waiting: int
+
+
 class LogView(Wire):
     """`GET /requests/ID/logs?task=…&offset=…`: a piece of a task's output."""
 

@@ -1,0 +1,91 @@
+"""Who asks, and what they may do to whom.
+
+A *member* of a team is in one of its `groups` or `admin_groups`; a *team
+admin* is in the `admin_groups` of the team or of a team above it; an *admin*
+holds the admin scope in the hub. All three come from the hub's answer about
+the asker's token; nothing of it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from jupyterhub_mesos.errors import InvalidInput, NotAllowed
+from jupyterhub_mesos.wire import TeamModel
+
+ASK_AN_ADMIN = "ask an admin of the team to add you to one of its groups"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A user or service of the hub, as the hub answered for its token."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    kind: str = "user"
+    is_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What the team tree says about an identity."""
+
+    teams: Mapping[str, TeamModel]
+
+    def ancestors(self, team: str) -> Iterator[str]:
+        """Yield the team and every team above it, upwards."""
+        current: str | None = team
+        seen: set[str] = set()
+        while current is not None and current in self.teams and current not in seen:
+            yield current
+            seen.add(current)
+            current = self.teams[current].parent
+
+    def is_team_admin(self, who: Identity, team: str) -> bool:
+        """Say whether `who` administers the team, directly or from above."""
+        if who.is_admin:
+            return True
+        return any(who.groups.intersection(self.teams[above].admin_groups) for above in self.ancestors(team))
+
+    def is_member(self, who: Identity, team: str) -> bool:
+        """Say whether `who` may ask for room in the team's name."""
+        model = self.teams.get(team)
+        return model is not None and bool(who.groups.intersection((*model.groups, *model.admin_groups)))
+
+    def teams_of(self, who: Identity) -> tuple[str, ...]:
+        """Return the teams that `who` is a member of, in order of name."""
+        return tuple(sorted(team for team in self.teams if self.is_member(who, team)))
+
+    def visible_to(self, who: Identity) -> tuple[str, ...]:
+        """Return the teams that `who` may see: their own, those above, those they administer."""
+        if who.is_admin:
+            return tuple(sorted(self.teams))
+        own = {above for team in self.teams_of(who) for above in self.ancestors(team)}
+        return tuple(sorted(own | {team for team in self.teams if self.is_team_admin(who, team)}))
+
+    def charged_team(self, who: Identity, asked: str | None) -> str:
+        """Return the team that a request of `who` is charged to.
+
+        Raises `NotAllowed` for a foreign team and `InvalidInput` where a choice is needed.
+        """
+        own = self.teams_of(who)
+        if asked is not None:
+            if asked not in own:
+                raise NotAllowed(_foreign(who, asked, own))
+            return asked
+        if not own:
+            raise NotAllowed(f"{who.name} is in no team, so nothing can be charged: {ASK_AN_ADMIN}.")
+        if len(own) > 1:
+            raise InvalidInput(
+                f"{who.name} is in the teams {', '.join(own)}: name the one to charge in `team`.",
+                where="team",
+            )
+        return own[0]
+
+
+def _foreign(who: Identity, asked: str, own: tuple[str, ...]) -> str:
+    if not own:
+        return f"Team {asked} asked for; {who.name} is in no team: {ASK_AN_ADMIN}."
+    return f"Team {asked} asked for; {who.name} may charge {', '.join(own)}: name one of them, or {ASK_AN_ADMIN}."

@@ -1,0 +1,322 @@
+"""What people can do with requests: every operation takes who asks, and refuses what they may not.
+
+- A request is seen whole by its owner, its team's admins and admins; the other
+  members of its team see in the queue that it waits; to all others it does not exist.
+- Submitting a notebook is idempotent by (hub, user, server name): a live one is
+  returned as it is.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jupyterhub_mesos.backends.base import Backend
+from jupyterhub_mesos.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from jupyterhub_mesos.service.controller import Controller
+from jupyterhub_mesos.service.identity import Identity, Membership
+from jupyterhub_mesos.service.ledger import Change, Ledger
+from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
+from jupyterhub_mesos.service.submissions import Asked, asked
+from jupyterhub_mesos.service.views import Links, explanation_view, request_view
+from jupyterhub_mesos.tasks import Endpoint, TaskId
+from jupyterhub_mesos.wire import (
+    LogView,
+    NotebookPayload,
+    ProfilesModel,
+    ProgressView,
+    QueueEntry,
+    QueueView,
+    RequestPage,
+    RequestSubmission,
+    RequestView,
+    ResourcesModel,
+)
+from jupyterhub_mesos_quota.events import EndRequested, RequestSubmitted
+from jupyterhub_mesos_quota.model import Allocation, AllocationId, RequestId, RequestStatus, WorkloadKind
+
+LOG_BYTES = 64 * 1024
+PAGE_SIZE = 50
+PAGE_SIZE_MOST = 200
+WAITING = frozenset({RequestStatus.QUEUED, RequestStatus.HELD})
+
+
+def new_request_id() -> str:
+    """Make an id that nobody can guess and that is safe in paths and host names."""
+    return f"r{secrets.token_hex(6)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFilter:
+    """`GET /requests`: everything left out means everything that the asker may see."""
+
+    user: str | None = None
+    team: str | None = None
+    kind: str | None = None
+    status: str | None = None
+    cursor: str | None = None
+    limit: int = PAGE_SIZE
+
+
+class Operations:
+    """Requests: submit, end, look at; who may is decided here."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        controller: Controller,
+        backend: Backend,
+        profiles: ProfilesModel | None,
+        links: Links,
+        *,
+        new_id: Callable[[], str] = new_request_id,
+    ) -> None:
+        self.ledger = ledger
+        self.controller = controller
+        self.backend = backend
+        self.profiles = profiles
+        self.links = links
+        self._new_id = new_id
+
+    @property
+    def membership(self) -> Membership:
+        """Who belongs where, by the tree in force."""
+        return Membership(self.ledger.teams.teams)
+
+    # ---- submit and end -----------------------------------------------------------------------
+
+    async def submit(self, who: Identity, submission: RequestSubmission) -> RequestView:
+        """Ask for a workload; answered when it is durable."""
+        if who.kind != "user":
+            raise NotAllowed(f"{who.name} is a {who.kind} of the hub; only people ask for workloads.")
+        live = self._live(who, submission)
+        if live is not None:
+            return await self.view(live)
+        change = self.change(who, submission)
+        try:
+            await self.ledger.apply(change)
+        except Conflict:
+            live = self._live(who, submission)  # two presses at once: the other one was first
+            if live is None:
+                raise
+            return await self.view(live)
+        assert isinstance(change.event, RequestSubmitted)  # noqa: S101 - `change` makes nothing else
+        return await self.view(await self._row(change.event.request.id))
+
+    def change(self, who: Identity, submission: RequestSubmission, why: str = "asked for") -> Change:
+        """Return the change that enters a submission into the ledger, or refuse it."""
+        team = self.membership.charged_team(who, submission.team)
+        wanted: Asked = asked(submission, self.profiles, team)
+        self._check_priority(who, submission, team)
+        self._check_parent(who, submission)
+        request_id, now = self._new_id(), self.ledger.clock()
+        request = wanted.request(request_id, who.name, team, submission, now)
+        return Change(RequestSubmitted(now, request), (wanted.info(request_id),), who=who.name, why=why)
+
+    async def end(self, who: Identity, request_id: str) -> RequestView:
+        """Withdraw what waits, stop what runs; ending what has ended changes nothing."""
+        row = await self.visible(who, request_id)
+        if row.request.status in WAITING or row.request.status is RequestStatus.ACTIVE:
+            event = EndRequested(self.ledger.clock(), row.id)
+            await self.ledger.apply(Change(event, who=who.name, why=f"ended by {who.name}"))
+        return await self.view(await self._row(row.id))
+
+    def _live(self, who: Identity, submission: RequestSubmission) -> RequestRow | None:
+        payload = submission.payload
+        if not isinstance(payload, NotebookPayload):
+            return None
+        live = self.ledger.server(who.name, payload.server_name, payload.hub)
+        return None if live is None or live.request.is_ending else live
+
+    def _check_priority(self, who: Identity, submission: RequestSubmission, team: str) -> None:
+        if submission.priority > 0 and not self.membership.is_team_admin(who, team):
+            raise NotAllowed(
+                f"Priority {submission.priority} asked for; {who.name} may ask for 0 or less, "
+                f"an admin of team {team} for more."
+            )
+
+    def _check_parent(self, who: Identity, submission: RequestSubmission) -> None:
+        if submission.parent is None:
+            return
+        parent = self.ledger.row(RequestId(submission.parent))
+        if parent is None or parent.request.user != who.name:
+            raise InvalidInput(f"{who.name} has no live request {submission.parent!r}", where="parent")
+
+    # ---- look ---------------------------------------------------------------------------------
+
+    async def get(self, who: Identity, request_id: str) -> RequestView:
+        """Return a request; `NotFound` where the asker may not know of it."""
+        return await self.view(await self.visible(who, request_id))
+
+    async def mine(self, who: Identity) -> tuple[RequestView, ...]:
+        """Return the asker's own requests that are not over, newest first."""
+        rows = [row for row in self.ledger.rows() if row.request.user == who.name]
+        rows.sort(key=lambda row: row.request.submitted_at, reverse=True)
+        return tuple([await self.view(row) for row in rows])
+
+    async def find(self, who: Identity, wanted: RequestFilter) -> RequestPage:
+        """Return a page of the requests that the asker may see whole, newest first."""
+        query = self._query(who, wanted)
+        rows, before = await self.ledger.read(lambda store: store.requests(query))
+        items = tuple([await self.view(self.ledger.row(row.id) or row) for row in rows])
+        return RequestPage(items=items, next_cursor=None if before is None else str(before))
+
+    def _query(self, who: Identity, wanted: RequestFilter) -> RequestQuery:
+        users, teams = self._scope(who, wanted)
+        return RequestQuery(
+            users=users,
+            teams=teams,
+            kinds=_one_of(WorkloadKind, wanted.kind, "kind"),
+            statuses=_one_of(RequestStatus, wanted.status, "status"),
+            before=_cursor(wanted.cursor),
+            limit=min(max(wanted.limit, 1), PAGE_SIZE_MOST),
+        )
+
+    def _scope(
+        self, who: Identity, wanted: RequestFilter
+    ) -> tuple[frozenset[str] | None, frozenset[str] | None]:
+        """Return users or teams to look at: never more than the asker may see whole."""
+        administered = frozenset(
+            team for team in self.membership.teams if self.membership.is_team_admin(who, team)
+        )
+        if wanted.team is not None:
+            if wanted.team not in administered:
+                raise NotAllowed(f"Only an admin of team {wanted.team} sees all of its requests.")
+            return None, frozenset({wanted.team})
+        if wanted.user is not None and wanted.user != who.name:
+            if not who.is_admin:
+                raise NotAllowed(
+                    f"Only an admin sees the requests of {wanted.user}; name a team you administer."
+                )
+            return frozenset({wanted.user}), None
+        if wanted.user is not None:
+            return frozenset({who.name}), None
+        return (None, None) if who.is_admin else (frozenset({who.name}), administered or None)
+
+    def queue(self, who: Identity) -> QueueView:
+        """Return what waits in the asker's teams, next first, without what it runs."""
+        machine = self.ledger.machine
+        waiting = machine.queue()
+        seen = frozenset(self.membership.visible_to(who))
+        items = tuple(
+            QueueEntry(
+                id=request.id,
+                kind=request.kind,
+                user=request.user,
+                team=request.team,
+                resources=ResourcesModel.of(request.resources),
+                replicas=request.replicas,
+                submitted_at=request.submitted_at,
+                is_mine=request.user == who.name,
+                explanation=explanation_view(machine.explain(request.id)),
+            )
+            for request in waiting
+            if request.team in seen or request.user == who.name
+        )
+        return QueueView(items=items, waiting=len(waiting))
+
+    # ---- what a workload says -----------------------------------------------------------------
+
+    async def logs(
+        self, who: Identity, request_id: str, task: str | None, offset: int, limit: int
+    ) -> LogView:
+        """Read a piece of a task's output; without a task, of the newest generation's first."""
+        row = await self.visible(who, request_id)
+        tasks = [
+            task for allocation in await self._allocations(row) for task in await self._tasks(allocation.id)
+        ]
+        known = {found.id: found for found in tasks}
+        if task is None:
+            if not tasks:
+                raise NotFound(f"{request_id} has run nothing yet, so there is no output.")
+            newest = max(tasks, key=lambda found: (found.allocation_id, found.generation, -found.index))
+            task = newest.id
+        if TaskId(task) not in known:
+            raise NotFound(f"{request_id} has no task {task!r}.")
+        chunk = await self.backend.logs(TaskId(task), offset, min(max(limit, 1), LOG_BYTES))
+        return LogView(
+            task=task,
+            text=chunk.text,
+            offset=chunk.offset,
+            next_offset=chunk.next_offset,
+            is_complete=chunk.is_complete,
+        )
+
+    async def progress(self, who: Identity, request_id: str, after: int) -> ProgressView:
+        """Return what the job's tasks printed as progress, after event number `after`."""
+        row = await self.visible(who, request_id)
+        return await self.controller.jobs.progress(row.id, after)
+
+    def endpoint(self, who: Identity, request_id: str) -> Endpoint:
+        """Return where a model server of one of the asker's teams listens."""
+        row = self.ledger.row(RequestId(request_id))
+        allowed = row is not None and (
+            self.membership.is_member(who, row.request.team)
+            or self.membership.is_team_admin(who, row.request.team)
+        )
+        if row is None or not allowed or row.request.kind is not WorkloadKind.SERVING:
+            raise NotFound(f"There is no model server {request_id!r}.")
+        found = self.controller.endpoint(row.id)
+        if found is None:
+            raise Conflict(f"Model server {row.info.name} does not run yet; its page says why.")
+        return found
+
+    # ---- rows ---------------------------------------------------------------------------------
+
+    async def visible(self, who: Identity, request_id: str) -> RequestRow:
+        """Return a request's row, or `NotFound` where the asker may not know of it."""
+        row = await self.ledger.find(RequestId(request_id))
+        if row is None or not self._may_see(who, row):
+            raise NotFound(f"There is no request {request_id!r}.")
+        return row
+
+    def _may_see(self, who: Identity, row: RequestRow) -> bool:
+        is_owner = row.request.user == who.name and who.kind == "user"
+        return is_owner or self.membership.is_team_admin(who, row.request.team)
+
+    async def view(self, row: RequestRow) -> RequestView:
+        """Return a request with its explanation while it waits and its newest allocation."""
+        explained = None
+        if row.request.status in WAITING and row.id in self.ledger.machine.requests:
+            explained = self.ledger.machine.explain(row.id)
+        allocation = self.ledger.allocation_of(row.id)
+        if allocation is None and row.request.allocations and row.request.status not in WAITING:
+            past = await self._allocations(row)
+            allocation = past[-1] if past else None
+        tasks = await self._tasks(allocation.id) if allocation else ()
+        return request_view(row, self.links, explained, allocation, tasks)
+
+    async def _row(self, request_id: RequestId) -> RequestRow:
+        row = await self.ledger.find(request_id)
+        if row is None:
+            raise NotFound(f"There is no request {request_id!r}.")
+        return row
+
+    async def _allocations(self, row: RequestRow) -> tuple[Allocation, ...]:
+        return await self.ledger.read(lambda store: store.allocations_of(row.id))
+
+    async def _tasks(self, allocation_id: AllocationId) -> tuple[TaskRow, ...]:
+        live = self.ledger.tasks_of(allocation_id)
+        return live or await self.ledger.read(lambda store: store.tasks_of(allocation_id))
+
+
+def _one_of(
+    kinds: type[WorkloadKind] | type[RequestStatus], text: str | None, where: str
+) -> frozenset[str] | None:
+    """Read a comma-separated list of words of an enumeration."""
+    if not text:
+        return None
+    known = [str(kind.value) for kind in kinds]
+    wanted = frozenset(text.split(","))
+    for word in sorted(wanted - frozenset(known)):
+        raise InvalidInput(f"{word!r} is none of {', '.join(known)}", where=where)
+    return wanted
+
+
+def _cursor(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise InvalidInput(f"{text!r} is no cursor: pass on `next_cursor` as it was answered", where="cursor")
+    return int(text)

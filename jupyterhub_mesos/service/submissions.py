@@ -1,0 +1,146 @@
+"""What may be asked for: a submission or a hub's options become a core request, or are refused.
+
+Options that come through the hub, its REST API included, carry a profile and a
+team and nothing else, so that nobody asks for resources past the form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jupyterhub_mesos.errors import InvalidInput, NotAllowed
+from jupyterhub_mesos.service.rows import RequestInfo
+from jupyterhub_mesos.wire import (
+    NotebookPayload,
+    ProfileModel,
+    ProfilesModel,
+    RequestSubmission,
+    ResourcesModel,
+    ServingPayload,
+    TrainingPayload,
+)
+from jupyterhub_mesos_quota.model import Request, RequestId, TeamId, UserName, WorkloadKind
+
+HUB_OPTIONS: Final = ("profile", "team")
+LEAST_CPU_MILLIS: Final = 10
+"""The least share of a core with which a Python process starts in reasonable time."""
+LEAST_MEM_MIB: Final = 16
+"""A Python interpreter alone takes about this much."""
+SERVING_DEFAULT: Final = ResourcesModel(cpu_millis=500, mem_mib=512)
+"""What a model server of ours takes with a small model (69 MiB measured), with room for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a submission asks for, before a team and an id are known."""
+
+    kind: WorkloadKind
+    name: str
+    payload: NotebookPayload | TrainingPayload | ServingPayload
+    resources: ResourcesModel
+    replicas: int = 1
+
+    def request(
+        self, request_id: str, user: str, team: str, submission: RequestSubmission, at: float
+    ) -> Request:
+        """Return the core's request."""
+        return Request(
+            id=RequestId(request_id),
+            team=TeamId(team),
+            user=UserName(user),
+            kind=self.kind,
+            resources=self.resources.value(),
+            submitted_at=at,
+            replicas=self.replicas,
+            priority=submission.priority,
+            parent=RequestId(submission.parent) if submission.parent else None,
+        )
+
+    def info(self, request_id: str) -> RequestInfo:
+        """Return what the ledger keeps of the payload."""
+        return RequestInfo(RequestId(request_id), self.name, self.payload)
+
+
+def hub_submission(server_name: str, options: Mapping[str, Any]) -> RequestSubmission:
+    """Read a hub's options; raises `InvalidInput` that names a key that does not belong there."""
+    unknown = sorted(set(options) - set(HUB_OPTIONS))
+    if unknown:
+        raise InvalidInput(
+            f"{unknown[0]!r} is no option; a server is started with {' and '.join(HUB_OPTIONS)} only, "
+            "and the profile says what it gets",
+            where=f"options.{unknown[0]}",
+        )
+    chosen: dict[str, str | None] = {}
+    for key in HUB_OPTIONS:
+        value = options.get(key)
+        if value is not None and not isinstance(value, str):
+            raise InvalidInput(f"{value!r} is no text; name a {key}", where=f"options.{key}")
+        chosen[key] = value or None
+    return RequestSubmission(
+        team=chosen["team"],
+        payload=NotebookPayload(server_name=server_name, profile=chosen["profile"]),
+    )
+
+
+def asked(submission: RequestSubmission, profiles: ProfilesModel | None, team: str) -> Asked:
+    """Return what is asked for in the name of `team`; raises `InvalidInput` and `NotAllowed`."""
+    payload = submission.payload
+    match payload:
+        case NotebookPayload():
+            return _notebook(submission, payload, profiles, team)
+        case TrainingPayload():
+            return _training(submission, payload)
+        case ServingPayload():
+            resources = submission.resources or SERVING_DEFAULT
+            _check_least(resources, "resources")
+            return Asked(WorkloadKind.SERVING, payload.name, payload, resources)
+
+
+def usable_profiles(profiles: ProfilesModel | None, team: str) -> Mapping[str, ProfileModel]:
+    """Return the profiles that `team` may use, in the order of their file."""
+    known = profiles.profiles if profiles else {}
+    return {name: profile for name, profile in known.items() if not profile.teams or team in profile.teams}
+
+
+def _notebook(
+    submission: RequestSubmission, payload: NotebookPayload, profiles: ProfilesModel | None, team: str
+) -> Asked:
+    if submission.resources is not None:
+        raise InvalidInput("a notebook's resources come from its profile: leave them out", where="resources")
+    if payload.hub:
+        raise InvalidInput(f"there is no hub {payload.hub!r} here: leave it empty", where="payload.hub")
+    usable = usable_profiles(profiles, team)
+    if not usable:
+        raise InvalidInput(
+            f"no profile is open to team {team}: ask an admin to add one", where="payload.profile"
+        )
+    name = payload.profile or next(
+        (name for name, one in usable.items() if one.is_default), next(iter(usable))
+    )
+    if name not in usable:
+        if profiles and name in profiles.profiles:
+            raise NotAllowed(f"Profile {name} is not open to team {team}; it may use {', '.join(usable)}.")
+        raise InvalidInput(
+            f"there is no profile {name!r}; choose {', '.join(usable)}", where="payload.profile"
+        )
+    chosen = payload.model_copy(update={"profile": name})
+    return Asked(WorkloadKind.NOTEBOOK, payload.server_name, chosen, usable[name].resources)
+
+
+def _training(submission: RequestSubmission, payload: TrainingPayload) -> Asked:
+    if submission.resources is not None:
+        raise InvalidInput("a job's resources stand in its roles: leave them out here", where="resources")
+    role = payload.job.roles[0]
+    _check_least(role.resources, "payload.job.roles.0.resources")
+    return Asked(WorkloadKind.TRAINING, payload.job.name, payload, role.resources, role.replicas)
+
+
+def _check_least(resources: ResourcesModel, where: str) -> None:
+    if resources.cpu_millis < LEAST_CPU_MILLIS or resources.mem_mib < LEAST_MEM_MIB:
+        raise InvalidInput(
+            f"{resources.cpu_millis} cpu_millis and {resources.mem_mib} mem_mib asked for; a process needs "
+            f"{LEAST_CPU_MILLIS} and {LEAST_MEM_MIB} at least",
+            where=where,
+        )

@@ -1,0 +1,144 @@
+"""What people can do with teams, profiles and capacity: look, and edit the tree where they administer it."""
+
+from __future__ import annotations
+
+from jupyterhub_mesos.backends.base import Backend
+from jupyterhub_mesos.configuration import diff_teams, team_values
+from jupyterhub_mesos.errors import NotAllowed
+from jupyterhub_mesos.service.identity import Identity, Membership
+from jupyterhub_mesos.service.ledger import Change, Ledger
+from jupyterhub_mesos.service.rows import TeamsRecord
+from jupyterhub_mesos.service.submissions import usable_profiles
+from jupyterhub_mesos.service.views import fact_view, node_view
+from jupyterhub_mesos.wire import (
+    CapacityView,
+    ProfilesModel,
+    ProfilesView,
+    ProfileView,
+    ResourcesModel,
+    TeamChange,
+    TeamModel,
+    TeamsEdit,
+    TeamsModel,
+    TeamsView,
+    TeamUseView,
+)
+from jupyterhub_mesos_quota.events import TeamsReplaced
+from jupyterhub_mesos_quota.model import TeamId
+from jupyterhub_mesos_quota.resources import NOTHING
+
+
+class TeamOperations:
+    """Teams, profiles and capacity; who may is decided here."""
+
+    def __init__(self, ledger: Ledger, backend: Backend, profiles: ProfilesModel | None) -> None:
+        self._ledger = ledger
+        self._backend = backend
+        self._profiles = profiles
+
+    @property
+    def _membership(self) -> Membership:
+        return Membership(self._ledger.teams.teams)
+
+    def capacity(self) -> CapacityView:
+        """Return what there is and what is free; every user of the hub may look."""
+        machine = self._ledger.machine
+        total, free = NOTHING, NOTHING
+        nodes = [node_view(node, machine.free(node.id)) for node in machine.nodes.values()]
+        for node in nodes:
+            total += node.capacity.value()
+            free += node.free.value() if node.is_schedulable else NOTHING
+        return CapacityView(
+            backend=self._backend.name,
+            total=ResourcesModel.of(total),
+            free=ResourcesModel.of(free),
+            waiting=len(machine.queue()),
+            nodes=tuple(nodes),
+            facts=tuple(fact_view(fact) for fact in self._backend.facts()),
+        )
+
+    def teams(self, who: Identity) -> TeamsView:
+        """Return the teams that the asker may see, with what they hold now."""
+        membership, waiting = self._membership, self._waiting()
+        return TeamsView(
+            revision=self._ledger.revision,
+            teams=tuple(
+                self._use(who, membership, team, waiting.get(team, 0)) for team in membership.visible_to(who)
+            ),
+        )
+
+    def _use(self, who: Identity, membership: Membership, team: str, waiting: int) -> TeamUseView:
+        machine = self._ledger.machine
+        is_admin = membership.is_team_admin(who, team)
+        model = membership.teams[team]
+        return TeamUseView(
+            id=team,
+            team=model if is_admin else model.model_copy(update={"groups": (), "admin_groups": ()}),
+            used=ResourcesModel.of(machine.used(TeamId(team))),
+            borrowed=ResourcesModel.of(machine.borrowed(TeamId(team))),
+            waiting=waiting,
+            is_member=membership.is_member(who, team),
+            is_admin=is_admin,
+        )
+
+    def _waiting(self) -> dict[str, int]:
+        """Count what waits per team, its subtree included."""
+        counts: dict[str, int] = {}
+        membership = self._membership
+        for request in self._ledger.machine.queue():
+            for team in membership.ancestors(request.team):
+                counts[team] = counts.get(team, 0) + 1
+        return counts
+
+    async def edit(
+        self, who: Identity, model: TeamsModel, *, is_dry_run: bool, expected: int | None
+    ) -> TeamsEdit:
+        """Put a tree in force, or only say what would change; nothing happens where it is in force already."""
+        before = self._ledger.teams
+        team_values(model)
+        changes = diff_teams(before, model)
+        self._check_edit(who, before, model, changes)
+        if is_dry_run or not changes:
+            return TeamsEdit(revision=self._ledger.revision, changes=changes, is_applied=False)
+        event = TeamsReplaced(self._ledger.clock(), team_values(model))
+        record = TeamsRecord(model, self._ledger.revision if expected is None else expected)
+        await self._ledger.apply(Change(event, (record,), who=who.name, why="teams edited"))
+        return TeamsEdit(revision=self._ledger.revision, changes=changes, is_applied=True)
+
+    def _check_edit(
+        self, who: Identity, before: TeamsModel, after: TeamsModel, changes: tuple[TeamChange, ...]
+    ) -> None:
+        """Let an admin edit everything, a team's admin what is below that team before and after."""
+        if who.is_admin:
+            return
+        for team in sorted({change.team for change in changes}) or [""]:
+            for tree in (before.teams, after.teams):
+                if team in tree and _is_above(who, tree, team):
+                    continue
+                if team in tree or not team:
+                    raise NotAllowed(
+                        f"{who.name} may not change team {team or '(any)'}: an admin, or for the teams below it "
+                        "an admin of a team above, may."
+                    )
+
+    def profiles(self, who: Identity) -> ProfilesView:
+        """Return the profiles that the asker's teams may use, and whether a start now would find room."""
+        machine = self._ledger.machine
+        own = self._membership.teams_of(who)
+        views: list[ProfileView] = []
+        for name, profile in (self._profiles.profiles if self._profiles else {}).items():
+            teams = tuple(team for team in own if name in usable_profiles(self._profiles, team))
+            if teams:
+                wanted = profile.resources.value()
+                fits = any(machine.could_start(TeamId(team), wanted, 1) for team in teams)
+                views.append(ProfileView(name=name, profile=profile, teams=teams, fits_now=fits))
+        return ProfilesView(profiles=tuple(views))
+
+    def fits(self, team: str, resources: ResourcesModel) -> bool:
+        """Say whether a start in the name of `team` would find room now."""
+        return self._ledger.machine.could_start(TeamId(team), resources.value(), 1)
+
+
+def _is_above(who: Identity, teams: dict[str, TeamModel], team: str) -> bool:
+    parent = teams[team].parent
+    return parent is not None and Membership(teams).is_team_admin(who, parent)

@@ -1,0 +1,159 @@
+"""What the core and the ledger hold, as the messages of `wire.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+from urllib.parse import quote
+
+from jupyterhub_mesos.backends.base import Fact
+from jupyterhub_mesos.service.rows import RequestRow, TaskRow
+from jupyterhub_mesos.service.settings import CapacitySettings
+from jupyterhub_mesos.wire import (
+    AllocationView,
+    ExplanationView,
+    FactView,
+    NodeView,
+    NotebookPayload,
+    PlacementView,
+    RequestView,
+    ResourcesModel,
+    TaskView,
+)
+from jupyterhub_mesos_quota.model import Allocation, AllocationState, Node, WorkloadKind
+from jupyterhub_mesos_quota.resources import Resources
+
+
+class Explained(Protocol):
+    """What the core says about a request that waits (`jupyterhub_mesos_quota.explain`)."""
+
+    @property
+    def code(self) -> str: ...  # noqa: D102 - as in ExplanationView
+    @property
+    def sentence(self) -> str: ...  # noqa: D102
+    @property
+    def cure(self) -> str: ...  # noqa: D102
+    @property
+    def position(self) -> int | None: ...  # noqa: D102
+    @property
+    def waiting(self) -> int: ...  # noqa: D102
+
+
+class Links:
+    """Where things of the service and of the hub are found, as paths on the public host."""
+
+    def __init__(self, settings: CapacitySettings) -> None:
+        self.prefix = settings.prefix
+        self._hub = settings.hub.base_url
+
+    def page(self, request_id: str) -> str:
+        """Return the page of a request."""
+        return f"{self.prefix}requests/{quote(request_id)}"
+
+    def server(self, user: str, server_name: str) -> str:
+        """Return the address of a notebook server."""
+        own = f"{self._hub}user/{quote(user)}/"
+        return f"{own}{quote(server_name)}/" if server_name else own
+
+    def model(self, request_id: str) -> str:
+        """Return the address of a model server."""
+        return f"{self.prefix}api/v1/serving/{quote(request_id)}/"
+
+    def of(self, row: RequestRow, allocation: Allocation | None) -> str | None:
+        """Return where to go for what a request runs, while it runs."""
+        if allocation is None or allocation.state is not AllocationState.RUNNING:
+            return None
+        request = row.request
+        if isinstance(row.info.payload, NotebookPayload):
+            return self.server(request.user, row.info.payload.server_name)
+        return self.model(request.id) if request.kind is WorkloadKind.SERVING else None
+
+
+def explanation_view(explained: Explained) -> ExplanationView:
+    """Say why a request waits; there is no expected start while there is no history."""
+    return ExplanationView(
+        code=str(explained.code),
+        sentence=explained.sentence,
+        cure=explained.cure,
+        position=explained.position,
+        waiting=explained.waiting,
+    )
+
+
+def task_view(task: TaskRow) -> TaskView:
+    """Show one process tree."""
+    return TaskView(
+        id=task.id,
+        role=task.role,
+        index=task.index,
+        generation=task.generation,
+        state=task.phase.value,
+        node=task.node,
+        exit_code=task.exit_code,
+        message=task.message,
+    )
+
+
+def allocation_view(allocation: Allocation, tasks: Sequence[TaskRow]) -> AllocationView:
+    """Show one time that a request held resources."""
+    return AllocationView(
+        id=allocation.id,
+        state=allocation.state,
+        placements=tuple(
+            PlacementView(replica=placed.replica, node=placed.node, devices=tuple(placed.devices))
+            for placed in allocation.placements
+        ),
+        granted_at=allocation.granted_at,
+        started_at=allocation.started_at,
+        gone_at=allocation.gone_at,
+        borrowed=ResourcesModel.of(allocation.borrowed),
+        tasks=tuple(task_view(task) for task in tasks),
+    )
+
+
+def request_view(
+    row: RequestRow,
+    links: Links,
+    explained: Explained | None,
+    allocation: Allocation | None,
+    tasks: Sequence[TaskRow],
+) -> RequestView:
+    """Show a request to somebody who may see all of it."""
+    request = row.request
+    return RequestView(
+        id=request.id,
+        kind=request.kind,
+        user=request.user,
+        team=request.team,
+        name=row.info.name,
+        resources=ResourcesModel.of(request.resources),
+        replicas=request.replicas,
+        priority=request.priority,
+        submitted_at=request.submitted_at,
+        ended_at=row.ended_at,
+        status=request.status,
+        is_ending=request.is_ending,
+        outcome=row.outcome,
+        message=row.message,
+        parent=request.parent,
+        url=links.of(row, allocation),
+        page_url=links.page(request.id),
+        explanation=None if explained is None else explanation_view(explained),
+        allocation=None if allocation is None else allocation_view(allocation, tasks),
+        payload=row.info.payload,
+    )
+
+
+def node_view(node: Node, free: Resources) -> NodeView:
+    """Show a node."""
+    return NodeView(
+        id=node.id,
+        capacity=ResourcesModel.of(node.capacity),
+        free=ResourcesModel.of(free),
+        is_schedulable=node.is_schedulable,
+    )
+
+
+def fact_view(fact: Fact) -> FactView:
+    """Show what a backend enforces, or not."""
+    return FactView(name=fact.name, holds=fact.holds, detail=fact.detail, cure=fact.cure)

@@ -1,0 +1,1 @@
+"""The web side of the capacity service: HTTP in, operations called, JSON or pages out."""

@@ -1,0 +1,78 @@
+"""The routes of teams, profiles, capacity and health."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from jupyterhub_mesos.errors import InvalidInput
+from jupyterhub_mesos.service.web.base import ApiHandler
+from jupyterhub_mesos.wire import Health, TeamsModel
+from jupyterhub_mesos_quota.model import RequestStatus
+
+TEAMS_BYTES = 1024 * 1024
+"""Room for some thousand teams."""
+_TRUTH = {"": True, "1": True, "true": True, "0": False, "false": False}
+
+
+class CapacityHandler(ApiHandler):
+    """`/capacity`."""
+
+    async def get(self) -> None:
+        """Return what there is and what is free."""
+        self.answer(self.context.teams.capacity())
+
+
+class ProfilesHandler(ApiHandler):
+    """`/profiles`."""
+
+    async def get(self) -> None:
+        """Return what the asker may start a notebook with."""
+        self.answer(self.context.teams.profiles(self.identity))
+
+
+class TeamsHandler(ApiHandler):
+    """`/teams`."""
+
+    max_bytes = TEAMS_BYTES
+
+    async def get(self) -> None:
+        """Return the teams that the asker may see."""
+        self.answer(self.context.teams.teams(self.identity))
+
+    async def put(self) -> None:
+        """Put a tree in force, or with `dry_run` say what would change."""
+        edit = await self.context.teams.edit(
+            self.identity,
+            self.body(TeamsModel),
+            is_dry_run=self._truth("dry_run"),
+            expected=self.number("revision", -1) if self.get_query_argument("revision", None) else None,
+        )
+        self.answer(edit)
+
+    def _truth(self, name: str) -> bool:
+        text = self.get_query_argument(name, "false").lower()
+        if text not in _TRUTH:
+            raise InvalidInput(f"{text!r} is neither true nor false", where=name)
+        return _TRUTH[text]
+
+
+class HealthHandler(ApiHandler):
+    """`/health`, for everybody."""
+
+    async def prepare(self) -> None:
+        """Ask nobody who they are."""
+
+    async def get(self) -> None:
+        """Say whether the parts answer."""
+        ledger = self.context.operations.ledger
+        rows = ledger.rows()
+        self.answer(
+            Health(
+                status="ok",
+                version=version("jupyterhub-mesos"),
+                backend=self.context.operations.backend.name,
+                ledger="ok",
+                waiting=sum(row.request.status is RequestStatus.QUEUED for row in rows),
+                active=sum(row.request.status is RequestStatus.ACTIVE for row in rows),
+            )
+        )

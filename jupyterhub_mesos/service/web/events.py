@@ -1,0 +1,127 @@
+"""Live events for pages: one stream per browser, a snapshot at each change.
+
+A stream says `event: requests` (the asker's requests that are not over),
+`event: capacity`, and `event: request` for the one named in `?request=ID`;
+a comment every 15 s keeps proxies from closing it. It ends by itself after a
+while, so that the browser's reconnect shows its identity anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from tornado.iostream import StreamClosedError
+
+from jupyterhub_mesos.errors import NotFound
+from jupyterhub_mesos.service.web.base import ApiHandler
+
+HEARTBEAT_SECONDS: Final = 15.0
+STREAM_SECONDS: Final = 600.0
+COALESCE_SECONDS: Final = 0.1
+"""Changes that come together make one snapshot."""
+
+
+class Feed:
+    """Wakes every open stream when something changed."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Event] = set()
+        self.is_closed = False
+
+    def join(self) -> asyncio.Event:
+        """Return an event that is set at each change; hand it back with `leave`."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        return event
+
+    def leave(self, event: asyncio.Event) -> None:
+        """Stop waking `event`."""
+        self._waiting.discard(event)
+
+    def notify(self, *_: object) -> None:
+        """Wake every stream."""
+        for event in self._waiting:
+            event.set()
+
+    def close(self) -> None:
+        """End every stream."""
+        self.is_closed = True
+        self.notify()
+
+    @property
+    def listeners(self) -> int:
+        """How many streams are open."""
+        return len(self._waiting)
+
+
+class EventsHandler(ApiHandler):
+    """`GET /events`."""
+
+    _changed: asyncio.Event | None = None
+    _is_gone = False
+
+    async def get(self) -> None:
+        """Send snapshots until the browser goes, the service stops or the time is over."""
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")
+        feed = self.context.feed
+        changed = self._changed = feed.join()
+        try:
+            await self._stream(changed)
+        except StreamClosedError:
+            return
+        finally:
+            feed.leave(changed)
+
+    async def _stream(self, changed: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + STREAM_SECONDS
+        sent: dict[str, str] = {}
+        while not self._is_over and loop.time() < end:
+            changed.clear()
+            await self._send_what_changed(sent)
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await changed.wait()
+            except TimeoutError:
+                self.write(": still here\n\n")
+                await self.flush()
+            else:
+                await asyncio.sleep(COALESCE_SECONDS)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._is_gone or self.context.feed.is_closed
+
+    async def _send_what_changed(self, sent: dict[str, str]) -> None:
+        for name, data in (await self._snapshot()).items():
+            if sent.get(name) != data:
+                self.write(f"event: {name}\ndata: {data}\n\n")
+                sent[name] = data
+        await self.flush()
+
+    async def _snapshot(self) -> Mapping[str, str]:
+        operations, who = self.context.operations, self.identity
+        mine = await operations.mine(who)
+        snapshot = {
+            "requests": json.dumps([view.model_dump(mode="json") for view in mine]),
+            "capacity": self.context.teams.capacity().model_dump_json(),
+        }
+        wanted = self.get_query_argument("request", None)
+        if wanted is not None:
+            try:
+                snapshot["request"] = (await operations.get(who, wanted)).model_dump_json()
+            except NotFound:
+                snapshot["missing"] = json.dumps({"id": wanted, "status": int(HTTPStatus.NOT_FOUND)})
+        return snapshot
+
+    def on_connection_close(self) -> None:
+        """Wake the stream, so that it ends at once."""
+        self._is_gone = True
+        if self._changed is not None:
+            self._changed.set()

@@ -1,0 +1,90 @@
+"""Every route, as data: method, path below the prefix, handler, and who may ask.
+
+`docs/reference/api.md` describes each of them; a test fails when one is missing there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from tornado.web import Application, RequestHandler, StaticFileHandler
+
+from jupyterhub_mesos.service.web import api_hub, api_requests, api_teams, events, pages, serving_proxy
+from jupyterhub_mesos.service.web.base import UnknownRouteHandler, WebContext
+
+API: Final = "api/v1/"
+STATIC: Final = Path(__file__).parent / "static"
+_ID: Final = r"([A-Za-z0-9._-]+)"
+_SEGMENT: Final = r"([^/]+)"
+
+
+class Access(StrEnum):
+    """Who may ask a route at all; what they see there is up to the operations."""
+
+    EVERYBODY = "everybody"  # no token
+    HUB = "hub"  # the hub's key
+    USER = "user"  # a token or cookie of a user with access to the service
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path (as documented, and as a pattern) with the methods that its handler answers."""
+
+    path: str
+    pattern: str
+    methods: tuple[str, ...]
+    handler: type[RequestHandler]
+    access: Access = Access.USER
+
+
+def _api(path: str, pattern: str, methods: str, handler: type[RequestHandler]) -> Route:
+    access = Access.HUB if path.startswith("hub/") else Access.USER
+    return Route(API + path, API + pattern, tuple(methods.split()), handler, access)
+
+
+ROUTES: Final = (
+    Route("health", "health", ("GET",), api_teams.HealthHandler, Access.EVERYBODY),
+    _api("requests", "requests", "GET POST", api_requests.RequestsHandler),
+    _api("requests/ID", f"requests/{_ID}", "GET DELETE", api_requests.RequestHandler),
+    _api("requests/ID/logs", f"requests/{_ID}/logs", "GET", api_requests.LogsHandler),
+    _api("requests/ID/progress", f"requests/{_ID}/progress", "GET", api_requests.ProgressHandler),
+    _api("queue", "queue", "GET", api_requests.QueueHandler),
+    _api("capacity", "capacity", "GET", api_teams.CapacityHandler),
+    _api("profiles", "profiles", "GET", api_teams.ProfilesHandler),
+    _api("teams", "teams", "GET PUT", api_teams.TeamsHandler),
+    _api("events", "events", "GET", events.EventsHandler),
+    _api("serving/ID/v2/PATH", rf"serving/{_ID}/(v2(?:/.*)?)", "GET POST", serving_proxy.ServingHandler),
+    _api("hub/starts", "hub/starts", "POST", api_hub.StartsHandler),
+    _api("hub/allocations/ID/launch", f"hub/allocations/{_ID}/launch", "PUT", api_hub.LaunchHandler),
+    _api(
+        "hub/servers/USER/SERVER", f"hub/servers/{_SEGMENT}/{_SEGMENT}", "GET DELETE", api_hub.ServerHandler
+    ),
+    _api(
+        "hub/servers/USER/SERVER/stop", f"hub/servers/{_SEGMENT}/{_SEGMENT}/stop", "POST", api_hub.StopHandler
+    ),
+    Route("", "", ("GET",), pages.LaunchPage),
+    Route("requests/ID", f"requests/{_ID}", ("GET",), pages.RequestPage),
+    Route("queue", "queue", ("GET",), pages.QueuePage),
+    Route("oauth_callback", "oauth_callback", ("GET",), pages.CallbackPage, Access.EVERYBODY),
+)
+
+
+def application(context: WebContext) -> Application:
+    """Return the tornado application with every route."""
+    prefix = context.settings.prefix
+    with_context = {"context": context}
+    rules: list[Any] = [(prefix + route.pattern, route.handler, with_context) for route in ROUTES]
+    rules += [
+        (prefix + r"static/(.*)", StaticFileHandler, {"path": str(STATIC)}),
+        (prefix + r"api/.*", UnknownRouteHandler, with_context),
+        (r".*", pages.MissingPage, with_context),
+    ]
+    return Application(
+        rules,
+        cookie_secret=context.settings.cookie_secret,
+        login_url=context.identities.oauth.login_url,
+        log_function=lambda handler: None,
+    )

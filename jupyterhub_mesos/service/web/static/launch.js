@@ -1,0 +1,115 @@
+// The launch page: Start, and the list of what is mine.
+import { call, element, follow, isOver, show, showCapacity, standing } from "./api.js";
+
+const form = document.getElementById("start");
+const list = document.getElementById("mine");
+
+function title(request) {
+  const name = request.kind === "notebook" ? request.payload.server_name : request.name;
+  const kind = request.kind[0].toUpperCase() + request.kind.slice(1);
+  return name ? `${kind} ${name}` : kind;
+}
+
+function describe(request) {
+  if (request.explanation) {
+    const { position, waiting, sentence } = request.explanation;
+    return position ? `Place ${position} of ${waiting}. ${sentence}` : sentence;
+  }
+  return request.message || `Team ${request.team}`;
+}
+
+async function end(request, button) {
+  button.disabled = true;
+  try {
+    await call("DELETE", `requests/${encodeURIComponent(request.id)}`);
+  } catch (error) {
+    button.disabled = false;
+    show(error.message);
+  }
+}
+
+function row(request) {
+  const [word, colour] = standing(request);
+  const item = element("li", "", { class: "row" });
+  const main = element("div", "", { class: "row-main" });
+  main.append(element("a", title(request), { class: "row-title", href: request.page_url }), element("div", describe(request), { class: "row-text" }));
+  item.append(main, element("span", word, { class: `pill ${colour}` }));
+  if (request.url && request.kind === "notebook") item.append(element("a", "Open", { class: "button primary", href: request.url }));
+  if (!request.is_ending) {
+    const label = request.status === "active" ? "Stop" : "Cancel";
+    const button = element("button", label, { type: "button", class: "danger", "aria-label": `${label} ${title(request)}` });
+    button.addEventListener("click", () => end(request, button));
+    item.append(button);
+  }
+  return item;
+}
+
+function showMine(requests) {
+  const live = requests.filter((request) => !isOver(request));
+  const focused = list.contains(document.activeElement) ? [...list.querySelectorAll("a, button")].indexOf(document.activeElement) : -1;
+  list.replaceChildren(...live.map(row));
+  if (focused >= 0) list.querySelectorAll("a, button")[focused]?.focus();
+  document.getElementById("mine-section").hidden = live.length === 0;
+}
+
+function showFits() {
+  const team = new FormData(form).get("team");
+  const fits = JSON.parse(form.dataset.fits);
+  for (const card of form.querySelectorAll(".card")) {
+    card.hidden = !JSON.parse(card.dataset.teams).includes(team);
+    const fitsNow = fits[`${team}/${card.dataset.profile}`];
+    const pill = card.querySelector("[data-fit]");
+    pill.textContent = fitsNow ? "Starts now" : "Will wait";
+    pill.className = `pill ${fitsNow ? "ok" : "wait"}`;
+  }
+  const checked = form.querySelector("input[name=profile]:checked");
+  if (!checked || checked.closest(".card").hidden) {
+    const first = form.querySelector(".card:not([hidden]) input");
+    if (first) first.checked = true;
+  }
+}
+
+async function refreshFits() {
+  const { profiles } = await call("GET", "profiles");
+  if (document.querySelectorAll("#team option").length > 1) return; // which of several teams has room is known at the next load
+  const team = new FormData(form).get("team");
+  form.dataset.fits = JSON.stringify(Object.fromEntries(profiles.map((view) => [`${team}/${view.name}`, view.fits_now])));
+  showFits();
+}
+
+async function start(event) {
+  event.preventDefault();
+  const button = document.getElementById("start-button");
+  const status = document.getElementById("start-status");
+  const chosen = new FormData(form);
+  button.disabled = true;
+  status.textContent = "Asking for room…";
+  try {
+    const request = await call("POST", "requests", {
+      team: chosen.get("team"),
+      payload: { kind: "notebook", server_name: form.dataset.server, profile: chosen.get("profile") },
+    });
+    if (request.url) { // it runs already, from another tab or another day
+      window.location.assign(form.dataset.next || request.url);
+      return;
+    }
+    const next = form.dataset.next ? `?next=${encodeURIComponent(form.dataset.next)}` : "";
+    window.location.assign(`${request.page_url}${next}`);
+  } catch (error) {
+    button.disabled = false;
+    status.textContent = "";
+    show(error.message);
+  }
+}
+
+showMine(JSON.parse(list.dataset.requests));
+if (form) {
+  form.addEventListener("submit", start);
+  form.addEventListener("change", showFits);
+  showFits();
+}
+window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
+follow({
+  requests: showMine,
+  capacity: (capacity) => { showCapacity(capacity); if (form) refreshFits().catch((error) => show(error.message)); },
+});

@@ -1,0 +1,36 @@
+// The queue of my teams, live.
+import { amounts, call, element, follow, prefix, showCapacity } from "./api.js";
+
+const body = document.getElementById("queue");
+const problem = document.getElementById("queue-error");
+
+function line(entry) {
+  const made = element("tr", "", entry.is_mine ? { class: "mine" } : {});
+  const what = entry.is_mine ? element("a", entry.kind, { href: `${prefix}requests/${encodeURIComponent(entry.id)}` }) : element("span", entry.kind);
+  const asked = `${entry.replicas > 1 ? `${entry.replicas} × ` : ""}${amounts(entry.resources)}`;
+  made.append(element("td", entry.explanation.position ?? "—"), element("td", entry.is_mine ? `${entry.user} (you)` : entry.user), element("td", entry.team));
+  const cell = element("td");
+  cell.append(what);
+  made.append(cell, element("td", asked), element("td", entry.explanation.sentence));
+  return made;
+}
+
+function display(queue) {
+  body.replaceChildren(...queue.items.map(line));
+  document.getElementById("queue-table").hidden = queue.items.length === 0;
+  document.getElementById("empty").hidden = queue.items.length > 0;
+  document.getElementById("waiting").textContent = queue.waiting;
+}
+
+async function refresh() {
+  try {
+    display(await call("GET", "queue"));
+    problem.hidden = true;
+  } catch (error) {
+    problem.textContent = error.message;
+    problem.hidden = false;
+  }
+}
+
+display(JSON.parse(body.dataset.queue));
+follow({ capacity: (capacity) => { showCapacity(capacity); refresh(); }, requests: refresh });

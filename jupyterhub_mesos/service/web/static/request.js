@@ -1,0 +1,126 @@
+// One request, live: why it waits, its tasks and output, and the way to it when it runs.
+import { call, element, follow, isOver, show, standing } from "./api.js";
+
+const root = document.getElementById("request");
+const one = (id) => document.getElementById(id);
+const LOG_MS = 1000;
+let request = JSON.parse(root.dataset.request);
+let hasGone = false;
+let waitedHere = !isOver(request) && request.url === null;
+const log = { task: null, offset: 0, isComplete: false, decoder: null };
+
+/** Only one tab goes on by itself: two at once break the login of the server (one state cookie). */
+function goOn(url) {
+  if (hasGone) return;
+  hasGone = true;
+  const target = root.dataset.next || url;
+  if (!navigator.locks) { window.location.assign(target); return; }
+  navigator.locks.request(`capacity-open-${request.id}`, { ifAvailable: true }, async (lock) => {
+    if (lock === null) { one("sentence").textContent = "It runs. Another tab of yours opens it; or open it here."; return; }
+    const key = `capacity-opened-${request.id}-${request.allocation?.id}`;
+    if (localStorage.getItem(key)) return;
+    localStorage.setItem(key, "yes");
+    window.location.assign(target);
+    await new Promise(() => {}); // held until this page goes
+  });
+}
+
+function sentence() {
+  if (request.explanation) return request.explanation.sentence;
+  if (request.message) return request.message;
+  const state = request.allocation?.state;
+  if (request.is_ending) return "It is being stopped.";
+  if (request.status === "withdrawn") return "This request was cancelled.";
+  if (request.status === "ended") return "This is over. Start it again from the launch page.";
+  return state === "running" ? "It runs." : "There is room: it is being started.";
+}
+
+function showExplanation() {
+  const said = request.explanation;
+  one("sentence").textContent = sentence();
+  one("cure").textContent = said?.cure ?? "";
+  one("waiting-facts").hidden = !said;
+  if (!said) return;
+  one("position").textContent = said.position ? `${said.position} of ${said.waiting}` : "—";
+  one("expected").textContent = said.expected_start
+    ? `${new Date(said.expected_start * 1000).toLocaleString()}` : "not enough history yet";
+}
+
+function showActions() {
+  const open = one("open"), end = one("end");
+  open.hidden = request.kind !== "notebook" || !request.url;
+  if (request.url) open.href = root.dataset.next || request.url;
+  end.hidden = isOver(request) || request.is_ending;
+  end.textContent = request.status === "active" ? "Stop" : "Cancel";
+}
+
+function showTasks() {
+  const tasks = request.allocation?.tasks ?? [];
+  one("tasks-section").hidden = tasks.length === 0;
+  one("tasks").replaceChildren(...tasks.map((task) => {
+    const line = element("tr");
+    const state = task.exit_code === null ? task.state : `${task.state} (${task.exit_code})`;
+    for (const text of [task.role, task.index, task.generation, state, task.node, task.message]) line.append(element("td", text));
+    return line;
+  }));
+  const select = one("log-task");
+  const known = [...select.options].map((option) => option.value);
+  for (const task of tasks) {
+    if (!known.includes(task.id)) select.append(element("option", `${task.role} ${task.index}, generation ${task.generation}`, { value: task.id }));
+  }
+  one("logs-section").hidden = tasks.length === 0;
+  const newest = tasks.reduce((a, b) => (a === null || b.generation > a.generation ? b : a), null);
+  if (newest && one("follow").checked && tasks.find((task) => task.id === log.task)?.generation !== newest.generation) choose(newest.id);
+}
+
+function choose(task) {
+  Object.assign(log, { task, offset: 0, isComplete: false });
+  one("log-task").value = task;
+  one("log").textContent = "";
+}
+
+async function readLog() {
+  if (log.task !== null && !log.isComplete && !document.hidden) {
+    const task = log.task;
+    try {
+      const chunk = await call("GET", `requests/${encodeURIComponent(request.id)}/logs?task=${encodeURIComponent(task)}&offset=${log.offset}`);
+      if (task === log.task) {
+        if (chunk.text) one("log").append(chunk.text);
+        log.offset = chunk.next_offset;
+        log.isComplete = chunk.is_complete;
+        if (chunk.text && one("follow").checked) one("log").scrollTop = one("log").scrollHeight;
+      }
+    } catch { /* the page's status says that the service is away; the next turn asks again */ }
+  }
+  setTimeout(readLog, LOG_MS);
+}
+
+function display() {
+  const [word, colour] = standing(request);
+  const pill = one("state");
+  if (pill.textContent !== word) pill.textContent = word;
+  pill.className = `pill ${colour}`;
+  showExplanation();
+  showActions();
+  showTasks();
+  if (!request.url) waitedHere ||= !isOver(request);
+  if (request.url && request.kind === "notebook" && root.dataset.owner === "yes" && waitedHere) goOn(request.url);
+}
+
+one("end").addEventListener("click", async () => {
+  one("end").disabled = true;
+  try {
+    request = await call("DELETE", `requests/${encodeURIComponent(request.id)}`);
+    display();
+  } catch (error) {
+    show(error.message);
+  }
+  one("end").disabled = false;
+});
+one("log-task").addEventListener("change", (event) => { one("follow").checked = false; choose(event.target.value); });
+display();
+readLog();
+const close = follow({
+  request: (data) => { request = data; display(); if (isOver(request)) close(); },
+  missing: () => show("This request is not yours to see any more."),
+}, { request: request.id });
