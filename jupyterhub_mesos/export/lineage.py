@@ -53,6 +53,8 @@ def _notebook(named: str | os.PathLike[str] | None) -> Notebook | None:
     if not text:
         return None
     path = Path(text).expanduser()
+    if named is None and not path.is_file():
+        path = Path(path.name)  # Jupyter may say it from its own root; a kernel starts beside its notebook
     if not path.is_file():
         if named is None:
             return None  # a console's session, or a notebook that was renamed

@@ -14,7 +14,7 @@ PORTS: Final = ("http",)
 """What `Backend.reserve` has to reserve before `task` is called."""
 ROLE: Final = "server"
 GENERATION: Final = 1
-"""A model server is never restarted in place: the next start is another allocation."""
+"""The first; whoever restarts a server counts on and names the task anew."""
 READY_PATH: Final = "/v2/health/ready"
 """Answers 200 once the bundle is verified and the model loaded, 503 before; it asks for no token."""
 
