@@ -7,13 +7,15 @@ use, so that importing the package costs nothing.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from jupyterhub_mesos import export as export
     from jupyterhub_mesos.training.submit import train as train
 
-__all__ = ["export", "train"]
+__all__ = ["__version__", "export", "train"]
+
+__version__: Final = "0.1.0"
 
 
 def __getattr__(name: str) -> object:

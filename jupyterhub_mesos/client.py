@@ -15,11 +15,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from jupyterhub_mesos.client_http import Transport
-from jupyterhub_mesos.errors import InvalidInput, Unavailable
+from jupyterhub_mesos.errors import InvalidInput, NotFound, Unavailable
 from jupyterhub_mesos.wire import (
     API_PREFIX,
     CapacityView,
@@ -127,7 +128,8 @@ class Client:
         """
         tasks = [task] if task is not None else [known.id for known in self.tasks(request_id)]
         for name in tasks:
-            yield from self._log(request_id, name, follow=follow)
+            with suppress(NotFound):  # not launched, or its output was dropped
+                yield from self._log(request_id, name, follow=follow)
 
     def tasks(self, request_id: str) -> tuple[TaskView, ...]:
         """Return the tasks of the request's newest allocation, by generation, role and index."""

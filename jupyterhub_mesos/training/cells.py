@@ -177,7 +177,7 @@ def _commented(number: int, lines: Sequence[str]) -> tuple[str, list[Dropped]]:
     for at, line in enumerate(lines, start=1):
         if continues or (_is_magic(line) and not _inside_statement(kept)):
             dropped.append(Dropped(number, at, line))
-            kept.append(_stand_in(line))
+            kept.append(_comment(line) if continues else _stand_in(line))
             continues = line.rstrip().endswith("\\")
         else:
             kept.append(line)
@@ -192,8 +192,11 @@ def _is_magic(line: str) -> bool:
 def _stand_in(line: str) -> str:
     """Keep an indented block whole: `if x:` followed by nothing but a magic still needs a statement."""
     indent = line[: len(line) - len(line.lstrip())]
-    text = line.strip().rstrip("\\")
-    return f"{indent}pass  # {text}" if indent else f"# {text}"
+    return f"{indent}pass  {_comment(line)}" if indent else _comment(line)
+
+
+def _comment(line: str) -> str:
+    return "# " + line.strip().rstrip("\\")
 
 
 def _inside_statement(kept: Sequence[str]) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
 from jupyterhub_mesos.client import Client, is_over
 from jupyterhub_mesos.errors import WorkloadError
-from jupyterhub_mesos.wire import Job, ProgressEvent, RequestView
+from jupyterhub_mesos.wire import Job, ProgressEvent, RequestView, TaskView
 from jupyterhub_mesos_quota.model import RequestStatus
 
 TAIL_LINES: Final = 20
@@ -102,9 +103,21 @@ class TrainingRun:
         self.client.wait(self.id, until=has_started)
 
     def _failure(self, view: RequestView) -> str:
-        log = "".join(self.logs()).splitlines()[-TAIL_LINES:]
-        tail = "\n".join(("", "The end of its log:", *log)) if log else ""
-        return f"job {self.job.name} {view.outcome or view.status}: {view.message or 'no reason given'}{tail}"
+        reason = f"job {self.job.name} {view.outcome or view.status}: {view.message or 'no reason given'}"
+        culprit = _culprit(view.allocation.tasks if view.allocation else ())
+        if culprit is None:
+            return reason
+        log = "".join(self.client.logs(self.id, task=culprit.id)).splitlines()[-TAIL_LINES:]
+        return "\n".join((reason, f"The end of the log of {culprit.id}:", *log))
+
+
+def _culprit(tasks: Sequence[TaskView]) -> TaskView | None:
+    """Pick the task whose log tells most: of the newest generation, one that was not merely stopped."""
+    failed = [task for task in tasks if task.exit_code]
+    stopped = 128 + signal.SIGTERM
+    return max(
+        failed, key=lambda task: (task.generation, task.exit_code != stopped, -task.index), default=None
+    )
 
 
 def line_of(event: ProgressEvent) -> str:
