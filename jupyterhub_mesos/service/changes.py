@@ -1,0 +1,269 @@
+"""One change of the ledger: what is asked, what it makes of the rows, and its audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from jupyterhub_mesos.errors import CapacityError, Conflict
+from jupyterhub_mesos.service.encoding import is_live
+from jupyterhub_mesos.service.memory import Memory
+from jupyterhub_mesos.service.rows import (
+    AuditRow,
+    Batch,
+    JobRow,
+    Outcome,
+    Record,
+    RequestInfo,
+    RequestRow,
+    TaskRow,
+    TaskUpdate,
+    TeamsRecord,
+)
+from jupyterhub_mesos_quota.errors import QuotaError
+from jupyterhub_mesos_quota.events import (
+    Action,
+    AllocationGone,
+    AllocationMoved,
+    EndRequested,
+    Event,
+    GoneReason,
+    Grant,
+    RequestMoved,
+    RequestSubmitted,
+    StopAllocation,
+)
+from jupyterhub_mesos_quota.machine import QuotaMachine
+from jupyterhub_mesos_quota.model import AllocationId, RequestId, RequestStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event for the machine and the records that belong into the same commit.
+
+    `event` is None where only records are written. An attempt may be refused: that is not audited.
+    `who` is a user's name, or the part of
+    the service that acts; `why` is a sentence for the audit.
+    """
+
+    event: Event | None
+    records: tuple[Record, ...] = ()
+    who: str = "service"
+    why: str = ""
+    is_attempt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit did: the machine's actions, and the objects whose rows (or tasks' rows) it wrote."""
+
+    actions: tuple[Action, ...]
+    requests: frozenset[RequestId]
+    allocations: frozenset[AllocationId]
+    revision: int
+
+
+@dataclass(slots=True)
+class Handled:
+    """A commit while it is being put together."""
+
+    actions: list[Action] = field(default_factory=list[Action])
+    requests: set[RequestId] = field(default_factory=set[RequestId])
+    allocations: set[AllocationId] = field(default_factory=set[AllocationId])
+
+    def commit(self, revision: int) -> Commit:
+        """Return what the listeners are told."""
+        return Commit(tuple(self.actions), frozenset(self.requests), frozenset(self.allocations), revision)
+
+
+def handle(
+    change: Change, machine: QuotaMachine, memory: Memory, batch: Batch, handled: Handled
+) -> Sequence[Action]:
+    """Apply one change to machine and memory and put the rows that it touched into `batch`.
+
+    Raises before anything changed, with an audit row of the refusal.
+    """
+    try:
+        _check(change, memory)
+        actions = machine.handle(change.event) if change.event is not None else []
+    except (CapacityError, QuotaError) as error:
+        if not change.is_attempt:
+            batch.audit.append(_refusal(change, error, batch.at))
+        raise
+    touched = Handled(list(actions))
+    _touch(change.event, actions, touched)
+    for record in change.records:
+        _take(record, memory, batch, touched)
+    _refresh(change, machine, memory, touched)
+    _put(machine, memory, batch, touched)
+    batch.audit += _audit(change, actions, batch.at)
+    handled.actions += actions
+    handled.requests |= touched.requests
+    handled.allocations |= touched.allocations
+    return actions
+
+
+def _check(change: Change, memory: Memory) -> None:
+    """Refuse what the database would refuse, before the machine has changed."""
+    for record in change.records:
+        if isinstance(record, TeamsRecord):
+            if record.expected is not None and record.expected != memory.revision:
+                raise Conflict(
+                    f"the teams were edited in the meantime: you saw revision {record.expected}, "
+                    f"now it is {memory.revision}; look at the difference again"
+                )
+        elif isinstance(record, RequestInfo) and isinstance(change.event, RequestSubmitted):
+            server = record.server(change.event.request.user)
+            other = memory.servers.get(server) if server is not None else None
+            if server is not None and other not in {None, record.id}:
+                raise Conflict(
+                    f"the server {server.server_name!r} of {server.user} has request {other} already: "
+                    "end that one first, or go to it"
+                )
+
+
+def _touch(event: Event | None, actions: Sequence[Action], touched: Handled) -> None:
+    if isinstance(event, RequestSubmitted):
+        touched.requests.add(event.request.id)
+    elif isinstance(event, EndRequested):
+        touched.requests.add(event.request_id)
+    for action in actions:
+        match action:
+            case RequestMoved():
+                touched.requests.add(action.request_id)
+            case AllocationMoved() | StopAllocation():
+                touched.allocations.add(action.allocation_id)
+            case Grant():
+                touched.allocations.add(action.allocation.id)
+            case _:
+                assert_never(action)
+
+
+def _take(record: Record, memory: Memory, batch: Batch, touched: Handled) -> None:
+    """Put one record into memory and batch."""
+    match record:
+        case RequestInfo():
+            touched.requests.add(record.id)  # its row is made in `_refresh`, with the machine's request
+        case Outcome():
+            request = memory.requests.get(record.request_id)
+            if request is not None:
+                outcome = record.outcome or request.outcome
+                memory.put_request(replace(request, outcome=outcome, message=record.message))
+                touched.requests.add(record.request_id)
+        case TaskRow():
+            memory.put_task(record)
+            batch.tasks[record.id] = record
+            touched.allocations.add(record.allocation_id)
+        case TaskUpdate():
+            row = memory.tasks.get(record.id)
+            new = record.applied(row, batch.at) if row is not None else None
+            if new is not None and new is not row:
+                _take(new, memory, batch, touched)
+        case JobRow():
+            memory.jobs[record.allocation_id] = record
+            batch.jobs[record.allocation_id] = record
+            touched.allocations.add(record.allocation_id)
+        case TeamsRecord():
+            memory.teams, memory.revision = record.model, memory.revision + 1
+            batch.teams = (memory.revision, record.model)
+        case _:
+            assert_never(record)
+
+
+def _refresh(change: Change, machine: QuotaMachine, memory: Memory, touched: Handled) -> None:
+    """Bring the rows of touched requests to what the machine says now."""
+    infos = {record.id: record for record in change.records if isinstance(record, RequestInfo)}
+    touched.requests.update(
+        machine.allocations[allocation_id].request_id
+        for allocation_id in touched.allocations
+        if allocation_id in machine.allocations
+    )
+    for request_id in touched.requests:
+        request, row = machine.requests.get(request_id), memory.requests.get(request_id)
+        if request is None:
+            continue
+        if row is None:
+            if request_id not in infos:
+                raise ValueError(f"request {request_id} was submitted without its RequestInfo")
+            memory.last_seq += 1
+            row = RequestRow(request, infos[request_id], seq=memory.last_seq)
+        memory.put_request(replace(row, request=request))
+    for action in touched.actions:
+        if isinstance(action, RequestMoved) and action.request_id in memory.requests:
+            memory.requests[action.request_id] = _moved(memory.requests[action.request_id], action, change)
+    _free_servers(memory, touched)
+
+
+def _moved(row: RequestRow, move: RequestMoved, change: Change) -> RequestRow:
+    """Note the end of a request, with its outcome where no record told it."""
+    if move.after is RequestStatus.WITHDRAWN:
+        return replace(row, ended_at=move.at, message=row.message or change.why)
+    if move.after is not RequestStatus.ENDED:
+        return row
+    outcome = row.outcome or _outcome(change.event)
+    return replace(row, ended_at=move.at, outcome=outcome)
+
+
+def _outcome(event: Event | None) -> str:
+    if isinstance(event, AllocationGone) and event.reason in {GoneReason.FINISHED, GoneReason.FAILED}:
+        return event.reason.value
+    return GoneReason.STOPPED.value
+
+
+def _free_servers(memory: Memory, touched: Handled) -> None:
+    """Let the server of an ended request have its next one, in the same batch already."""
+    for request_id in touched.requests:
+        row = memory.requests.get(request_id)
+        if row is None or row.server is None or is_live(row.request):
+            continue
+        if memory.servers.get(row.server) == request_id:
+            del memory.servers[row.server]
+
+
+def _put(machine: QuotaMachine, memory: Memory, batch: Batch, touched: Handled) -> None:
+    for request_id in touched.requests:
+        if request_id in memory.requests:
+            batch.requests[request_id] = memory.requests[request_id]
+    for allocation_id in touched.allocations:
+        if allocation_id in machine.allocations:
+            batch.allocations[allocation_id] = machine.allocations[allocation_id]
+
+
+def _refusal(change: Change, error: CapacityError | QuotaError, at: float) -> AuditRow:
+    event = type(change.event).__name__ if change.event is not None else "records"
+    return AuditRow(
+        at, change.who, "refused", _subject(change), str(error), {"event": event, "code": error.code}
+    )
+
+
+def _subject(change: Change) -> str:
+    event = change.event
+    if isinstance(event, RequestSubmitted):
+        return event.request.id
+    if isinstance(event, EndRequested):
+        return event.request_id
+    return str(getattr(event, "allocation_id", None) or getattr(event, "node_id", None) or "teams")
+
+
+def _audit(change: Change, actions: Sequence[Action], at: float) -> Iterator[AuditRow]:
+    for record in change.records:
+        if isinstance(record, TeamsRecord):
+            yield AuditRow(at, change.who, "teams written", "teams", change.why)
+    cause = {"because": change.why} if change.why else {}
+    for action in actions:
+        match action:
+            case RequestMoved():
+                what = f"{action.before or 'new'} -> {action.after}"
+                yield AuditRow(action.at, change.who, what, action.request_id, action.why, cause)
+            case AllocationMoved():
+                what = f"{action.before or 'new'} -> {action.after}"
+                yield AuditRow(action.at, change.who, what, action.allocation_id, action.why, cause)
+            case Grant():
+                nodes = [placement.node for placement in action.allocation.placements]
+                subject = action.allocation.id
+                yield AuditRow(action.at, change.who, "granted", subject, change.why, {"nodes": nodes})
+            case StopAllocation():
+                continue  # its AllocationMoved says the same
+            case _:
+                assert_never(action)

@@ -1,0 +1,276 @@
+"""Joins what the ledger wants with what the backend says, one allocation at a time.
+
+Everything that happened, a commit, a status, a time that came, only has an
+allocation *looked at*; what is to be done is read from the rows then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, TypeVar
+
+from jupyterhub_mesos.backends.base import Backend
+from jupyterhub_mesos.errors import CapacityError
+from jupyterhub_mesos.service.generations import Generations
+from jupyterhub_mesos.service.hub_api import HubStarts
+from jupyterhub_mesos.service.jobs import Jobs
+from jupyterhub_mesos.service.launcher import UNKNOWN_TO_BACKEND, ControllerSettings, LakeMounts, Launcher
+from jupyterhub_mesos.service.ledger import Change, Commit, Ledger
+from jupyterhub_mesos.service.notebooks import Notebooks
+from jupyterhub_mesos.service.offers import Offers
+from jupyterhub_mesos.service.rows import RequestRow, TaskPhase, TaskRow, TaskUpdate
+from jupyterhub_mesos.service.servers import Servers
+from jupyterhub_mesos.service.workqueue import WorkQueue
+from jupyterhub_mesos.tasks import Endpoint, TaskState, TaskStatus
+from jupyterhub_mesos_quota.errors import QuotaError
+from jupyterhub_mesos_quota.events import (
+    AllocationLost,
+    AllocationReturned,
+    GoneReason,
+    NodeRemoved,
+    NodeSeen,
+)
+from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, RequestId, WorkloadKind
+
+__all__ = ["Controller", "ControllerSettings", "LakeMounts"]
+
+log: Final = logging.getLogger(__name__)
+K = TypeVar("K", bound=Hashable)
+
+WATCH: Final = "watch"
+CAPACITY: Final = "capacity"
+HUB: Final = "hub"
+ROUNDS: Final = (WATCH, CAPACITY, HUB)
+
+
+def _jitter() -> float:
+    return random.uniform(0.75, 1.0)  # noqa: S311  spreads retries; nothing secret hangs on it
+
+
+class Controller:
+    """Owns the reconcile of every allocation; `run` is its whole life."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        backend: Backend,
+        lake: LakeMounts,
+        hub: HubStarts | None,
+        settings: ControllerSettings,
+    ) -> None:
+        self._ledger = ledger
+        self._backend = backend
+        self._settings = settings
+        self._allocations: WorkQueue[AllocationId] = self._queue()
+        self._posts: WorkQueue[AllocationId] = self._queue()
+        self._rounds: WorkQueue[str] = self._queue()
+        self._launcher = Launcher(ledger, backend, lake, settings)
+        self._offers = Offers(ledger, hub, settings, self._posts)
+        generations = Generations(self._launcher)
+        self.jobs = Jobs(self._launcher, generations)
+        self.servers = Servers(generations)
+        self.notebooks = Notebooks(
+            self._launcher,
+            look=self.look,
+            offer=self._offers.offer,
+            count_failure=self._offers.count_failure,
+        )
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def _queue(self) -> WorkQueue[K]:
+        settings = self._settings
+        return WorkQueue(
+            backoff_seconds=settings.backoff_seconds, cap_seconds=settings.backoff_cap_seconds, jitter=_jitter
+        )
+
+    # ---- life ----------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Ask the backend what really runs, join it with the ledger, report the nodes; both are open."""
+        self._unsubscribe = self._ledger.subscribe(self._committed)
+        await self._join()
+        await self._report_nodes()
+        for allocation_id in tuple(self._ledger.machine.allocations):
+            self.look(allocation_id)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        for name in ROUNDS:
+            self._rounds.add(name)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._settings.workers):
+                group.create_task(self._work(self._allocations, self._reconcile))
+            for _ in range(self._settings.post_window):
+                group.create_task(self._work(self._posts, self._offers.step))
+            for _ in ROUNDS:
+                group.create_task(self._work(self._rounds, self._round))
+
+    async def close(self) -> None:
+        """Let go after `run` was cancelled; what runs goes on."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        for queue in (self._allocations, self._posts):
+            queue.clear()
+        self._rounds.clear()
+
+    def look(self, allocation_id: AllocationId) -> None:
+        """Have an allocation reconciled soon."""
+        self._allocations.add(allocation_id)
+
+    def endpoint(self, request_id: RequestId) -> Endpoint | None:
+        """Return where the first replica of what runs of a request listens."""
+        allocation = self._ledger.allocation_of(request_id)
+        tasks = self._ledger.tasks_of(allocation.id) if allocation is not None else ()
+        newest = max((task.generation for task in tasks), default=0)
+        for task in tasks:
+            if task.generation == newest and task.index == 0 and task.phase is TaskPhase.RUNNING:
+                return task.endpoint
+        return None
+
+    async def _work(self, queue: WorkQueue[K], step: Callable[[K], Awaitable[float | None]]) -> None:
+        """Work on a queue for ever; a failure is told and comes again after its back-off."""
+        while True:
+            key = await queue.get()
+            try:
+                again = await step(key)
+            except (CapacityError, QuotaError) as error:
+                seconds = queue.failed(key)
+                log.warning("%s: %s; again in %.1f s", key, error, seconds)
+            except Exception:  # the one broad catch: a bug in one allocation may not end the others
+                seconds = queue.failed(key)
+                log.exception("%s: a bug; again in %.1f s", key, seconds)
+            else:
+                queue.done(key, again_after=again)
+
+    # ---- the rounds ------------------------------------------------------------------------------
+
+    async def _round(self, name: str) -> float | None:
+        """Do one of the things that go on all the time; return when to do it again."""
+        if name == CAPACITY:
+            await self._report_nodes()
+            return self._settings.capacity_seconds
+        if name == HUB:
+            await self._offers.compare()
+            return self._settings.hub_seconds
+        async for status in self._backend.watch():
+            await self._heard(status)
+        return self._settings.backoff_seconds  # the backend ended the watch: begin another one
+
+    async def _report_nodes(self) -> None:
+        """Tell the machine of nodes that are new, changed or gone."""
+        nodes = {node.id: node for node in await self._backend.capacity()}
+        known = self._ledger.machine.nodes
+        at = self._ledger.clock()
+        changes = [
+            Change(NodeSeen(at, node), why=f"reported by {self._backend.name}")
+            for node in nodes.values()
+            if known.get(node.id) != node
+        ]
+        changes += [
+            Change(NodeRemoved(at, node), why="not reported any more") for node in known if node not in nodes
+        ]
+        if changes:
+            await self._ledger.apply(*changes)
+
+    async def _heard(self, status: TaskStatus) -> None:
+        row = self._ledger.task(status.id)
+        if row is None:
+            await self._stray(status)
+            return
+        update = TaskUpdate.of(status)
+        if update.applied(row, row.at) is not row:
+            log.info("task %s: %s -> %s", status.id, row.phase.value, status.state.value)
+            await self._ledger.apply(Change(None, (update,), who=self._backend.name))
+
+    async def _stray(self, status: TaskStatus) -> None:
+        """Stop a task that the ledger does not know; what is gone keeps its output."""
+        if status.state is not TaskState.GONE:
+            log.warning("task %s: it runs and is not in the ledger; it is stopped", status.id)
+            await self._backend.stop(status.id, self._settings.stop_grace_seconds)
+
+    async def _join(self) -> None:
+        """Join ledger and backend both ways, after a time in which nobody looked."""
+        statuses = {status.id: status for status in await self._backend.tasks()}
+        for status in statuses.values():
+            await self._heard(status)
+        rows = tuple(self._ledger.memory.tasks.values())
+        updates = [_missing(row) for row in rows if not row.is_gone and row.id not in statuses]
+        await self._ledger.apply(Change(None, tuple(update for update in updates if update is not None)))
+
+    # ---- the reconcile ---------------------------------------------------------------------------
+
+    def _committed(self, commit: Commit) -> None:
+        for allocation_id in commit.allocations:
+            self.look(allocation_id)
+        for request_id in commit.requests:
+            if self._ledger.row(request_id) is None:
+                self._offers.drop_request(request_id)
+                self.jobs.drop(request_id)
+
+    async def _reconcile(self, allocation_id: AllocationId) -> float | None:
+        """Bring one allocation a step further; return after how long to look again, if by time alone."""
+        allocation = self._ledger.machine.allocations.get(allocation_id)
+        row = self._ledger.row(allocation.request_id) if allocation is not None else None
+        if allocation is None or row is None or allocation.state is AllocationState.GONE:
+            self._drop(allocation_id)
+            return None
+        if allocation.state is AllocationState.STOPPING:
+            return await self._stop(allocation)
+        if await self._moved_with_its_node(allocation):
+            return None
+        if allocation.state is AllocationState.RUNNING:
+            self._offers.drop_request(row.id)
+        return await self._drive(row, allocation)
+
+    async def _drive(self, row: RequestRow, allocation: Allocation) -> float | None:
+        match row.request.kind:
+            case WorkloadKind.NOTEBOOK:
+                return await self.notebooks.reconcile(row, allocation)
+            case WorkloadKind.TRAINING:
+                return await self.jobs.reconcile(row, allocation)
+            case WorkloadKind.SERVING:
+                return await self.servers.reconcile(row, allocation)
+            case WorkloadKind.PIPELINE:
+                raise NotImplementedError("nothing submits pipelines yet")
+
+    async def _stop(self, allocation: Allocation) -> float | None:
+        """Stop everything of an allocation; it is gone when the backend says so of every task."""
+        again = await self._launcher.stop(self._ledger.tasks_of(allocation.id))
+        if again is None:
+            await self._launcher.finish(allocation, GoneReason.STOPPED, None, "it was stopped")
+        return again
+
+    async def _moved_with_its_node(self, allocation: Allocation) -> bool:
+        """Follow the node of an allocation into silence and back; say whether there is nothing else to do."""
+        tasks = self._ledger.tasks_of(allocation.id)
+        is_silent = any(task.phase is TaskPhase.LOST for task in tasks)
+        at = self._ledger.clock()
+        if allocation.state is AllocationState.LOST:
+            if not is_silent and not all(task.is_gone for task in tasks):
+                await self._ledger.apply(
+                    Change(AllocationReturned(at, allocation.id), why="its node answers")
+                )
+                return True
+            return is_silent
+        if is_silent and allocation.state is not AllocationState.GRANTED:
+            await self._ledger.apply(Change(AllocationLost(at, allocation.id), why="its node is silent"))
+            return True
+        return False
+
+    def _drop(self, allocation_id: AllocationId) -> None:
+        self._launcher.drop(allocation_id)
+        self._offers.drop(allocation_id)
+        self.notebooks.drop(allocation_id)
+
+
+def _missing(row: TaskRow) -> TaskUpdate | None:
+    """Say what it means that the backend does not know a task."""
+    if row.phase is TaskPhase.RESERVED:
+        return None
+    if row.phase is TaskPhase.STARTING:  # its launch was cut off before the first step: it is repeated
+        return TaskUpdate(row.id, TaskPhase.RESERVED)
+    return TaskUpdate(row.id, TaskPhase.GONE, None, UNKNOWN_TO_BACKEND)

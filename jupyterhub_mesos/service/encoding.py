@@ -1,0 +1,233 @@
+"""Between the ledger's columns and its values; stored JSON passes through the models of `wire`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import RowMapping
+
+from jupyterhub_mesos.service.rows import (
+    AnyPayload,
+    AuditRow,
+    JobRow,
+    RequestInfo,
+    RequestRow,
+    TaskPhase,
+    TaskRow,
+)
+from jupyterhub_mesos.tasks import Endpoint, TaskId
+from jupyterhub_mesos.wire import Payload, ResourcesModel, TeamsModel
+from jupyterhub_mesos_quota.model import (
+    Allocation,
+    AllocationId,
+    AllocationState,
+    DeviceId,
+    NodeId,
+    Placement,
+    Request,
+    RequestId,
+    RequestStatus,
+    TeamId,
+    UserName,
+    WorkloadKind,
+)
+from jupyterhub_mesos_quota.resources import Resources
+
+Row = RowMapping
+Columns = Mapping[str, Any]
+
+_PAYLOAD: TypeAdapter[AnyPayload] = TypeAdapter(Payload)
+
+
+def is_live(request: Request) -> bool:
+    """Say whether a request may still wait or run."""
+    return request.status not in {RequestStatus.ENDED, RequestStatus.WITHDRAWN}
+
+
+def request_columns(row: RequestRow) -> Columns:
+    """Lay a request out."""
+    request, server = row.request, row.server
+    return {
+        "id": request.id,
+        "seq": row.seq,
+        "team": request.team,
+        "user": request.user,
+        "kind": request.kind.value,
+        "resources": _resources_json(request.resources),
+        "replicas": request.replicas,
+        "priority": request.priority,
+        "parent": request.parent,
+        "submitted_at": request.submitted_at,
+        "rank": request.rank,
+        "status": request.status.value,
+        "is_live": is_live(request),
+        "is_ending": request.is_ending,
+        "allocations": request.allocations,
+        "name": row.info.name,
+        "payload": row.info.payload.model_dump(mode="json"),
+        "hub": server.hub if server else "",
+        "server_name": server.server_name if server else None,
+        "outcome": row.outcome,
+        "message": row.message,
+        "ended_at": row.ended_at,
+    }
+
+
+def request_row(row: Row) -> RequestRow:
+    """Read a request back."""
+    request = Request(
+        id=RequestId(row["id"]),
+        team=TeamId(row["team"]),
+        user=UserName(row["user"]),
+        kind=WorkloadKind(row["kind"]),
+        resources=_resources(row["resources"]),
+        submitted_at=row["submitted_at"],
+        replicas=row["replicas"],
+        priority=row["priority"],
+        parent=RequestId(row["parent"]) if row["parent"] is not None else None,
+        rank=row["rank"],
+        status=RequestStatus(row["status"]),
+        allocations=row["allocations"],
+        is_ending=row["is_ending"],
+    )
+    info = RequestInfo(request.id, row["name"], _PAYLOAD.validate_python(row["payload"], strict=False))
+    return RequestRow(request, info, row["outcome"], row["message"], row["ended_at"], row["seq"])
+
+
+def allocation_columns(allocation: Allocation) -> Columns:
+    """Lay an allocation out."""
+    return {
+        "id": allocation.id,
+        "request_id": allocation.request_id,
+        "team": allocation.team,
+        "state": allocation.state.value,
+        "placements": [
+            {
+                "replica": placement.replica,
+                "node": placement.node,
+                "resources": _resources_json(placement.resources),
+                "devices": list(placement.devices),
+            }
+            for placement in allocation.placements
+        ],
+        "borrowed": _resources_json(allocation.borrowed),
+        "granted_at": allocation.granted_at,
+        "started_at": allocation.started_at,
+        "gone_at": allocation.gone_at,
+    }
+
+
+def allocation(row: Row) -> Allocation:
+    """Read an allocation back."""
+    return Allocation(
+        id=AllocationId(row["id"]),
+        request_id=RequestId(row["request_id"]),
+        team=TeamId(row["team"]),
+        placements=tuple(
+            Placement(
+                replica=placed["replica"],
+                node=NodeId(placed["node"]),
+                resources=_resources(placed["resources"]),
+                devices=tuple(DeviceId(device) for device in placed["devices"]),
+            )
+            for placed in row["placements"]
+        ),
+        granted_at=row["granted_at"],
+        state=AllocationState(row["state"]),
+        borrowed=_resources(row["borrowed"]),
+        started_at=row["started_at"],
+        gone_at=row["gone_at"],
+    )
+
+
+def task_columns(task: TaskRow) -> Columns:
+    """Lay a task out."""
+    return {
+        "id": task.id,
+        "allocation_id": task.allocation_id,
+        "role": task.role,
+        "index": task.index,
+        "generation": task.generation,
+        "node": task.node,
+        "phase": task.phase.value,
+        "host": task.endpoint.host,
+        "ports": dict(task.endpoint.ports),
+        "exit_code": task.exit_code,
+        "message": task.message,
+        "checkpoint": dict(task.checkpoint),
+        "at": task.at,
+    }
+
+
+def task_row(row: Row) -> TaskRow:
+    """Read a task back."""
+    return TaskRow(
+        id=TaskId(row["id"]),
+        allocation_id=AllocationId(row["allocation_id"]),
+        role=row["role"],
+        index=row["index"],
+        generation=row["generation"],
+        node=NodeId(row["node"]),
+        endpoint=Endpoint(row["host"], row["ports"]),
+        phase=TaskPhase(row["phase"]),
+        exit_code=row["exit_code"],
+        message=row["message"],
+        checkpoint=row["checkpoint"],
+        at=row["at"],
+    )
+
+
+def job_columns(job: JobRow) -> Columns:
+    """Lay a job's progress through its generations out."""
+    return {
+        "allocation_id": job.allocation_id,
+        "generation": job.generation,
+        "restarts_used": job.restarts_used,
+        "not_before": job.not_before,
+        "is_stopping": job.is_stopping,
+    }
+
+
+def job_row(row: Row) -> JobRow:
+    """Read a job's progress back."""
+    return JobRow(
+        AllocationId(row["allocation_id"]),
+        row["generation"],
+        row["restarts_used"],
+        row["not_before"],
+        row["is_stopping"],
+    )
+
+
+def audit_columns(row: AuditRow) -> Columns:
+    """Lay an audit row out; its `seq` is the database's to give."""
+    return {
+        "at": row.at,
+        "who": row.who,
+        "what": row.what,
+        "subject": row.subject,
+        "why": row.why,
+        "data": dict(row.data),
+    }
+
+
+def audit_row(row: Row) -> AuditRow:
+    """Read an audit row back."""
+    return AuditRow(
+        row["at"], row["who"], row["what"], row["subject"], row["why"], row["data"], seq=row["seq"]
+    )
+
+
+def teams_model(row: Row) -> TeamsModel:
+    """Read a team tree back."""
+    return TeamsModel.model_validate(row["doc"], strict=False)
+
+
+def _resources_json(resources: Resources) -> dict[str, Any]:
+    return ResourcesModel.of(resources).model_dump(mode="json")
+
+
+def _resources(stored: object) -> Resources:
+    return ResourcesModel.model_validate(stored).value()

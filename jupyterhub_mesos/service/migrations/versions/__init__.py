@@ -1,0 +1,1 @@
+"""One file per step, oldest first; a step that was shipped is never edited."""

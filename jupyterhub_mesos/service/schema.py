@@ -1,0 +1,132 @@
+"""The ledger's tables as the present code speaks to them; how they came to be stands in `migrations/`.
+
+Portable SQL: whole numbers, floats, texts and JSON only. `seq` of a request
+is the order of arrival in this ledger, for paging.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata: Final = MetaData()
+
+teams: Final = Table(
+    "teams",
+    metadata,
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("doc", JSON, nullable=False),
+)
+
+requests: Final = Table(
+    "requests",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("seq", Integer, nullable=False, unique=True),
+    Column("team", String(64), nullable=False, index=True),
+    Column("user", String(255), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("resources", JSON, nullable=False),
+    Column("replicas", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("parent", String(128)),
+    Column("submitted_at", Float, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("is_live", Boolean, nullable=False),
+    Column("is_ending", Boolean, nullable=False),
+    Column("allocations", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("hub", String(255), nullable=False),
+    Column("server_name", String(255)),  # null unless it is a notebook
+    Column("outcome", String(16)),
+    Column("message", Text, nullable=False),
+    Column("ended_at", Float),
+)
+Index("requests_live", requests.c.is_live, requests.c.seq)
+_LIVE_SERVER: Final = requests.c.is_live & requests.c.server_name.is_not(None)
+Index(
+    "requests_one_live_server",
+    requests.c.hub,
+    requests.c.user,
+    requests.c.server_name,
+    unique=True,
+    sqlite_where=_LIVE_SERVER,
+    postgresql_where=_LIVE_SERVER,
+)
+
+allocations: Final = Table(
+    "allocations",
+    metadata,
+    Column("id", String(160), primary_key=True),
+    Column("request_id", String(128), ForeignKey("requests.id"), nullable=False, index=True),
+    Column("team", String(64), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("placements", JSON, nullable=False),
+    Column("borrowed", JSON, nullable=False),
+    Column("granted_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("gone_at", Float),
+)
+
+tasks: Final = Table(
+    "tasks",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("allocation_id", String(160), ForeignKey("allocations.id"), nullable=False, index=True),
+    Column("role", String(64), nullable=False),
+    Column("index", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("node", String(255), nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("ports", JSON, nullable=False),
+    Column("exit_code", Integer),
+    Column("message", Text, nullable=False),
+    Column("checkpoint", JSON, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    Column("allocation_id", String(160), ForeignKey("allocations.id"), primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("restarts_used", Integer, nullable=False),
+    Column("not_before", Float, nullable=False),
+    Column("is_stopping", Text, nullable=False),
+)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("who", String(255), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("subject", String(255), nullable=False, index=True),
+    Column("why", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+meta: Final = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
