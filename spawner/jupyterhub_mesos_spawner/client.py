@@ -75,10 +75,10 @@ class HubSide:
         """Claim the grant that `ask` names, or ask for room. Raises `Queued` where there is none."""
         return _read(HubClaim, await self._call("POST", "starts", ask))
 
-    async def launch(self, allocation_id: str, launch: HubLaunch) -> tuple[HubServer, bool]:
-        """Launch a claimed allocation (idempotent); the second value says whether the answer is final."""
-        answer = await self._call("PUT", f"allocations/{_segment(allocation_id)}/launch", launch)
-        return _read(HubServer, answer), answer.code != HTTPStatus.ACCEPTED
+    async def launch(self, allocation_id: str, launch: HubLaunch) -> HubServer:
+        """Launch a claimed allocation; idempotent. Alive without a URL means that it is still starting."""
+        path = f"allocations/{_segment(allocation_id)}/launch"
+        return _read(HubServer, await self._call("PUT", path, launch))
 
     async def server(self, user: str, server_name: str) -> HubServer:
         """Ask what the service knows of a server."""

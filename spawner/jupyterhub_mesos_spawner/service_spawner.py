@@ -206,7 +206,7 @@ class ServiceSpawner(Spawner):
         pauses = Pauses()
         while True:  # under the hub's start_timeout
             try:
-                server, is_final = await self.hub_side.launch(claim.allocation_id, launch)
+                server = await self.hub_side.launch(claim.allocation_id, launch)
             except Unavailable as error:
                 self.log.warning(
                     "%s: launch of %s asked again: %s", self._log_name, claim.allocation_id, error
@@ -214,10 +214,10 @@ class ServiceSpawner(Spawner):
             except Refusal as refusal:
                 raise LaunchFailed(str(refusal)) from refusal
             else:
-                if server.is_alive and server.url:
-                    return server.url
-                if is_final or server.exit_code is not None:
+                if not server.is_alive:
                     raise LaunchFailed(server.message or "The server ended while it was starting.")
+                if server.url:
+                    return server.url
             await pauses.wait()
 
     async def _release(self) -> None:

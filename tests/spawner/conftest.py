@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_capacity import FakeCapacity
+from fake_hub_side import FakeCapacity
 from jupyterhub_mesos.statefolder import StateFolder
 from real_hub import RealHub
 

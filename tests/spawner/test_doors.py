@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fake_capacity import FakeCapacity, page_of
+from fake_hub_side import FakeCapacity, page_of
 from jupyterhub_mesos.wire import Problem
 from real_hub import RealHub
 

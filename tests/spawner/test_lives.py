@@ -5,7 +5,7 @@ from __future__ import annotations
 import requests
 
 from deadlines import eventually
-from fake_capacity import DEADLINE_SECONDS, FakeCapacity
+from fake_hub_side import DEADLINE_SECONDS, FakeCapacity
 from real_hub import RealHub
 
 
