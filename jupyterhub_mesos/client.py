@@ -198,7 +198,7 @@ def _with(path: str, query: Mapping[str, str]) -> str:
 
 
 def _body(message: Wire) -> bytes:
-    return message.model_dump_json(exclude_unset=True).encode()
+    return message.model_dump_json().encode()
 
 
 def _service_url(env: Mapping[str, str]) -> str:

@@ -1,262 +1,82 @@
-"""The hub's side of the capacity service over a real socket, as a test sets it; and a proxy's API.
-
-It speaks `wire.py` and checks the hub's key, but has no ledger: `room` decides
-whether a start is claimed or queued. It runs on a thread of its own, so that a
-test may block on the real hub meanwhile.
-"""
+"""The part of the capacity service's API that the client speaks: scripted replies over a real socket."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-import tornado.web
-from tornado.httpserver import HTTPServer
+from jupyterhub_mesos.wire import Wire
 
-from jupyterhub_mesos.statefolder import LOOPBACK, Ports
-from jupyterhub_mesos.wire import HubClaim, HubLaunch, HubServer, HubStart, Problem, ResourcesModel, Wire
-from tiny_server import tiny_app
+PREFIX = "/services/capacity/api/v1"
+TOKEN = "the-notebooks-own-token"
 
-PREFIX = "/services/capacity"
-HUB_SIDE = f"{PREFIX}/api/v1/hub"
-DEADLINE_SECONDS = 30.0
+Reply = Wire | tuple[int, dict[str, Any]] | tuple[int, str]
 
 
 @dataclass
-class Story:
-    """What was asked, and what is to be answered."""
+class Call:
+    """What a client sent."""
 
-    room: bool = True
-    refusal: Problem | None = None
-    launch_ends: bool = True  # False: the server goes on starting for ever
-    launch_fails: str = ""
-    starts: list[HubStart] = field(default_factory=list)
-    launches: list[HubLaunch] = field(default_factory=list)
-    polls: list[str] = field(default_factory=list)
-    stops: list[str] = field(default_factory=list)
-    withdrawals: list[str] = field(default_factory=list)
-    alive: dict[str, str] = field(default_factory=dict)  # server -> URL
+    method: str
+    path: str
+    token: str
+    body: bytes
 
 
-def page_of(number: int) -> str:
-    return f"{PREFIX}/requests/r{number}"
-
-
+@dataclass
 class FakeCapacity:
-    """The fake: `story` is shared with the test; `until` waits for something to have happened."""
+    """Replies by `METHOD /path?query`; the last one of a list is repeated."""
 
-    def __init__(self, ports: Ports, key: str) -> None:
-        self.ports = ports
-        self.key = key
-        self.story = Story()
-        self.routes: dict[str, Any] = {}
-        self._changed = threading.Condition()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._tiny: dict[str, HTTPServer] = {}
-        self._service: HTTPServer | None = None
-        self._proxy: HTTPServer | None = None
+    replies: dict[str, list[Reply]] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    url: str = ""
 
-    def __enter__(self) -> FakeCapacity:
-        self._thread.start()
-        self._call(self._open_proxy)
-        self.come_back()
-        return self
+    def on(self, request: str, *replies: Reply) -> None:
+        self.replies[request] = list(replies)
 
-    def __exit__(self, *_: object) -> None:
-        self.go_away()
-        self._call(self._close_all)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def go_away(self) -> None:
-        """Stop to answer, as a service that is down."""
-        if self._service is not None:
-            self._call(self._service.stop)
-            self._service = None
-
-    def come_back(self) -> None:
-        """Answer again at the same address."""
-        if self._service is None:
-            self._call(self._open_service)
-
-    def reset(self) -> None:
-        """Begin a new story; servers that run go on."""
-        self.come_back()
-        with self._changed:
-            self.story = Story(alive=self.story.alive)
-
-    def happened(self, change: Callable[[], None]) -> None:
-        with self._changed:
-            change()
-            self._changed.notify_all()
-
-    def until(self, holds: Callable[[Story], bool]) -> Story:
-        """Wait until `holds` is true of the story, with a deadline."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: holds(self.story), DEADLINE_SECONDS):
-                raise AssertionError(f"did not happen within {DEADLINE_SECONDS:g} s: {self.story}")
-            return self.story
-
-    def bring_up(self, server: str, launch: HubLaunch) -> str:
-        """Start a tiny server at the launch's address (on the fake's own loop)."""
-        url = launch.env["JUPYTERHUB_SERVICE_URL"]
-        if server not in self._tiny:
-            self._tiny[server] = tiny_app().listen(urlsplit(url).port or 0, LOOPBACK)
-        return url
-
-    def bring_down(self, server: str) -> None:
-        if tiny := self._tiny.pop(server, None):
-            tiny.stop()
-
-    def _open_service(self) -> None:
-        keyed: dict[str, Any] = {"fake": self}
-        routes = [
-            (f"{HUB_SIDE}/starts", _Starts, keyed),
-            (f"{HUB_SIDE}/allocations/([^/]+)/launch", _Launch, keyed),
-            (f"{HUB_SIDE}/servers/([^/]+)/([^/]+)", _Server, keyed),
-            (f"{HUB_SIDE}/servers/([^/]+)/([^/]+)/stop", _Stop, keyed),
-        ]
-        self._service = tornado.web.Application(routes).listen(self.ports.service, LOOPBACK)
-
-    def _open_proxy(self) -> None:
-        routes = [(r"/api/routes(/.*)?", _Routes, {"fake": self})]
-        self._proxy = tornado.web.Application(routes).listen(self.ports.proxy_api, LOOPBACK)
-
-    def _close_all(self) -> None:
-        for server in list(self._tiny):
-            self.bring_down(server)
-        if self._proxy is not None:
-            self._proxy.stop()
-
-    def _call(self, work: Callable[[], object]) -> None:
-        async def on_the_loop() -> None:
-            work()
-
-        asyncio.run_coroutine_threadsafe(on_the_loop(), self._loop).result(DEADLINE_SECONDS)
+    def reply(self, request: str) -> Reply:
+        waiting = self.replies.get(request)
+        if waiting is None:
+            return 404, {"title": "x", "status": 404, "detail": f"no {request}", "code": "not-found"}
+        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
-class _HubSide(tornado.web.RequestHandler):
-    fake: FakeCapacity
+@contextmanager
+def serving(fake: FakeCapacity) -> Iterator[FakeCapacity]:
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            path = self.path.removeprefix(PREFIX)
+            fake.calls.append(Call(self.command, path, self.headers["Authorization"], body))
+            self._answer(fake.reply(f"{self.command} {path}"))
 
-    def initialize(self, fake: FakeCapacity) -> None:
-        self.fake = fake
+        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the base class asks for these names
 
-    def prepare(self) -> None:
-        if self.request.headers.get("Authorization") != f"Bearer {self.fake.key}":
-            self.problem(Problem(title="Unauthorized", status=401, detail="no", code="not-authenticated"))
+        def _answer(self, reply: Reply) -> None:
+            status, content = (200, reply.model_dump_json()) if isinstance(reply, Wire) else reply
+            text = content if isinstance(content, str) else json.dumps(content)
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", f"{fake.url}/login")
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
 
-    def answer(self, message: Wire, status: int = 200) -> None:
-        self.set_status(status)
-        self.finish(message.model_dump_json())
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Stay quiet."""
 
-    def problem(self, problem: Problem) -> None:
-        self.set_header("Content-Type", "application/problem+json")
-        self.answer(problem, problem.status)
-
-    @property
-    def story(self) -> Story:
-        return self.fake.story
-
-
-class _Starts(_HubSide):
-    def post(self) -> None:
-        ask = HubStart.model_validate_json(self.request.body)
-        self.fake.happened(lambda: self.story.starts.append(ask))
-        number = len(self.story.starts)
-        if self.story.refusal is not None:
-            self.problem(self.story.refusal)
-        elif not self.story.room:
-            self.problem(
-                Problem(
-                    title="Queued",
-                    status=409,
-                    detail="No room for <small> now: 1 of 1 in the queue.",
-                    code="queued",
-                    request_id=f"r{number}",
-                    page_url=page_of(number),
-                )
-            )
-        else:
-            self.answer(_claim(ask, number))
-
-
-def _claim(ask: HubStart, number: int) -> HubClaim:
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        port = listener.getsockname()[1]
-    return HubClaim(
-        request_id=f"r{number}",
-        allocation_id=f"{ask.user}~{ask.server_name}",
-        team="vision",
-        profile="small",
-        resources=ResourcesModel(cpu_millis=500),
-        port=port,
-        host=LOOPBACK,
-    )
-
-
-class _Launch(_HubSide):
-    def put(self, allocation: str) -> None:
-        launch = HubLaunch.model_validate_json(self.request.body)
-        user, _, server = allocation.partition("~")
-        self.fake.happened(lambda: self.story.launches.append(launch))
-        if self.story.launch_fails:
-            self.answer(HubServer(is_alive=False, exit_code=1, message=self.story.launch_fails))
-        elif not self.story.launch_ends:
-            self.answer(HubServer(is_alive=True, message="Fetching the image."), 202)
-        else:
-            key = f"{user}/{server or '~'}"
-            url = self.fake.bring_up(key, launch)
-            self.fake.happened(lambda: self.story.alive.update({key: url}))
-            self.answer(HubServer(is_alive=True, url=url, allocation_id=allocation))
-
-
-class _Server(_HubSide):
-    def get(self, user: str, server: str) -> None:
-        key = f"{user}/{server}"
-        self.fake.happened(lambda: self.story.polls.append(key))
-        url = self.story.alive.get(key)
-        self.answer(HubServer(is_alive=url is not None, url=url, message="Fetching the image."))
-
-    def delete(self, user: str, server: str) -> None:
-        self.fake.happened(lambda: self.story.withdrawals.append(f"{user}/{server}"))
-        self.set_status(204)
-
-
-class _Stop(_HubSide):
-    def post(self, user: str, server: str) -> None:
-        key = f"{user}/{server}"
-        self.fake.bring_down(key)
-
-        def stopped() -> None:
-            self.story.stops.append(key)
-            self.story.alive.pop(key, None)
-
-        self.fake.happened(stopped)
-        self.answer(HubServer(is_alive=False), 202)
-
-
-class _Routes(tornado.web.RequestHandler):
-    """As much of configurable-http-proxy's API as the hub needs."""
-
-    def initialize(self, fake: FakeCapacity) -> None:
-        self.routes = fake.routes
-
-    def get(self, path: str | None) -> None:
-        self.write(self.routes)
-
-    def post(self, path: str | None) -> None:
-        self.routes[path or "/"] = json.loads(self.request.body)
-        self.set_status(201)
-
-    def delete(self, path: str | None) -> None:
-        self.routes.pop(path or "/", None)
-        self.set_status(204)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    fake.url = f"http://127.0.0.1:{server.server_port}/services/capacity"
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from jupyterhub_mesos.training.arrays import Array, refuse_objects
 
 FILE_NAME: Final = "checkpoint.npz"
 _STEP: Final = "__step__"
@@ -39,13 +38,15 @@ class Checkpoint:
 
     def save(self, step: int, arrays: Mapping[str, Array]) -> None:
         """Replace the checkpoint; durable on return, and never seen half written."""
+        refuse_objects(arrays.values())
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / f".{FILE_NAME}.{os.getpid()}.partial"
         with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{**arrays, _STEP: np.asarray(step, dtype=np.int64)})
+            np.savez(file, **{**arrays, _STEP: np.asarray(step, dtype=np.int64)})
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self.path)
+        _sync_folder(self.folder)
 
     def load(self) -> Saved | None:
         """Return what was saved last, or nothing; pickled objects are refused."""
@@ -54,3 +55,12 @@ class Checkpoint:
         with np.load(self.path, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files if name != _STEP}
             return Saved(int(data[_STEP]), arrays)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -15,12 +15,11 @@ import secrets
 import socket
 import struct
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from jupyterhub_mesos.training.arrays import Array, refuse_objects
 
 MAX_FRAME_BYTES: Final = 2**31
 """Refused above this: a broken length must not allocate the machine's memory."""
@@ -37,7 +36,8 @@ class Stranger(ConnectionError):
 def send_arrays(sock: socket.socket, arrays: Sequence[Array]) -> None:
     """Send arrays as one frame."""
     buffer = io.BytesIO()
-    np.savez(buffer, *arrays, allow_pickle=False)
+    refuse_objects(arrays)
+    np.savez(buffer, *arrays)
     content = buffer.getbuffer()
     sock.sendall(_LENGTH.pack(len(content)))
     sock.sendall(content)

@@ -24,8 +24,8 @@ from typing import Final, Self
 
 import numpy as np
 
+from jupyterhub_mesos.training.arrays import Array
 from jupyterhub_mesos.training.frames import (
-    Array,
     answer,
     generation_key,
     introduce,
