@@ -88,4 +88,7 @@ class Membership:
 def _foreign(who: Identity, asked: str, own: tuple[str, ...]) -> str:
     if not own:
         return f"Team {asked} asked for; {who.name} is in no team: {ASK_AN_ADMIN}."
-    return f"Team {asked} asked for; {who.name} may charge {', '.join(own)}: name one of them, or {ASK_AN_ADMIN}."
+    return (
+        f"Team {asked} asked for; {who.name} may charge {', '.join(own)}: "
+        f"name one of them, or {ASK_AN_ADMIN}."
+    )

@@ -115,7 +115,8 @@ class CapacityService(Application):
         help="The hub's public host, only where it uses subdomains. Default: $JUPYTERHUB_HOST or empty.",
     ).tag(config=True)
     api_token = Unicode(
-        help="The service's token in the hub. Default: $JUPYTERHUB_API_TOKEN, else what `api_token_file` holds.",
+        help="The service's token in the hub. "
+        "Default: $JUPYTERHUB_API_TOKEN, else what `api_token_file` holds.",
     ).tag(config=True)
     api_token_file = Unicode(
         help="File with the service's token in the hub. "
@@ -259,7 +260,7 @@ class CapacityService(Application):
 def described_settings() -> Mapping[str, TraitType[Any, Any]]:
     """Return the settings by name, for the reference page and its test."""
     traits = CapacityService.class_own_traits(config=True)
-    return {name: trait for name, trait in sorted(traits.items())}
+    return dict(sorted(traits.items()))
 
 
 def _read_secret(path: Path, trait: str) -> str:

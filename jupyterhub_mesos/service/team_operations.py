@@ -93,7 +93,7 @@ class TeamOperations:
     async def edit(
         self, who: Identity, model: TeamsModel, *, is_dry_run: bool, expected: int | None
     ) -> TeamsEdit:
-        """Put a tree in force, or only say what would change; nothing happens where it is in force already."""
+        """Put a tree in force, or only say what would change; nothing happens where it is already."""
         before = self._ledger.teams
         team_values(model)
         changes = diff_teams(before, model)
@@ -117,8 +117,8 @@ class TeamOperations:
                     continue
                 if team in tree or not team:
                     raise NotAllowed(
-                        f"{who.name} may not change team {team or '(any)'}: an admin, or for the teams below it "
-                        "an admin of a team above, may."
+                        f"{who.name} may not change team {team or '(any)'}: only an admin, or an admin "
+                        "of a team above it, may."
                     )
 
     def profiles(self, who: Identity) -> ProfilesView:

@@ -11,8 +11,8 @@ import hmac
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jupyterhub.httpclient import JupyterHubHTTPClient
-from jupyterhub.services.auth import HubOAuth
+from jupyterhub.httpclient import JupyterHubHTTPClient  # type: ignore[import-untyped]  # the hub ships no types
+from jupyterhub.services.auth import HubOAuth  # type: ignore[import-untyped]  # as above
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tornado.web import HTTPError, RequestHandler
 

@@ -8,7 +8,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jupyterhub.services.auth import HubOAuth, HubOAuthenticated
+from jupyterhub.services.auth import (  # type: ignore[import-untyped]  # the hub ships no types
+    HubOAuth,
+    HubOAuthenticated,
+)
 from pydantic import BaseModel
 from tornado.web import HTTPError, RequestHandler
 
@@ -47,7 +50,7 @@ class WebContext:
     templates: Environment
 
 
-class BaseHandler(HubOAuthenticated, RequestHandler):
+class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # untyped base
     """Limits and security headers, for pages and API alike."""
 
     max_bytes = SMALL_BODY_BYTES

@@ -13,7 +13,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from jupyterhub.services.auth import HubOAuthCallbackHandler
+from jupyterhub.services.auth import (  # type: ignore[import-untyped]  # the hub ships no types
+    HubOAuthCallbackHandler,
+)
 from tornado.web import HTTPError
 
 from jupyterhub_mesos.errors import NotAllowed, NotFound
@@ -183,7 +185,7 @@ class MissingPage(PageHandler):
         raise NotFound(f"There is no page {self.request.path}.")
 
 
-class CallbackPage(HubOAuthCallbackHandler, PageHandler):
+class CallbackPage(HubOAuthCallbackHandler, PageHandler):  # type: ignore[misc]  # untyped base
     """Where the hub's login comes back."""
 
     async def prepare(self) -> None:
