@@ -6,14 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from jupyterhub_mesos.training.arrays import Array, refuse_objects
 
 FILE_NAME: Final = "checkpoint.npz"
-_STEP: Final = "__step__"
+_STEP: Final = "step"
+_ARRAY: Final = "array."
+"""Before each name, so that no name of a script's meets one of ours or numpy's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,11 @@ class Checkpoint:
         """Replace the checkpoint; durable on return, and never seen half written."""
         refuse_objects(arrays.values())
         self.folder.mkdir(parents=True, exist_ok=True)
+        content: dict[str, Any] = {_ARRAY + name: array for name, array in arrays.items()}
+        content[_STEP] = np.asarray(step, dtype=np.int64)
         partial = self.folder / f".{FILE_NAME}.{os.getpid()}.partial"
         with partial.open("wb") as file:
-            np.savez(file, **{**arrays, _STEP: np.asarray(step, dtype=np.int64)})
+            np.savez(file, **content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self.path)
@@ -53,7 +57,7 @@ class Checkpoint:
         if not self.path.is_file():
             return None
         with np.load(self.path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files if name != _STEP}
+            arrays = {name.removeprefix(_ARRAY): data[name] for name in data.files if name != _STEP}
             return Saved(int(data[_STEP]), arrays)
 
 

@@ -172,10 +172,11 @@ def test_a_checkpoint_is_replaced_as_a_whole(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "new" / "folder")
     assert checkpoint.load() is None
     for step in (1, 2):
-        checkpoint.save(step, {"w": np.full(3, step)})
+        checkpoint.save(step, {"w": np.full(3, step), "file": np.zeros(1), "step": np.zeros(2)})
     saved = checkpoint.load()
     assert saved is not None
     assert (saved.step, saved.arrays["w"].tolist()) == (2, [2, 2, 2])
+    assert set(saved.arrays) == {"w", "file", "step"}
     with pytest.raises(ValueError, match="Python objects"):
         checkpoint.save(3, {"w": np.array([object()])})
     assert [path.name for path in checkpoint.folder.iterdir()] == ["checkpoint.npz"]
