@@ -34,6 +34,7 @@ class Story:
 
     room: bool = True
     refusal: Problem | None = None
+    is_slow: bool = False  # answers no start until `hurry` is called
     launch_ends: bool = True  # False: the server goes on starting for ever
     launch_fails: str = ""
     starts: list[HubStart] = field(default_factory=list)
@@ -56,6 +57,7 @@ class FakeCapacity:
         self.key = key
         self.story = Story()
         self.routes: dict[str, Any] = {}
+        self.hurried = asyncio.Event()
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -104,6 +106,10 @@ class FakeCapacity:
             if not self._changed.wait_for(lambda: holds(self.story), DEADLINE_SECONDS):
                 raise AssertionError(f"did not happen within {DEADLINE_SECONDS:g} s: {self.story}")
             return self.story
+
+    def hurry(self) -> None:
+        """Answer the starts that wait for it."""
+        self._loop.call_soon_threadsafe(self.hurried.set)
 
     def bring_up(self, server: str, launch: HubLaunch) -> str:
         """Start a tiny server at the launch's address (on the fake's own loop)."""
@@ -167,9 +173,11 @@ class _HubSide(tornado.web.RequestHandler):
 
 
 class _Starts(_HubSide):
-    def post(self) -> None:
+    async def post(self) -> None:
         ask = HubStart.model_validate_json(self.request.body)
         self.fake.happened(lambda: self.story.starts.append(ask))
+        if self.story.is_slow:
+            await self.fake.hurried.wait()
         number = len(self.story.starts)
         if self.story.refusal is not None:
             self.problem(self.story.refusal)

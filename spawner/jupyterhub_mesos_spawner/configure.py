@@ -29,6 +29,9 @@ IMPLICIT_SPAWN_SECONDS: Final = 0.01
 CONCURRENT_SPAWN_LIMIT: Final = 64
 """Well above the service's window of starts in flight (about 10), so that it never meets a 429."""
 
+HTTP_SECONDS: Final = 60
+"""From a started process to its first answer: a cold JupyterLab takes 4 s, more on a busy machine."""
+
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
@@ -150,6 +153,7 @@ def _spawner(c: HubConfig, plan: _Plan) -> None:
     c.ServiceSpawner.hub_key_file = plan.hub_key_file
     c.ServiceSpawner.service_name = SERVICE_NAME
     c.ServiceSpawner.launch_page_url = plan.launch_page
+    c.Spawner.http_timeout = HTTP_SECONDS
     c.Spawner.server_token_scopes = [*SERVER_SCOPES, *IDENTIFY_SCOPES, ACCESS_SCOPE]
     c.Spawner.environment.update({"CAPACITY_URL": plan.service_url})
 
