@@ -102,10 +102,10 @@ def checks_of_backend() -> Iterator[Check]:
 
 
 async def _backend_facts() -> Sequence[Fact]:
-    from jupyterhub_mesos.backends.local import LocalBackend  # noqa: PLC0415  (psutil may be missing)
+    from jupyterhub_mesos.backends.registry import create_backend  # noqa: PLC0415  (psutil may be missing)
 
     with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-doctor-") as folder:
-        backend = LocalBackend(Path(folder))
+        backend = create_backend("local", Path(folder))
         await backend.open()
         try:
             return backend.facts()

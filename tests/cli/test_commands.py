@@ -96,3 +96,11 @@ def test_the_script_and_the_module_are_the_same_command() -> None:
         for command in ([str(script)], by_module)
     }
     assert len(answers) == 1
+
+
+def test_a_bundle_that_is_not_what_it_says_is_answered_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bundle.json").write_text("{}", encoding="utf-8")
+    assert main(["verify", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("NO  ")
