@@ -20,8 +20,9 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +96,8 @@ class Supervisor:
         self._ended = asyncio.Event()
         self._stack = AsyncExitStack()
         self._ports = Ports()
+        self._task: asyncio.Task[object] | None = None
+        self._is_waiting = False
 
     @property
     def urls(self) -> Urls:
@@ -111,19 +114,24 @@ class Supervisor:
         self._ended.set()
 
     async def until_ended(self) -> None:
-        """Wait until `end` is called, or SIGTERM or Ctrl-C comes."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.end)
-        try:
-            await self._ended.wait()
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
+        """Wait until `end` is called, or SIGTERM or Ctrl-C comes; both are ignored from then on."""
+        self._is_waiting = True
+        _on_signal(signal.SIGINT, self.end)
+        await self._ended.wait()
+
+    def _terminate(self) -> None:
+        """Leave on SIGTERM: as `end` where that is waited for, else by cancelling what runs, once."""
+        is_first = not self._ended.is_set()
+        self.end()
+        if is_first and not self._is_waiting and self._task is not None:
+            self._task.cancel()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             stack.enter_context(_only_one(self.folder))
+            self._task = asyncio.current_task()
+            _on_signal(signal.SIGTERM, self._terminate)
+            stack.callback(_let_signals_go)
             self._ports = self.folder.choose_ports(self.settings.public_port)
             await asyncio.to_thread(end_leftovers, self.folder.run)
             programs = _programs(self.settings, self.folder, self._ports)
@@ -260,3 +268,15 @@ def _only_one(folder: StateFolder) -> Generator[None, None, None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def _on_signal(number: signal.Signals, call: Callable[[], None]) -> None:
+    """Have the loop call on a signal, where it can: only the main thread gets any."""
+    if threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().add_signal_handler(number, call)
+
+
+def _let_signals_go() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(number)
