@@ -38,6 +38,7 @@ class SmallHub:
     asked: int = 0
     is_broken: bool = False
     starts: list[str] = field(default_factory=list)
+    service_origin: str = ""
     port: int = 0
     _server: HTTPServer | None = None
 
@@ -86,7 +87,7 @@ class _Authorize(_Handler):
     def get(self) -> None:
         code = secrets.token_hex(8)
         self.hub.codes[code] = self.hub.browser
-        callback = self.get_argument("redirect_uri")
+        callback = self.hub.service_origin + self.get_argument("redirect_uri")
         self.redirect(url_concat(callback, {"code": code, "state": self.get_argument("state")}))
 
 

@@ -122,7 +122,7 @@ def settings_for(hub: SmallHub, state: Path) -> CapacitySettings:
         ip="127.0.0.1",
         port=0,
         prefix=PREFIX,
-        hub=HubSettings(hub.api_url, "the-service-s-token"),
+        hub=HubSettings(hub.api_url, "the-service-s-token", public_host=f"http://127.0.0.1:{hub.port}"),
         hub_key=HUB_KEY,
         cookie_secret="a-secret-for-cookies",
         teams_file=state / "teams.yaml",

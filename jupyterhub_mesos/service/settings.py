@@ -18,6 +18,7 @@ from traitlets.config import Application
 
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
+from jupyterhub_mesos_quota.resources import Resources
 
 ADMIN_SCOPE: Final = "custom:jupyterhub-mesos:admin"
 """Who holds it in the hub administers every team."""
@@ -241,14 +242,18 @@ class CapacityService(Application):
             teams_file=Path(self.teams_file) if self.teams_file else None,
             profiles_file=Path(self.profiles_file) if self.profiles_file else None,
             backend=self.backend,
-            backend_options={
-                "cpu_millis": self.capacity_cpu_millis or None,
-                "mem_mib": self.capacity_mem_mib or None,
-                "isolation": self.isolation,
-            },
+            backend_options=self._backend_options(state),
             identity_seconds=self.identity_seconds,
             max_body_bytes=self.max_body_bytes,
         )
+
+    def _backend_options(self, state: StateFolder) -> Mapping[str, object]:
+        cpu_millis, mem_mib = self.capacity_cpu_millis, self.capacity_mem_mib
+        capacity = None
+        if cpu_millis or mem_mib:
+            total_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+            capacity = Resources.of(cpu_millis or 1000 * (os.cpu_count() or 1), mem_mib or total_mib)
+        return {"capacity": capacity, "isolation": self.isolation, "hidden": (state.root,)}
 
     def _secret(self, trait: str, name: str) -> str:
         path: str = getattr(self, trait)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.configuration import diff_teams, team_values
 from jupyterhub_mesos.errors import NotAllowed
@@ -26,6 +28,14 @@ from jupyterhub_mesos.wire import (
 from jupyterhub_mesos_quota.events import TeamsReplaced
 from jupyterhub_mesos_quota.model import TeamId
 from jupyterhub_mesos_quota.resources import NOTHING
+
+
+class Outlook(StrEnum):
+    """What would become of a start now."""
+
+    NOW = "now"  # there is room
+    WAIT = "wait"  # it would stand in the queue
+    NEVER = "never"  # more than the team, or one above it, may ever hold
 
 
 class TeamOperations:
@@ -134,9 +144,14 @@ class TeamOperations:
                 views.append(ProfileView(name=name, profile=profile, teams=teams, fits_now=fits))
         return ProfilesView(profiles=tuple(views))
 
-    def fits(self, team: str, resources: ResourcesModel) -> bool:
-        """Say whether a start in the name of `team` would find room now."""
-        return self._ledger.machine.could_start(TeamId(team), resources.value(), 1)
+    def outlook(self, team: str, resources: ResourcesModel) -> Outlook:
+        """Say what would become of a start in the name of `team`."""
+        limits = {found.id: found.limit for found in team_values(self._ledger.teams)}
+        above = [limits[TeamId(name)] for name in self._membership.ancestors(team)]
+        if any(next(limit.exceeded_by(resources.value()), None) for limit in above):
+            return Outlook.NEVER
+        could = self._ledger.machine.could_start(TeamId(team), resources.value(), 1)
+        return Outlook.NOW if could else Outlook.WAIT
 
 
 def _is_above(who: Identity, teams: dict[str, TeamModel], team: str) -> bool:

@@ -131,7 +131,7 @@ class LaunchPage(PageHandler):
             profiles=profiles,
             chosen=chosen or (profiles[0].name if profiles else ""),
             fits={
-                f"{team.id}/{view.name}": self.context.teams.fits(team.id, view.profile.resources)
+                f"{team.id}/{view.name}": self.context.teams.outlook(team.id, view.profile.resources)
                 for view in profiles
                 for team in own
                 if team.id in view.teams

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from small_hub import SmallHub
 from web_cases import HUB_KEY, Web, notebook
@@ -142,8 +143,6 @@ async def test_the_hub_s_routes_ask_for_the_hub_s_key(web: Web) -> None:
 
 
 async def test_a_start_through_the_hub_with_room_is_claimed_launched_and_stopped(web: Web) -> None:
-    import json
-
     status, body = await hub_asks(web, "POST", "starts", start(profile="small"))
     assert status == 200, body
     claim = json.loads(body)
@@ -159,8 +158,6 @@ async def test_a_start_through_the_hub_with_room_is_claimed_launched_and_stopped
 
 
 async def test_a_start_through_the_hub_without_room_is_queued_with_its_page(web: Web) -> None:
-    import json
-
     await web.api("POST", "requests", "colleague", notebook("huge"))
     status, body = await hub_asks(web, "POST", "starts", start(profile="huge"))
     problem = json.loads(body)

@@ -1,6 +1,9 @@
 // The launch page: Start, and the list of what is mine.
 import { call, element, follow, isOver, show, showCapacity, standing } from "./api.js";
 
+const OUTLOOK = {
+  now: ["Starts now", "pill ok"], wait: ["Will wait", "pill wait"], never: ["Over your team's limit", "pill bad"],
+};
 const form = document.getElementById("start");
 const list = document.getElementById("mine");
 
@@ -57,14 +60,14 @@ function showFits() {
   const fits = JSON.parse(form.dataset.fits);
   for (const card of form.querySelectorAll(".card")) {
     card.hidden = !JSON.parse(card.dataset.teams).includes(team);
-    const fitsNow = fits[`${team}/${card.dataset.profile}`];
+    const outlook = fits[`${team}/${card.dataset.profile}`] ?? "wait";
     const pill = card.querySelector("[data-fit]");
-    pill.textContent = fitsNow ? "Starts now" : "Will wait";
-    pill.className = `pill ${fitsNow ? "ok" : "wait"}`;
+    [pill.textContent, pill.className] = OUTLOOK[outlook];
+    card.querySelector("input").disabled = outlook === "never";
   }
   const checked = form.querySelector("input[name=profile]:checked");
-  if (!checked || checked.closest(".card").hidden) {
-    const first = form.querySelector(".card:not([hidden]) input");
+  if (!checked || checked.disabled || checked.closest(".card").hidden) {
+    const first = form.querySelector(".card:not([hidden]) input:not(:disabled)");
     if (first) first.checked = true;
   }
 }
@@ -73,7 +76,12 @@ async function refreshFits() {
   const { profiles } = await call("GET", "profiles");
   if (document.querySelectorAll("#team option").length > 1) return; // which of several teams has room is known at the next load
   const team = new FormData(form).get("team");
-  form.dataset.fits = JSON.stringify(Object.fromEntries(profiles.map((view) => [`${team}/${view.name}`, view.fits_now])));
+  const fits = JSON.parse(form.dataset.fits);
+  for (const view of profiles) {
+    const key = `${team}/${view.name}`;
+    if (fits[key] !== "never") fits[key] = view.fits_now ? "now" : "wait";
+  }
+  form.dataset.fits = JSON.stringify(fits);
   showFits();
 }
 

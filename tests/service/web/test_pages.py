@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from jupyterhub_mesos.service.web.pages import safe_next
+from small_hub import Person, SmallHub
+from web_cases import Web, notebook
+
+DEADLINE_SECONDS = 10
+
+
+@dataclass
+class Browser:
+    """As much of a browser as a login needs: cookies, redirects, Sec-Fetch-Mode."""
+
+    web: Web
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    async def fetch(
+        self, url: str, mode: str = "navigate", method: str = "GET", body: object = None
+    ) -> HTTPResponse:
+        headers = {"Sec-Fetch-Mode": mode, "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
+        sent = None if method == "GET" else json.dumps(body)
+        response = await AsyncHTTPClient().fetch(
+            url, method=method, headers=headers, body=sent, follow_redirects=False, raise_error=False
+        )
+        for line in response.headers.get_list("Set-Cookie"):
+            name, _, rest = line.partition("=")
+            self.cookies[name] = rest.partition(";")[0]
+        return response
+
+    async def visit(self, path: str) -> HTTPResponse:
+        url = self.web.service.url + path
+        origin = url.split("/services")[0]
+        self.web.hub.service_origin = origin
+        response = await self.fetch(url)
+        while response.code == 302:
+            place = response.headers["Location"]
+            response = await self.fetch(place if place.startswith("http") else origin + place)
+        return response
+
+
+def xsrf_of(page: HTTPResponse) -> str:
+    found = re.search(rb'data-xsrf="([^"]+)"', page.body)
+    assert found is not None
+    return found[1].decode()
+
+
+async def test_a_browser_is_led_through_the_login_back_to_its_page(web: Web) -> None:
+    page = await Browser(web).visit("queue?x=1")
+    assert page.code == 200
+    assert page.effective_url.endswith("queue?x=1")
+    assert b"<h1>Queue</h1>" in page.body
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+
+
+async def test_a_script_without_the_page_s_xsrf_is_nobody(web: Web) -> None:
+    browser = Browser(web)
+    xsrf = xsrf_of(await browser.visit(""))
+    url = f"{web.service.url}api/v1/requests"
+    for method in ("GET", "POST"):
+        assert (await browser.fetch(url, "cors", method, notebook())).code == 401
+    assert (await browser.fetch(f"{url}?_xsrf={xsrf}", "cors", "POST", notebook())).code == 201
+    assert (await browser.fetch(f"{url}?_xsrf=x{xsrf}", "cors")).code == 401
+    assert (await browser.fetch(f"{web.service.url}api/v1/events", "cors")).code == 401
+
+
+async def test_names_from_elsewhere_are_escaped(web: Web, hub: SmallHub) -> None:
+    hub.tokens["member"] = Person("<script>alert(1)</script>", ("vision",))
+    page = await Browser(web).visit('?server="><img src=x>&next=javascript:alert(1)')
+    assert b"<script>alert" not in page.body
+    assert b"<img src=x>" not in page.body
+    assert b"javascript:" not in page.body
+
+
+async def test_who_is_in_no_team_is_told_what_to_do(web: Web) -> None:
+    page = await web.ask("GET", "", "stranger")
+    assert page.code == 200
+    assert b"You are in no team yet" in page.body
+
+
+async def test_who_may_not_use_the_service_sees_a_page_that_says_so(web: Web) -> None:
+    page = await web.ask("GET", "", "outsider")
+    assert page.code == 403
+    assert b"may not use the capacity service" in page.body
+
+
+async def test_a_request_page_shows_its_reason_and_is_nobody_else_s(web: Web) -> None:
+    await web.api("POST", "requests", body=notebook("huge"))
+    waiting = await web.api("POST", "requests", "colleague", notebook("huge"))
+    page = await web.ask("GET", f"requests/{waiting['id']}", "colleague")
+    assert b"1 of 1" in page.body
+    assert b"not enough history yet" in page.body
+    assert (await web.ask("GET", f"requests/{waiting['id']}", "member")).code == 404
+
+
+async def test_a_login_that_comes_back_twice_leads_on(web: Web) -> None:
+    page = await web.ask("GET", "oauth_callback?code=x&state=y", None)
+    assert page.code == 403
+    assert b"Two tabs" in page.body
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("/user/mia/lab?x=1#y", "/user/mia/lab?x=1#y"),
+        ("//evil.example/", ""),
+        ("/\\evil.example", ""),
+        ("https://evil.example/", ""),
+        ("javascript:alert(1)", ""),
+        ("/\t/evil.example", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_the_next_page_is_a_path_of_this_origin(given: str | None, kept: str) -> None:
+    assert safe_next(given) == kept
+
+
+# ---- events --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Stream:
+    """Reads an event stream and waits for an event that holds."""
+
+    text: str = ""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, chunk: bytes) -> None:
+        self.text += chunk.decode()
+        self.news.set()
+
+    async def until(self, name: str, holds: Mapping[str, object]) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not self._has(name, holds):
+                self.news.clear()
+                await self.news.wait()
+
+    def _has(self, name: str, holds: Mapping[str, object]) -> bool:
+        found = re.findall(rf"event: {name}\ndata: (.*)\n\n", self.text)
+        read = [json.loads(data) for data in found]
+        flat = [item for data in read for item in (data if isinstance(data, list) else [data])]
+        return any(all(item.get(key) == value for key, value in holds.items()) for item in flat)
+
+
+async def test_events_tell_of_every_change_and_end_with_the_service(web: Web) -> None:
+    stream = Stream()
+    request = HTTPRequest(
+        f"{web.service.url}api/v1/events",
+        headers={"Authorization": "token member"},
+        streaming_callback=stream.take,
+        request_timeout=60,
+    )
+    reading = asyncio.ensure_future(AsyncHTTPClient().fetch(request))
+    await stream.until("capacity", {"waiting": 0})
+    await web.api("POST", "requests", "colleague", notebook("huge"))
+    mine = await web.api("POST", "requests", body=notebook("huge"))
+    await stream.until("requests", {"id": mine["id"], "status": "queued"})
+    await stream.until("capacity", {"waiting": 1})
+    assert "cora" not in stream.text
+    web.service.context.feed.close()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert (await reading).code == 200
+    assert web.service.context.feed.listeners == 0
+
+
+# ---- model servers -------------------------------------------------------------------------------
+
+
+class ModelServer(RequestHandler):
+    def get(self, path: str) -> None:
+        self.set_cookie("stolen", "no")
+        self.finish({"path": path, "headers": sorted(self.request.headers), "query": self.request.query})
+
+    def post(self, path: str) -> None:
+        self.finish({"path": path, "body": self.request.body.decode()})
+
+
+async def test_a_model_server_is_for_its_team_and_sees_no_token(web: Web) -> None:
+    body = {"payload": {"kind": "serving", "name": "digits", "bundle": "/nowhere"}}
+    asked = await web.api("POST", "requests", body=body)
+    path = f"serving/{asked['id']}/v2/models"
+    assert (await web.problem("GET", path, "speaker"))[0] == 404
+    assert (await web.problem("GET", path, "stranger"))[0] == 404
+    endpoint = await web.service.ledger.until(lambda: web.service.controller.endpoint(asked["id"]))
+    server = HTTPServer(Application([(r"/(.*)", ModelServer)], log_function=lambda handler: None))
+    server.add_sockets(bind_sockets(endpoint.ports["http"], endpoint.host))
+    try:
+        seen = await web.api("GET", f"{path}?a=1", "colleague")
+        assert (seen["path"], seen["query"]) == ("v2/models", "a=1")
+        assert not {"Authorization", "Cookie"} & set(seen["headers"])
+        assert (await web.api("POST", path, "colleague", {"x": 1}))["body"] == '{"x": 1}'
+        assert "Set-Cookie" not in (await web.ask("GET", f"api/v1/{path}")).headers
+    finally:
+        server.stop()
+        await server.close_all_connections()
+    assert (await web.problem("GET", path))[:2] == (503, "unavailable")
