@@ -24,6 +24,7 @@ from typing import Final
 from jupyterhub_mesos.backends.base import Fact
 from jupyterhub_mesos.cli.proxy import ProxyNotFound, proxy_command
 from jupyterhub_mesos.errors import CapacityError
+from jupyterhub_mesos.statefolder import PASS_THROUGH
 
 OLDEST_PYTHON: Final = (3, 11)
 LEAST_CORES: Final = 2
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 def line(check: Check) -> str:
     """Say one check in a line, with the cure below it where it does not hold."""
     word = "ok" if check.fact.holds else "MISSING" if check.is_needed else "limit"
-    text = f"{word:8}{check.fact.name}: {check.fact.detail}"
+    text = f"{word:8}{check.fact.name}: {' '.join(check.fact.detail.split())}"
     return text if check.fact.holds or not check.fact.cure else f"{text}\n{'':8}  cure: {check.fact.cure}"
 
 
@@ -86,13 +87,14 @@ def checks_of_machine(state: Path, port: int | None) -> Iterator[Check]:
     yield Check(_cores())
     yield Check(_memory())
     yield Check(_program("git", "exported models are pushed to git", "install git"))
-    yield Check(_accounts())
 
 
 def checks_of_backend() -> Iterator[Check]:
     """Ask the local backend what it enforces here."""
     try:
-        facts = asyncio.run(_backend_facts())
+        with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-doctor-") as folder:
+            Path(folder).chmod(PASS_THROUGH)  # as a state folder's: other accounts' homes stand below it
+            facts = asyncio.run(_backend_facts(Path(folder)))
     except (CapacityError, ImportError) as error:
         cure = "read the error; `jupyterhub-mesos[service]` brings what the backend needs"
         yield Check(Fact("local backend", holds=False, detail=str(error), cure=cure), is_needed=True)
@@ -101,16 +103,15 @@ def checks_of_backend() -> Iterator[Check]:
         yield Check(fact)
 
 
-async def _backend_facts() -> Sequence[Fact]:
+async def _backend_facts(folder: Path) -> Sequence[Fact]:
     from jupyterhub_mesos.backends.registry import create_backend  # noqa: PLC0415  (psutil may be missing)
 
-    with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-doctor-") as folder:
-        backend = create_backend("local", Path(folder))
-        await backend.open()
-        try:
-            return backend.facts()
-        finally:
-            await backend.close()
+    backend = create_backend("local", folder)
+    await backend.open()
+    try:
+        return backend.facts()
+    finally:
+        await backend.close()
 
 
 def _python() -> Fact:
@@ -193,15 +194,3 @@ def _memory() -> Fact:
 def _program(name: str, purpose: str, cure: str) -> Fact:
     found = shutil.which(name)
     return Fact(name, found is not None, found or f"not found; {purpose}", cure)
-
-
-def _accounts() -> Fact:
-    """Say who the processes run as: only root can start each person's under an account of its own."""
-    if os.geteuid() == 0:
-        return Fact("accounts", holds=True, detail="root: an account per person is possible")
-    return Fact(
-        "accounts",
-        holds=False,
-        detail="all run as this one account; only a sandbox can keep people apart",
-        cure="run as root for an account per person, or install bubblewrap",
-    )

@@ -9,7 +9,7 @@ import pytest
 
 from jupyterhub_mesos.backends.base import Fact
 from jupyterhub_mesos.cli import doctor, main
-from jupyterhub_mesos.cli.doctor import Check, checks_of_machine, line
+from jupyterhub_mesos.cli.doctor import Check, checks_of_backend, checks_of_machine, line
 
 GOOD = Check(Fact("sandbox", holds=True, detail="bubblewrap 0.8"))
 LIMIT = Check(Fact("cgroups", holds=False, detail="not writable", cure="run as root"))
@@ -64,3 +64,10 @@ def test_what_the_tests_themselves_need_is_found(tmp_path: Path) -> None:
     checks = list(checks_of_machine(tmp_path, None))
     for name in ("python", "packages for hub", "packages for service", "proxy", "state folder"):
         assert found(checks, name).fact.holds, name
+
+
+def test_the_backend_says_what_it_enforces_here() -> None:
+    checks = list(checks_of_backend())
+    assert not [check for check in checks if check.is_needed]  # it opened
+    assert {"isolation", "memory limit", "cpu limit"} <= {check.fact.name for check in checks}
+    assert all(check.fact.cure for check in checks if not check.fact.holds)
