@@ -10,10 +10,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 from jupyterhub_mesos.backends.base import Checkpoint, Fact, LogChunk
 from jupyterhub_mesos.backends.feed import StatusFeed
+from jupyterhub_mesos.backends.registry import BackendOptions
 from jupyterhub_mesos.errors import BackendError, InvalidInput, NotFound
 from jupyterhub_mesos.tasks import Endpoint, TaskId, TaskSpec, TaskState, TaskStatus
 from jupyterhub_mesos_quota.model import Node, NodeId
@@ -263,3 +265,11 @@ class StatusesRepeat(MemoryBackend):
                 yield before[status.id]
             yield status
             before[status.id] = status
+
+
+def create(state: Path, options: BackendOptions) -> MemoryBackend:
+    """Create a `MemoryBackend` as the registry does; of all options it heeds the amounts alone."""
+    del state
+    whole = MEMORY_NODE.capacity
+    capacity = Resources.of(options.cpu_millis or whole.cpu_millis, options.mem_mib or whole.mem_mib)
+    return MemoryBackend(MemoryWorld(nodes=(Node(MEMORY_NODE.id, capacity),)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 
 from jupyterhub_mesos.tasks import TaskStatus
 
@@ -19,7 +19,7 @@ class StatusFeed:
         if self._queue is not None:
             self._queue.put_nowait(status)
 
-    async def watch(self, known: Callable[[], Iterable[TaskStatus]]) -> AsyncIterator[TaskStatus]:
+    async def watch(self, known: Callable[[], Iterable[TaskStatus]]) -> AsyncGenerator[TaskStatus, None]:
         """Yield what `known` says at the first step, then every change until `end`."""
         self.end()
         queue = self._queue = asyncio.Queue()

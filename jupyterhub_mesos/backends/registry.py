@@ -1,0 +1,74 @@
+"""Backends by name; a backend's modules are loaded only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Protocol, cast
+
+from jupyterhub_mesos.backends.base import Backend
+from jupyterhub_mesos.errors import InvalidInput
+
+
+class _Factory(Protocol):
+    def __call__(self, state: Path, options: BackendOptions) -> Backend: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """What an operator may say of a backend; each takes what it knows.
+
+    `cpu_millis` and `mem_mib` are what may be used of the machine, where not all of
+    it; `isolation` and `hidden` are the local backend's.
+    """
+
+    cpu_millis: int | None = None
+    mem_mib: int | None = None
+    isolation: str = "auto"
+    hidden: tuple[Path, ...] = ()
+
+
+_FACTORIES: Final = {
+    "local": ("jupyterhub_mesos.backends.local.backend", "create"),
+    "memory": ("jupyterhub_mesos.backends.faulty", "create"),
+}
+
+
+def backend_names() -> tuple[str, ...]:
+    """Return the names that `create_backend` knows."""
+    return tuple(sorted(_FACTORIES))
+
+
+def create_backend(name: str, state: Path, options: Mapping[str, object] | None = None) -> Backend:
+    """Create the backend called `name`; `open` it before anything else.
+
+    `options` are those of `BackendOptions` by name. Raises `InvalidInput` for an unknown name or option.
+    """
+    if name not in _FACTORIES:
+        raise InvalidInput(f"there is no backend {name!r}: use {' or '.join(backend_names())}")
+    module, attribute = _FACTORIES[name]
+    factory = cast("_Factory", getattr(import_module(module), attribute))
+    return factory(state, _options(options or {}))
+
+
+def _options(options: Mapping[str, object]) -> BackendOptions:
+    known = BackendOptions.__dataclass_fields__
+    for name in options:
+        if name not in known:
+            raise InvalidInput(f"there is no backend option {name!r}: use {', '.join(known)}")
+    chosen = BackendOptions(
+        cpu_millis=_amount(options, "cpu_millis"),
+        mem_mib=_amount(options, "mem_mib"),
+        isolation=str(options.get("isolation", "auto")),
+    )
+    hidden = cast("Iterable[str | Path]", options.get("hidden", ()))
+    return replace(chosen, hidden=tuple(Path(place) for place in hidden))
+
+
+def _amount(options: Mapping[str, object], name: str) -> int | None:
+    value = options.get(name)
+    if value is not None and (not isinstance(value, int) or value <= 0):
+        raise InvalidInput(f"{value!r} is no amount: use a whole number above 0, or leave it out", where=name)
+    return value
