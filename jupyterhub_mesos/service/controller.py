@@ -64,9 +64,10 @@ class Controller:
         self._ledger = ledger
         self._backend = backend
         self._settings = settings
-        self._allocations: WorkQueue[AllocationId] = self._queue()
-        self._posts: WorkQueue[AllocationId] = self._queue()
-        self._rounds: WorkQueue[str] = self._queue()
+        backoff = settings.backoff_seconds, settings.backoff_cap_seconds
+        self._allocations = WorkQueue[AllocationId](*backoff, _jitter)
+        self._posts = WorkQueue[AllocationId](*backoff, _jitter)
+        self._rounds = WorkQueue[str](*backoff, _jitter)
         self._launcher = Launcher(ledger, backend, lake, settings)
         self._offers = Offers(ledger, hub, settings, self._posts)
         generations = Generations(self._launcher)
@@ -79,12 +80,6 @@ class Controller:
             count_failure=self._offers.count_failure,
         )
         self._unsubscribe: Callable[[], None] | None = None
-
-    def _queue(self) -> WorkQueue[K]:
-        settings = self._settings
-        return WorkQueue(
-            backoff_seconds=settings.backoff_seconds, cap_seconds=settings.backoff_cap_seconds, jitter=_jitter
-        )
 
     # ---- life ----------------------------------------------------------------------------------
 
@@ -113,8 +108,8 @@ class Controller:
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        for queue in (self._allocations, self._posts):
-            queue.clear()
+        self._allocations.clear()
+        self._posts.clear()
         self._rounds.clear()
 
     def look(self, allocation_id: AllocationId) -> None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 from urllib.parse import quote, urlencode
 
+from pydantic import BaseModel, Field, ValidationError
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
 from jupyterhub_mesos.errors import Unavailable
@@ -49,6 +50,37 @@ class HubStarts(Protocol):
         ...
 
 
+class _User(BaseModel):
+    name: str
+    servers: dict[str, Any] = {}
+
+
+class _Next(BaseModel):
+    offset: int
+
+
+class _Pagination(BaseModel):
+    next: _Next | None = None
+
+
+class _UserPage(BaseModel):
+    """A page of users, of which we read the part that we need."""
+
+    items: list[_User]
+    pagination: _Pagination = Field(alias="_pagination")
+
+
+def _page(response: HTTPResponse) -> _UserPage:
+    if response.code != 200:
+        raise Unavailable(f"the hub does not list its users (HTTP {response.code})")
+    try:
+        return _UserPage.model_validate_json(response.body)
+    except ValidationError as error:
+        raise Unavailable(
+            "the hub answered users in words that we do not know: is it JupyterHub 6?"
+        ) from error
+
+
 class HubApi:
     """A hub over HTTP; `url` ends in `/hub/api`."""
 
@@ -81,11 +113,10 @@ class HubApi:
         offset: int | None = 0
         while offset is not None:
             query = urlencode({"state": "active", "limit": PAGE, "offset": offset})
-            page = self._page(await self._fetch("GET", f"/users?{query}", seconds=READ_SECONDS))
-            for user in page["items"]:
-                found.update(ServerKey(self._hub, user["name"], name) for name in user.get("servers") or {})
-            following = page["_pagination"].get("next")
-            offset = following["offset"] if following else None
+            page = _page(await self._fetch("GET", f"/users?{query}", seconds=READ_SECONDS))
+            for user in page.items:
+                found.update(ServerKey(self._hub, user.name, name) for name in user.servers)
+            offset = page.pagination.next.offset if page.pagination.next is not None else None
         return frozenset(found)
 
     # --------------------------------------------------------------------------------------------
@@ -107,17 +138,6 @@ class HubApi:
             # 503 is the proxy without a hub, or a denied start; both are worth another try.
             raise Unavailable(f"the hub is busy or away (HTTP {code})")
         return known.get(code, StartAnswer.FAILED)
-
-    def _page(self, response: HTTPResponse) -> dict[str, Any]:
-        if response.code != 200:
-            raise Unavailable(f"the hub does not list its users (HTTP {response.code})")
-        try:
-            page = json.loads(response.body)
-        except ValueError as error:
-            raise Unavailable("the hub answered something that is no JSON") from error
-        if not isinstance(page, dict) or "items" not in page or "_pagination" not in page:
-            raise Unavailable("the hub answered users without pages: is it JupyterHub 6?")
-        return page
 
     async def _fetch(
         self, method: str, path: str, *, seconds: float, body: str | None = None

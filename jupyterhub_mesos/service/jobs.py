@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from jupyterhub_mesos.errors import NotFound
 from jupyterhub_mesos.service.generations import Generations
@@ -153,4 +153,7 @@ def _parsed(line: str) -> dict[str, Any] | None:
         data = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) and data.get("event") == "progress" else None
+    if not isinstance(data, dict):
+        return None
+    event = cast("dict[str, Any]", data)
+    return event if event.get("event") == "progress" else None

@@ -14,6 +14,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -56,7 +57,7 @@ class Store:
         """Connect, bring the tables to the present revision and take the ledger over."""
         engine = sa.create_engine(self.url, poolclass=sa.pool.StaticPool)
         if engine.dialect.name == "sqlite":
-            sa.event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "connect", _prepare_sqlite)
         try:
             with engine.begin() as connection:
                 _migrate(connection)

@@ -23,7 +23,7 @@ class WorkQueue(Generic[K]):
     timer is given out at once when it is added: new evidence ends the waiting.
     """
 
-    def __init__(self, *, backoff_seconds: float, cap_seconds: float, jitter: Callable[[], float]) -> None:
+    def __init__(self, backoff_seconds: float, cap_seconds: float, jitter: Callable[[], float]) -> None:
         """`jitter` returns a factor, e.g. between 0.5 and 1."""
         self._backoff_seconds = backoff_seconds
         self._cap_seconds = cap_seconds
