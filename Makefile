@@ -27,7 +27,7 @@ lint: set-up
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
-	$(RUN) pyright
+	$(RUN) pyright --pythonpath .venv/bin/python
 	.venv/bin/python .venv/bin/lint-imports
 
 clean:

@@ -15,7 +15,7 @@ TOOLS = {
     "ruff format": [sys.executable, "-m", "ruff", "format", "--check", "."],
     "ruff check": [sys.executable, "-m", "ruff", "check", "."],
     "mypy": [sys.executable, "-m", "mypy"],
-    "pyright": [sys.executable, "-m", "pyright"],
+    "pyright": [sys.executable, "-m", "pyright", "--pythonpath", sys.executable],
     "import-linter": [sys.executable, str(SCRIPTS / "lint-imports")],
 }
 
