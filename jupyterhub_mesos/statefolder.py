@@ -1,7 +1,7 @@
 """The folder in which one installation keeps what it must not lose, and what its processes share.
 
 ```
-<state>/  ledger.sqlite   the service's ledger
+<state>/  ledger.sqlite   0600; the service's ledger
           secrets/        0700; one secret per file, 0600
           ports.json      the loopback ports, chosen once
           hub/            0700; the hub's database and working folder
@@ -29,6 +29,7 @@ from jupyterhub_mesos.errors import InvalidInput
 
 PASS_THROUGH: Final = 0o711
 PRIVATE: Final = 0o700
+PRIVATE_FILE: Final = 0o600
 SECRET_BYTES: Final = 32
 """As long as the hub's own tokens; also the least that it takes for a cookie secret."""
 
@@ -91,6 +92,9 @@ class StateFolder:
         for folder in (self.secrets, self.hub, self.logs, self.run):
             folder.mkdir(exist_ok=True)
             folder.chmod(PRIVATE)
+        # an empty file is an empty database; what SQLite lays beside it gets the same mode
+        self.ledger.touch(mode=PRIVATE_FILE)
+        self.ledger.chmod(PRIVATE_FILE)
 
     def secret_file(self, name: str) -> Path:
         """Return the file of a secret, made with mode 0600 where it is missing."""
@@ -154,7 +158,7 @@ def _free_port() -> int:
 def _create_once(path: Path, text: str) -> None:
     """Write `path` (0600) whole or not at all; where two processes race, the first one's text stays."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text)
     try:

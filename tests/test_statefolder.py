@@ -23,12 +23,12 @@ def folder(tmp_path: Path) -> StateFolder:
     return made
 
 
-def test_only_the_owner_reads_secrets_and_logs_and_others_may_pass_to_their_homes(
+def test_only_the_owner_reads_secrets_logs_and_ledger_and_others_may_pass_to_their_homes(
     folder: StateFolder,
 ) -> None:
     assert mode(folder.root) == 0o711
     assert {mode(path) for path in (folder.secrets, folder.hub, folder.logs, folder.run)} == {0o700}
-    assert mode(folder.secret_file("hub_key")) == 0o600
+    assert mode(folder.secret_file("hub_key")) == mode(folder.ledger) == 0o600
 
 
 def test_a_secret_stays_and_differs_from_others(folder: StateFolder) -> None:
