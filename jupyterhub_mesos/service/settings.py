@@ -18,7 +18,6 @@ from traitlets.config import Application
 
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
-from jupyterhub_mesos_quota.resources import Resources
 
 ADMIN_SCOPE: Final = "custom:jupyterhub-mesos:admin"
 """Who holds it in the hub administers every team."""
@@ -54,7 +53,7 @@ class CapacitySettings:
     teams_file: Path | None = None
     profiles_file: Path | None = None
     backend: str = "local"
-    backend_options: Mapping[str, object] = field(default_factory=dict)
+    backend_options: Mapping[str, object] = field(default_factory=dict[str, object])
     identity_seconds: int = 30
     max_body_bytes: int = DEFAULT_BODY_BYTES
 
@@ -248,12 +247,12 @@ class CapacityService(Application):
         )
 
     def _backend_options(self, state: StateFolder) -> Mapping[str, object]:
-        cpu_millis, mem_mib = self.capacity_cpu_millis, self.capacity_mem_mib
-        capacity = None
-        if cpu_millis or mem_mib:
-            total_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-            capacity = Resources.of(cpu_millis or 1000 * (os.cpu_count() or 1), mem_mib or total_mib)
-        return {"capacity": capacity, "isolation": self.isolation, "hidden": (state.root,)}
+        return {
+            "cpu_millis": self.capacity_cpu_millis or None,
+            "mem_mib": self.capacity_mem_mib or None,
+            "isolation": self.isolation,
+            "hidden": (state.root,),
+        }
 
     def _secret(self, trait: str, name: str) -> str:
         path: str = getattr(self, trait)
