@@ -76,6 +76,9 @@ class FakeLake:
     def mounts(self, team: str, user: str) -> tuple[Mount, ...]:
         return (Mount(f"/lake/{team}", "lake/team"),)
 
+    def groups(self, team: str) -> tuple[int, ...]:
+        return (40_001,)
+
     def env(self, team: str) -> Mapping[str, str]:
         return {"LAKE_TEAM_URI": f"file:///lake/{team}"}
 

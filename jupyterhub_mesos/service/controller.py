@@ -17,7 +17,13 @@ from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.service.generations import Generations
 from jupyterhub_mesos.service.hub_api import HubStarts
 from jupyterhub_mesos.service.jobs import Jobs
-from jupyterhub_mesos.service.launcher import UNKNOWN_TO_BACKEND, ControllerSettings, LakeMounts, Launcher
+from jupyterhub_mesos.service.launcher import (
+    UNKNOWN_TO_BACKEND,
+    ControllerSettings,
+    LakeMounts,
+    Launcher,
+    closing,
+)
 from jupyterhub_mesos.service.ledger import Change, Commit, Ledger
 from jupyterhub_mesos.service.notebooks import Notebooks
 from jupyterhub_mesos.service.offers import Offers
@@ -151,8 +157,10 @@ class Controller:
         if name == HUB:
             await self._offers.compare()
             return self._settings.hub_seconds
-        async for status in self._backend.watch():
-            await self._heard(status)
+        statuses = self._backend.watch()
+        async with closing(statuses):
+            async for status in statuses:
+                await self._heard(status)
         return self._settings.backoff_seconds  # the backend ended the watch: begin another one
 
     async def _report_nodes(self) -> None:

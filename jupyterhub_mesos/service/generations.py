@@ -101,7 +101,7 @@ class Generations:
         ctx = await self._launcher.context(turn.row.request, turn.allocation)
         endpoints = [task.endpoint for task in tasks]
         for spec in turn.workload.plan(ctx, turn.job.generation, endpoints):
-            await self._launcher.launch(spec)
+            await self._launcher.launch(replace(spec, groups=ctx.groups))
 
     async def _decide(self, turn: _Turn) -> float | None:
         tasks = self._launcher.tasks(turn.allocation.id, turn.job.generation)

@@ -12,7 +12,8 @@ import hmac
 import logging
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -43,6 +44,10 @@ class LakeMounts(Protocol):
 
     def env(self, team: str) -> Mapping[str, str]:
         """Return the variables that lead the team's tasks to the lake."""
+        ...
+
+    def groups(self, team: str) -> tuple[int, ...]:
+        """Return the group ids of the team's tasks, by which its members share files."""
         ...
 
 
@@ -112,6 +117,7 @@ class Launcher:
             python=self.settings.python,
             mounts=self._lake.mounts(request.team, request.user),
             env={**self._lake.env(request.team), "JOB_SECRET": secret},
+            groups=await asyncio.to_thread(self._lake.groups, request.team),
         )
 
     async def launch(self, spec: TaskSpec) -> None:
@@ -122,9 +128,11 @@ class Launcher:
         if row.phase not in {TaskPhase.RESERVED, TaskPhase.STARTING}:
             return
         await self.write(TaskUpdate(spec.id, TaskPhase.STARTING))
-        async for checkpoint in self.backend.launch(spec):
-            step = {"step": checkpoint.step, **dict(checkpoint.data)}
-            await self.write(TaskUpdate(checkpoint.task_id, checkpoint=step))
+        checkpoints = self.backend.launch(spec)
+        async with closing(checkpoints):
+            async for checkpoint in checkpoints:
+                step = {"step": checkpoint.step, **dict(checkpoint.data)}
+                await self.write(TaskUpdate(checkpoint.task_id, checkpoint=step))
         self._launched.add(spec.id)
         log.info("task %s: launched on %s", spec.id, spec.node)
 
@@ -203,6 +211,16 @@ class Launcher:
         prefix = f"{allocation_id}-g"
         self._launched = {name for name in self._launched if not name.startswith(prefix)}
         self._stopped_at = {name: at for name, at in self._stopped_at.items() if not name.startswith(prefix)}
+
+
+@asynccontextmanager
+async def closing(steps: AsyncIterator[object]) -> AsyncIterator[None]:
+    """Close what a backend yields from, where we leave it early: it may hold a lock."""
+    try:
+        yield
+    finally:
+        if isinstance(steps, AsyncGenerator):
+            await steps.aclose()
 
 
 def _vanished(task: TaskRow) -> TaskUpdate:

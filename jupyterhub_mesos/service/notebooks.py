@@ -238,6 +238,7 @@ class Notebooks:
             devices=placement.devices,
             env=env,
             mounts=ctx.mounts,
+            groups=ctx.groups,
             stop_grace_seconds=self._launcher.settings.stop_grace_seconds,
         )
 

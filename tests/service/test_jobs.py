@@ -36,6 +36,7 @@ async def test_a_job_runs_all_its_replicas_and_finishes(path: Path) -> None:
         await submitted(service)
         first, second = await workers(service)
         await service.allocation("r1", AllocationState.RUNNING)
+        assert service.backend.spec(first).groups == (40_001,)
         peers = service.backend.spec(first).env["JOB_PEERS"]
         assert service.backend.spec(second).env["JOB_PEERS"] == peers
         assert service.backend.spec(first).env["JOB_SECRET"] == service.backend.spec(second).env["JOB_SECRET"]
