@@ -67,7 +67,7 @@ class Endpoint:
     """Where a task listens: a host that its peers and the hub can reach, and a port per name."""
 
     host: str
-    ports: Mapping[str, int] = field(default_factory=dict)
+    ports: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class TaskSpec:
     resources: Resources
     endpoint: Endpoint
     devices: tuple[DeviceId, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     files: tuple[TaskFile, ...] = field(default=(), repr=False)
     mounts: tuple[Mount, ...] = ()
     workdir: str = "{home}"
@@ -129,5 +129,5 @@ class TaskContext:
     placements: tuple[Placement, ...]
     python: str
     mounts: tuple[Mount, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
     groups: tuple[int, ...] = ()

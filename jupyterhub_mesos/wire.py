@@ -134,8 +134,8 @@ class Job(Wire):
         if self.restart.max_restarts and self.checkpoint_uri is None:
             raise ValueError(
                 f"{self.restart.max_restarts} restarts asked for without a checkpoint_uri, so each would "
-                "begin at the first step: name a place in the lake (for instance ~/lake/team/checkpoints/NAME), "
-                "or set restart.max_restarts to 0"
+                "begin at the first step: name a place in the lake (for instance "
+                "~/lake/team/checkpoints/NAME), or set restart.max_restarts to 0"
             )
         return self
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +61,7 @@ class Stage:
     passwords: dict[str, str]
     notebook: Path
     say: Callable[[str], None]
-    people: dict[str, Person] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict[str, Person])
 
     def person(self, name: str) -> Person:
         """Return the person of that name, logged in."""
@@ -235,7 +235,7 @@ class MainJob:
         return views[0]
 
     @contextmanager
-    def _killing_a_worker(self) -> Iterator[list[int]]:
+    def _killing_a_worker(self) -> Generator[list[int], None, None]:
         """Kill one worker of ann's next job once it has a checkpoint; yields the list of killed pids."""
         killed: list[int] = []
         is_done = threading.Event()
@@ -258,7 +258,7 @@ class MainJob:
             ]
             if not jobs:
                 continue
-            epochs = [event.data.get("epoch", 0) for event in client.progress(jobs[0].id)]
+            epochs = [int(event.data.get("epoch", 0)) for event in client.progress(jobs[0].id)]
             if max(epochs, default=0) >= EPOCH_TO_KILL_AT:
                 pid = worker_process(allocation_of(jobs[0]), KILLED_WORKER)
                 psutil.Process(pid).send_signal(signal.SIGKILL)

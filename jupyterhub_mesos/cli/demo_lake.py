@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from sklearn.datasets import load_digits
+from sklearn import datasets  # type: ignore[import-untyped] # pyright: ignore[reportMissingTypeStubs]
 
 from jupyterhub_mesos.cli.demo_probes import git
 from jupyterhub_mesos.lake import Lake
@@ -36,10 +36,10 @@ def _write_digits(folder: Path) -> None:
     if target.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    digits = load_digits()
+    digits: dict[str, Any] = datasets.load_digits()  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
     partial = folder / ".digits.npz.partial"
     with partial.open("wb") as file:
-        np.savez_compressed(file, images=digits.images.astype(np.float32), target=digits.target)
+        np.savez_compressed(file, images=digits["images"].astype(np.float32), target=digits["target"])
     partial.rename(target)
     folder.chmod(0o755)
     target.chmod(0o644)
