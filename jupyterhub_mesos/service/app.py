@@ -10,7 +10,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ class RunningService:
 
 
 @asynccontextmanager
-async def serving(settings: CapacitySettings, parts: Parts) -> AsyncIterator[RunningService]:
+async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[RunningService]:
     """Serve while the context is open; leaving it stops the service and no workload."""
     async with AsyncExitStack() as stack:
         ledger = Ledger(Store(store_url(settings.ledger_file)), time.time)

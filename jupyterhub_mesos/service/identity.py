@@ -82,7 +82,7 @@ class Membership:
                 f"{who.name} is in the teams {', '.join(own)}: name the one to charge in `team`.",
                 where="team",
             )
-        return own[0]
+        return next(iter(own))
 
 
 def _foreign(who: Identity, asked: str, own: tuple[str, ...]) -> str:

@@ -50,7 +50,7 @@ class ServerHandler(HubKeyHandler):
         """End or withdraw whatever there is of it."""
         await self.context.hub_side.delete(unquote(user), _server_name(server))
         self.set_status(HTTPStatus.NO_CONTENT)
-        self.finish()
+        self.send()
 
 
 class StopHandler(HubKeyHandler):

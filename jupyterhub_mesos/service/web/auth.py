@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
 from jupyterhub.httpclient import JupyterHubHTTPClient  # type: ignore[import-untyped]  # the hub ships no types
 from jupyterhub.services.auth import HubOAuth  # type: ignore[import-untyped]  # as above
@@ -34,12 +34,18 @@ class _HubModel(BaseModel):
     scopes: tuple[str, ...] = ()
 
 
+class _Closing(Protocol):
+    """What we use of the hub's client."""
+
+    async def close(self) -> None: ...  # noqa: D102 - as it says
+
+
 class HubIdentities:
     """Asks the hub who holds a token, and remembers the answer for a short while."""
 
     def __init__(self, settings: CapacitySettings) -> None:
         hub = settings.hub
-        self.oauth = HubOAuth(
+        self.oauth: Any = HubOAuth(
             api_url=hub.api_url,
             api_token=hub.api_token,
             base_url=settings.prefix,
@@ -67,7 +73,8 @@ class HubIdentities:
 
     async def close(self) -> None:
         """Close the connections to the hub."""
-        await JupyterHubHTTPClient.loop_instance().close()
+        client = cast("_Closing", JupyterHubHTTPClient.loop_instance())
+        await client.close()
 
     def _identity(self, model: Mapping[str, Any]) -> Identity:
         try:

@@ -89,7 +89,7 @@ class EventsHandler(ApiHandler):
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await changed.wait()
             except TimeoutError:
-                self.write(": still here\n\n")
+                self.send_piece(": still here\n\n")
                 await self.flush()
             else:
                 await asyncio.sleep(COALESCE_SECONDS)
@@ -101,7 +101,7 @@ class EventsHandler(ApiHandler):
     async def _send_what_changed(self, sent: dict[str, str]) -> None:
         for name, data in (await self._snapshot()).items():
             if sent.get(name) != data:
-                self.write(f"event: {name}\ndata: {data}\n\n")
+                self.send_piece(f"event: {name}\ndata: {data}\n\n")
                 sent[name] = data
         await self.flush()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -82,14 +82,14 @@ class PageHandler(BaseHandler):
         """Learn who looks; lead to the login where nobody is logged in."""
         self._identity = await self.context.identities.of(self)
         if self._identity is None:
-            self.redirect(self.get_login_url())
+            self.redirect(cast("str", self.get_login_url()))
 
     def render_page(self, template: str, **values: Any) -> None:
         """Send a page with what every page shows."""
         settings = self.context.settings
         who = self._identity
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(
+        self.send(
             self.context.templates.get_template(template).render(
                 prefix=settings.prefix,
                 hub_home=f"{settings.hub.public_host}{settings.hub.base_url}hub/home",
@@ -102,7 +102,7 @@ class PageHandler(BaseHandler):
         )
 
     def _page_xsrf(self) -> str:
-        token: str | bytes = self.xsrf_token
+        token = cast("str | bytes", self.xsrf_token)  # pyright: ignore[reportUnknownMemberType]  # untyped base
         return token.decode("ascii") if isinstance(token, bytes) else token
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -190,12 +190,11 @@ class CallbackPage(HubOAuthCallbackHandler, PageHandler):  # type: ignore[misc] 
 
     async def prepare(self) -> None:
         """Look who is logged in already without blocking, for a login that came back twice."""
-        self._identity = None
-        self._hub_auth_user_cache = await self.hub_auth.get_user(self, sync=False)
+        self._model: Any = await self.hub_auth.get_user(self, sync=False)
 
     def get_current_user(self) -> Any:
         """Return the hub's answer, which the hub's own handler asks for."""
-        return self._hub_auth_user_cache
+        return self._model
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Say that a login did not work, with the way back."""

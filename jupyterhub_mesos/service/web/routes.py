@@ -72,6 +72,10 @@ ROUTES: Final = (
 )
 
 
+def _no_access_log(_: RequestHandler) -> None:
+    """Keep paths and queries, which may name people, out of the log."""
+
+
 def application(context: WebContext) -> Application:
     """Return the tornado application with every route."""
     prefix = context.settings.prefix
@@ -86,5 +90,5 @@ def application(context: WebContext) -> Application:
         rules,
         cookie_secret=context.settings.cookie_secret,
         login_url=context.identities.oauth.login_url,
-        log_function=lambda handler: None,
+        log_function=_no_access_log,
     )

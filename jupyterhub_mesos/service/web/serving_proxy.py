@@ -57,7 +57,7 @@ class ServingHandler(ApiHandler):
             raise Unavailable("The model server does not answer in time; its page shows its output.")
         self.set_status(response.code)
         self.set_header("Content-Type", response.headers.get("Content-Type", "application/json"))
-        self.finish(response.body)
+        self.send(response.body)
 
 
 def _address(endpoint: Endpoint, path: str, query: str) -> str:

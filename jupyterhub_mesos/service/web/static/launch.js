@@ -2,7 +2,7 @@
 import { call, element, follow, isOver, show, showCapacity, standing } from "./api.js";
 
 const OUTLOOK = {
-  now: ["Starts now", "pill ok"], wait: ["Will wait", "pill wait"], never: ["Over your team's limit", "pill bad"],
+  now: ["Starts now", "pill ok"], wait: ["Will wait", "pill wait"], never: ["Over the limit", "pill bad"],
 };
 const form = document.getElementById("start");
 const list = document.getElementById("mine");
