@@ -141,7 +141,8 @@ class Launcher:
         runs = bool(tasks) and all(task.phase is TaskPhase.RUNNING for task in tasks)
         if runs and allocation.state is AllocationState.STARTING:
             event = AllocationStarted(self.ledger.clock(), allocation.id)
-            await self.ledger.apply(Change(event, why="every task runs"))
+            quiet = Outcome(allocation.request_id, None)  # what was said of failed starts is over
+            await self.ledger.apply(Change(event, (quiet,), why="every task runs"))
 
     def is_overdue(self, tasks: Sequence[TaskRow]) -> bool:
         """Say whether tasks that do not run yet have had their time to start."""
@@ -214,7 +215,7 @@ class Launcher:
 
 
 @asynccontextmanager
-async def closing(steps: AsyncIterator[object]) -> AsyncIterator[None]:
+async def closing(steps: AsyncIterator[object]) -> AsyncGenerator[None]:
     """Close what a backend yields from, where we leave it early: it may hold a lock."""
     try:
         yield
