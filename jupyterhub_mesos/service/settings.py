@@ -209,6 +209,7 @@ class CapacityService(Application):
             path = Path(self.config_file)
             if not path.is_file():
                 self.exit_with(f"There is no configuration file {path}: name one with --config=FILE.")
+            self.raise_config_file_errors = True  # the defaults in its place would be another installation
             command_line = self.cli_config
             self.load_config_file(path.name, path=str(path.resolve().parent))
             self.update_config(command_line)
