@@ -49,6 +49,9 @@ class NoLake:
     def mounts(self, team: str, user: str) -> tuple[Mount, ...]:
         return ()
 
+    def groups(self, team: str) -> tuple[int, ...]:
+        return ()
+
     def env(self, team: str) -> Mapping[str, str]:
         return {}
 
