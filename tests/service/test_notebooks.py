@@ -16,9 +16,12 @@ from jupyterhub_mesos.backends.faulty import (
     WatchBreaks,
 )
 from jupyterhub_mesos.errors import Conflict, NotFound, Unavailable
+from jupyterhub_mesos.service.controller import ControllerSettings
 from jupyterhub_mesos.service.hub_api import StartAnswer
 from jupyterhub_mesos.service.ledger import Change
+from jupyterhub_mesos.service.offers import Offers
 from jupyterhub_mesos.service.rows import ServerKey, TaskPhase
+from jupyterhub_mesos.service.workqueue import WorkQueue
 from jupyterhub_mesos.tasks import TaskId
 from jupyterhub_mesos_quota.events import EndRequested
 from jupyterhub_mesos_quota.model import AllocationId, AllocationState, RequestId, RequestStatus
@@ -140,6 +143,8 @@ async def test_a_release_frees_only_when_the_backend_says_gone(path: Path) -> No
         assert server.is_alive
         await service.allocation("r1", AllocationState.STOPPING)
         await service.seen(lambda: service.backend.stops)
+        await service.ledger.apply(rig.notebook(service.ledger, "later", "later", resources=rig.SMALL * 7))
+        assert service.ledger.machine.allocations[A1].state is AllocationState.STOPPING
         assert service.ledger.machine.free(MEMORY_NODE.id) == free
         service.backend.finish(the_task(service), 143)
         row = await service.ended("r1")
@@ -305,6 +310,24 @@ async def test_a_server_unknown_to_the_hub_at_two_looks_is_stopped(path: Path) -
         audit = await service.ledger.read(lambda store: store.audit(subject="r2-1"))
         assert "the hub does not know the server any more" in {row.data.get("because") for row in audit}
         assert service.ledger.row(RequestId("r1")) is not None
+
+
+async def test_one_look_at_the_hub_or_a_hub_that_is_away_stops_nothing(path: Path) -> None:
+    async with rig.running(path, hub_seconds=3600.0) as service:
+        await started(service)
+        hub = rig.FakeHub()
+        queue = WorkQueue[AllocationId](1.0, 1.0, lambda: 1.0)
+        offers = Offers(service.ledger, hub, ControllerSettings(), queue)
+        known = {ServerKey("", "ada", "")}
+        for hub.known in (set(), known, set()):
+            await offers.compare()
+        hub.known = None
+        with pytest.raises(Unavailable):
+            await offers.compare()
+        assert service.ledger.machine.allocations[A1].state is AllocationState.RUNNING
+        hub.known = set()
+        await offers.compare()
+        assert (await service.ended("r1")).outcome == "stopped"
 
 
 @pytest.mark.parametrize("backend", [StatusesRepeat, WatchBreaks])
