@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyterhub_mesos_quota.errors import IllegalMove, QuotaError, RefusedRequest, TreeError
+from jupyterhub_mesos_quota.errors import IllegalMove, InvariantBroken, QuotaError, RefusedRequest, TreeError
 from jupyterhub_mesos_quota.events import (
     Action,
     AllocationClaimed,
@@ -344,3 +346,28 @@ def test_a_restored_machine_grants_nothing_before_the_next_event() -> None:
     assert machine.requests[waiting.id].status is RequestStatus.QUEUED
     assert machine.explain(waiting.id).code == "next"
     assert granted(machine.handle(NodeSeen(1.0, node("n", 1)))) == ["r"]
+
+
+def test_a_restored_request_is_older_than_whoever_comes_next() -> None:
+    old = replace(request("old", "t0"), rank=7)
+    machine = QuotaMachine.restore([Team(TeamId("t0"), guarantee=res(4))], [], [old], [])
+    machine.handle(RequestSubmitted(1.0, request("a-new", "t0")))
+    assert [each.id for each in machine.queue()] == ["old", "a-new"]
+
+
+def test_an_allocation_on_a_node_that_is_not_seen_yet_is_kept() -> None:
+    first = QuotaMachine([Team(TeamId("t0"))], [node("n", 1)])
+    first.handle(RequestSubmitted(1.0, request("r", "t0")))
+    again = QuotaMachine.restore(
+        [Team(TeamId("t0"))], [], first.requests.values(), first.allocations.values()
+    )
+    again.audit_state()
+    again.handle(RequestSubmitted(2.0, request("s", "t0")))
+    assert again.handle(NodeSeen(3.0, node("n", 1))) == []
+
+
+def test_a_live_allocation_without_its_request_is_told_at_once() -> None:
+    first = QuotaMachine([Team(TeamId("t0"))], [node("n", 1)])
+    first.handle(RequestSubmitted(1.0, request("r", "t0")))
+    with pytest.raises(InvariantBroken, match="has no request r"):
+        QuotaMachine.restore([Team(TeamId("t0"))], [], [], first.allocations.values())
