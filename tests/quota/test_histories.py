@@ -32,7 +32,6 @@ from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
-    AllocationState,
     NodeId,
     Request,
     RequestId,
@@ -330,7 +329,7 @@ def test_when_all_is_gone_everything_is_free(
         at += 1
         made.handle(EndRequested(at, unfinished[0].id))
         for allocation in live(made.machine):
-            if allocation.state is AllocationState.STOPPING:
+            if made.machine.requests[allocation.request_id].is_ending:  # stopping, or lost since
                 made.handle(AllocationGone(at, allocation.id, GoneReason.STOPPED))
     assert all(made.machine.free(id_) == each.capacity for id_, each in made.machine.nodes.items())
     assert all(made.machine.used(each).is_zero for each in made.machine.tree)
