@@ -36,7 +36,7 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 class Options(TypedDict, total=False):
-    """What `configure` takes besides `c`; docs/reference/settings.md explains each."""
+    """What `configure` takes besides `c`; docs/reference/configure.md explains each."""
 
     state: Path | str
     service_url: str
