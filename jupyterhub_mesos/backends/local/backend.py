@@ -314,16 +314,18 @@ class LocalBackend:
         task = self._tasks.get(task_id)
         if task is None:
             return
-        async with task.lock:
-            if task.is_gone:
-                return
-            if task.pid == 0:
-                last_words = {"exit_code": None, "oom_kills": 0, "error": NEVER_STARTED}
-                task.folder.write("exit.json", last_words)
-                self._say_gone(task, last_words)
-            elif task.pidfd is not None:
-                task.folder.write("stop", grace_seconds)
-                signal.pidfd_send_signal(task.pidfd, signal.SIGTERM)
+        if task.pid == 0:  # else its shim listens, even in the midst of a start
+            async with task.lock:
+                self._never_start(task)
+        if task.pidfd is not None:
+            task.folder.write("stop", grace_seconds)
+            signal.pidfd_send_signal(task.pidfd, signal.SIGTERM)
+
+    def _never_start(self, task: _Task) -> None:
+        if task.pid == 0 and not task.is_gone:
+            last_words = {"exit_code": None, "oom_kills": 0, "error": NEVER_STARTED}
+            task.folder.write("exit.json", last_words)
+            self._say_gone(task, last_words)
 
     async def forget(self, task_id: TaskId) -> None:
         """Remove a gone task's folder."""

@@ -24,6 +24,13 @@ from jupyterhub_mesos.safe_names import safe_name
 from jupyterhub_mesos.tasks import Mount, TaskSpec
 
 SANDBOX_TMP: Final = "/tmp"  # noqa: S108 - the task's own
+SAY_STARTED: Final = (
+    "/bin/sh",
+    "-c",
+    f'echo ok >&{shim.STARTED_FD}; exec {shim.STARTED_FD}>&-; exec "$@"',
+    "sh",
+)
+"""What the sandbox runs first: from then on the task's process group is there to be stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,9 @@ class Spawning:
             has_devices=bool(spec.devices),
         )
         workdir = str(self._workdir(spec, folder))
-        return command(self.isolation.programs, view, workdir, argv, is_root=self.isolation.is_root)
+        return command(
+            self.isolation.programs, view, workdir, [*SAY_STARTED, *argv], is_root=self.isolation.is_root
+        )
 
     def spawn(self, spec: TaskSpec, folder: TaskFolder) -> Spawned | None:
         """Start the shim of a prepared task; None where one runs already."""
