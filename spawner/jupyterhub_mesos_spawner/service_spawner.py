@@ -220,6 +220,18 @@ class ServiceSpawner(Spawner):
                     return server.url
             await pauses.wait()
 
+    async def _listening(self, claim: HubClaim) -> None:
+        """Wait until the server listens; raise `LaunchFailed` as soon as it is gone.
+
+        The hub's own wait after `start()` never asks whether there is anything left to wait for: a server
+        stopped in that moment would keep its user's next start pending for the whole `http_timeout`.
+        """
+        pauses = Pauses()
+        while not await _is_listening(claim.host, claim.port):
+            if await self.poll() is not None:
+                raise LaunchFailed("The server ended, or was stopped, while it was starting.")
+            await pauses.wait()
+
     async def _release(self) -> None:
         """Give back what was claimed, in a short while that a second cancel does not cut."""
         self._releasing = asyncio.ensure_future(self._release_in_time())
@@ -255,3 +267,12 @@ class ServiceSpawner(Spawner):
             return (await self.hub_side.server(self.user.name, self.name)).message
         except CapacityError as error:
             return str(error)
+
+
+async def _is_listening(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
