@@ -94,6 +94,7 @@ class PageHandler(BaseHandler):
             self.context.templates.get_template(template).render(
                 prefix=settings.prefix,
                 hub_home=f"{settings.hub.public_host}{settings.hub.base_url}hub/home",
+                hub_logo=f"{settings.hub.public_host}{settings.hub.base_url}hub/logo",
                 logout_url=f"{settings.hub.public_host}{settings.hub.base_url}hub/logout",
                 user=who.name if who else "",
                 xsrf=self._page_xsrf() if who else "",
