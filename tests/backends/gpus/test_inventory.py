@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
@@ -335,3 +336,6 @@ async def test_the_end_does_not_wait_for_a_driver_that_hangs(driver: FakeDriver,
     async with asyncio.timeout(DEADLINE_SECONDS):
         await gpus.close()
     driver.release()
+    for thread in threading.enumerate():
+        if thread.name == "nvml":
+            await asyncio.to_thread(thread.join, DEADLINE_SECONDS)  # it opened the library after all
