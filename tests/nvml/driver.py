@@ -117,6 +117,7 @@ class FakeDriver:
     version: str = "580.159.03"
     epoch: int = 0
     stale: int = 1
+    is_stale_by_devices: bool = False
     fails: dict[str, int] = field(default_factory=dict)
     held: str = ""
 
@@ -152,7 +153,11 @@ class FakeDriver:
         monkeypatch.setenv(STATE, str(self.state))
 
     def write(self) -> None:
-        lines = [_line("driver", self.version), _line("epoch", self.epoch), _line("stale", self.stale)]
+        lines = [
+            _line("driver", self.version),
+            _line("epoch", self.epoch),
+            _line("stale", self.stale, int(self.is_stale_by_devices)),
+        ]
         lines += [_line("fail", function, code) for function, code in self.fails.items()]
         lines += [_line("hold", self.held, self.folder / "held")] if self.held else []
         lines += [line for gpu in self.gpus for line in gpu.lines()]
@@ -178,9 +183,9 @@ class FakeDriver:
         self.fails[function] = code
         self.write()
 
-    def reload(self, stale: int = 1) -> None:
+    def reload(self, stale: int = 1, *, is_stale_by_devices: bool = False) -> None:
         """Unload the driver under its users and load it again; who held it gets `stale`."""
-        self.epoch, self.stale = self.epoch + 1, stale
+        self.epoch, self.stale, self.is_stale_by_devices = self.epoch + 1, stale, is_stale_by_devices
         self.write()
 
     def hold(self, function: str) -> None:

@@ -5,7 +5,7 @@
  *
  *   driver   VERSION
  *   epoch    N                    another N than at the last init: the driver was reloaded meanwhile
- *   stale    CODE                 what a session from before a reload is answered
+ *   stale    CODE DEVICES         what a session from before a reload is answered; DEVICES 1: about devices alone
  *   fail     FUNCTION CODE        that function fails
  *   hold     FUNCTION PATH        that function answers when PATH is gone
  *   gpu      UUID NAME MINOR TOTAL RESERVED USED UTILISATION MIG CODE     bytes; MIG: -1 cannot, 0 off, 1 on
@@ -35,7 +35,7 @@ typedef struct { unsigned multiprocessorCount, sharedCopyEngineCount, sharedDeco
 typedef struct { char uuid[96], name[96]; int minor, utilisation, mode, code, gi, ci, gpu_slices, compute_slices, is_there;
     unsigned long long total, reserved, used, mem_mb; int processes; unsigned pids[PROCESSES]; long long bytes[PROCESSES];
 } device_t;
-typedef struct { char driver[80]; int epoch, stale, gpus; device_t gpu[GPUS], mig[GPUS][MIGS]; } state_t;
+typedef struct { char driver[80]; int epoch, stale, stale_devices, gpus; device_t gpu[GPUS], mig[GPUS][MIGS]; } state_t;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static state_t state;
@@ -82,7 +82,7 @@ static int look(const char *function)
         split(line, f);
         if (!strcmp(f[0], "driver")) snprintf(state.driver, sizeof state.driver, "%s", f[1]);
         else if (!strcmp(f[0], "epoch")) state.epoch = atoi(f[1]);
-        else if (!strcmp(f[0], "stale")) state.stale = atoi(f[1]);
+        else if (!strcmp(f[0], "stale")) state.stale = atoi(f[1]), state.stale_devices = atoi(f[2]);
         else if (!strcmp(f[0], "fail") && !strcmp(f[1], function)) failure = atoi(f[2]);
         else if (!strcmp(f[0], "hold") && !strcmp(f[1], function)) snprintf(held, sizeof held, "%s", f[2]);
         else if (!strcmp(f[0], "gpu")) read_gpu(f), last = &state.gpu[state.gpus - 1];
@@ -94,13 +94,13 @@ static int look(const char *function)
     return failure;
 }
 
-static int enter(const char *function)
+static int enter(const char *function, int is_of_device)
 {
     pthread_mutex_lock(&lock);
     int failure = look(function);
     if (failure) return failure;
     if (!open_sessions) return UNINITIALIZED;
-    return epoch == state.epoch ? SUCCESS : state.stale;
+    return epoch == state.epoch || (state.stale_devices && !is_of_device) ? SUCCESS : state.stale;
 }
 
 static int leave(int code)
@@ -122,7 +122,7 @@ static int find(void *device, int is_mig, device_t **found)
     return (*found)->code;
 }
 
-#define WITH(device, is_mig) device_t *d = NULL; int code = enter(__func__); \
+#define WITH(device, is_mig) device_t *d = NULL; int code = enter(__func__, 1); \
     if (code || (code = find(device, is_mig, &d))) return leave(code)
 
 static int text(const char *from, char *to, unsigned length)
@@ -153,20 +153,20 @@ const char *nvmlErrorString(int code) { return code == GPU_IS_LOST ? "GPU is los
 
 int nvmlSystemGetDriverVersion(char *version, unsigned length)
 {
-    int code = enter(__func__);
+    int code = enter(__func__, 0);
     return leave(code ? code : text(state.driver, version, length));
 }
 
 int nvmlDeviceGetCount_v2(unsigned *count)
 {
-    int code = enter(__func__);
+    int code = enter(__func__, 0);
     *count = state.gpus;
     return leave(code);
 }
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device)
 {
-    int code = enter(__func__);
+    int code = enter(__func__, 1);
     if (code || (int)index >= state.gpus) return leave(code ? code : INVALID_ARGUMENT);
     *device = handle(index, -1);
     return leave(state.gpu[index].code);

@@ -267,17 +267,27 @@ async def test_what_a_device_does_not_tell_is_unknown_and_no_fault(
     assert (gpu.processes is None) == ("Processes" in function)
 
 
+@pytest.mark.parametrize("by_devices", [False, True])
 @pytest.mark.parametrize("stale", [pynvml.NVML_ERROR_UNINITIALIZED, DRIVER_NOT_LOADED, UNKNOWN_ERROR])
 async def test_after_a_reload_of_the_driver_the_library_is_initialised_again(
-    driver: FakeDriver, gpus_of: GpusOf, stale: int
+    driver: FakeDriver, gpus_of: GpusOf, stale: int, by_devices: bool
 ) -> None:
     driver.have(*h200s(2))
     gpus = gpus_of()
     await gpus.look()
     driver.have(*h200s(4))
-    driver.reload(stale)
+    driver.reload(stale, is_stale_by_devices=by_devices)
     found = await gpus.look()
     assert (found.standing, found.counts()) == (Standing.READY, {"h200": 4})
+
+
+async def test_a_driver_that_goes_away_in_the_middle_of_a_look_leaves_no_half_of_it(
+    driver: FakeDriver, gpus_of: GpusOf
+) -> None:
+    driver.have(*h200s(2))
+    driver.change(1, code=DRIVER_NOT_LOADED)
+    found = await gpus_of().look()
+    assert (found.standing, found.gpus) == (Standing.ABSENT, ())
 
 
 async def test_while_the_driver_is_unloaded_there_are_no_gpus(driver: FakeDriver, gpus_of: GpusOf) -> None:

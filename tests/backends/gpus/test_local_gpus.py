@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +120,17 @@ async def test_in_the_sandbox_a_task_without_a_gpu_reaches_none(
     await launched(backend, spec("t-1", *stage.argv("t-1")))
     assert await stage.play("t-1", "cd /dev; ls -d nvidia* 2>/dev/null") == ""
     assert await stage.play("t-1", 'echo "[$CUDA_VISIBLE_DEVICES]"') == "[]"
+
+
+async def test_a_task_inherits_no_open_file_of_a_driver(
+    open_with_gpus: OpenWithGpus, driver: FakeDriver, stage: Stage
+) -> None:
+    driver.have(*h200s(1))
+    backend = await open_with_gpus("shared")
+    with (driver.dev / "nvidia0").open() as file:
+        os.set_inheritable(file.fileno(), True)
+        await launched(backend, spec("t-1", *stage.argv("t-1")))
+    assert "nvidia0" not in await stage.play("t-1", "ls -l /proc/$$/fd /proc/$PPID/fd")
 
 
 async def test_in_the_sandbox_an_instance_comes_with_its_own_capabilities_alone(
