@@ -306,7 +306,7 @@ class MainJob:
         session = requests.Session()
         session.headers["Authorization"] = f"token {self.stage.person('ann').token}"
         predicted = infer(session, url, images)
-        return float(np.mean(predicted == target)), len(target)
+        return float(np.mean(np.equal(predicted, target))), len(target)
 
     def stop_everything(self) -> str:
         """Stop through the API; nothing is held, nothing waits, nothing runs."""

@@ -10,11 +10,12 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import psutil
 import requests
+from numpy.typing import NDArray
 
 from jupyterhub_mesos.cli.person import Person
 from jupyterhub_mesos.client import Client
@@ -91,7 +92,7 @@ def allocation_of(view: RequestView) -> AllocationView:
     return view.allocation
 
 
-def held_out(dataset: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def held_out(dataset: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the images (n x 64, float32 in 0..1) and labels (n,) that no worker trains on.
 
     The same fifth as in `examples/digits.ipynb`: every fifth image.
@@ -101,7 +102,7 @@ def held_out(dataset: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
         return images[::5], data["target"][::5]
 
 
-def infer(session: requests.Session, url: str, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def infer(session: requests.Session, url: str, images: NDArray[np.float32]) -> NDArray[np.int64]:
     """Send a batch to the model server at `url` (Open Inference Protocol v2) and return its labels (n,)."""
     url = f"{url.rstrip('/')}/v2/models/{MODEL_NAME}"
     until(lambda: session.get(f"{url}/ready", timeout=CALL_SECONDS).ok, f"the model at {url} is ready")

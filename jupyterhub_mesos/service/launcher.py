@@ -65,7 +65,7 @@ class ControllerSettings:
     start_timeout_seconds: float = 300.0
     capacity_seconds: float = 10.0
     hub_seconds: float = 60.0
-    claim_seconds: float = 30.0
+    claim_seconds: float = 15.0
     launch_wait_seconds: float = 2.0
     post_window: int = 10
     workers: int = 8

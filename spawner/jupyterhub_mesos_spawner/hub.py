@@ -76,6 +76,10 @@ if TYPE_CHECKING:
             """Forget it."""
             ...
 
+        async def poll_and_notify(self) -> int | None:
+            """Poll; where the server is gone, have the hub clean up and return its exit code."""
+            ...
+
 else:
     from jupyterhub.apihandlers.base import APIHandler
     from jupyterhub.spawner import Spawner, SpawnException

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,14 +32,26 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
+def open_place() -> Iterator[Path]:
+    """A folder that everybody may read and no sandbox hides by itself, as `/tmp` and homes are."""
+    require("root, for a folder in /opt", os.getuid() == 0)
+    place = Path(tempfile.mkdtemp(prefix="jupyterhub-mesos-test-", dir="/opt"))
+    place.chmod(0o755)
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture
 async def open_local(tmp_path: Path, stage: Stage) -> AsyncIterator[OpenLocal]:
     """Open local backends over `tmp_path/state`; at the end their tasks are gone and forgotten."""
     opened: list[LocalBackend] = []
 
-    async def open_one(isolation: str = "sandbox", **options: object) -> LocalBackend:
+    async def open_one(
+        isolation: str = "sandbox", state: Path = tmp_path / "state", **options: object
+    ) -> LocalBackend:
         if isolation == "sandbox":
             require("root, bubblewrap and setpriv", can_sandbox_as_root())
-        backend = LocalBackend(tmp_path / "state", isolation=isolation, **options)  # type: ignore[arg-type]
+        backend = LocalBackend(state, isolation=isolation, **options)  # type: ignore[arg-type]
         await backend.open()
         opened.append(backend)
         return backend
@@ -49,10 +62,9 @@ async def open_local(tmp_path: Path, stage: Stage) -> AsyncIterator[OpenLocal]:
             await _end(opened[-1])
     for backend in opened:
         await backend.close()
-    if (mark := next((backend._mark for backend in opened), "")) and os.getuid() == 0:
-        for parent in CGROUP_ROOT.glob(f"*/jupyterhub-mesos/{mark}"):
-            assert not list(parent.glob("*/")), "a control group was left behind"
-            parent.rmdir()
+    for backend in opened:
+        left = CGROUP_ROOT.glob(f"*/jupyterhub-mesos/{backend._mark}")
+        assert list(left) == [], "a control group is left"
 
 
 async def _end(backend: LocalBackend) -> None:

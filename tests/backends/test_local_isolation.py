@@ -49,20 +49,21 @@ async def test_a_task_gains_no_privileges(open_local: OpenLocal, stage: Stage) -
 
 
 async def test_others_homes_tasks_and_the_state_are_invisible(
-    open_local: OpenLocal, stage: Stage, tmp_path: Path
+    open_place: Path, open_local: OpenLocal, stage: Stage
 ) -> None:
-    state = tmp_path / "state"
+    state = open_place / "state"
     (state / "secrets").mkdir(parents=True)
     (state / "secrets" / "hub_key").write_text("key")
     (state / "ledger.sqlite").write_text("rows")
-    elsewhere = tmp_path / "elsewhere"
+    elsewhere = open_place / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "key").write_text("key")
-    backend = await open_local(hidden=(elsewhere,))
+    backend = await open_local(state=state, hidden=(elsewhere,))
     await launched(backend, spec("t-1", *stage.argv("t-1"), user="ann"))
     await launched(backend, spec("t-2", *stage.argv("t-2"), user="bob"))
     await stage.play("t-1", "echo mine > ~/notes; chmod 777 ~ ~/notes")
     assert await stage.can_read("t-1", state / "home/ann/notes")
+    assert _as_nobody(state / "home/ann/notes"), "the walls must be the sandbox's, not the permissions'"
     for path in (
         state / "home/ann/notes",
         state / "secrets/hub_key",
@@ -72,6 +73,10 @@ async def test_others_homes_tasks_and_the_state_are_invisible(
         elsewhere / "key",
     ):
         assert not await stage.can_read("t-2", path), path
+
+
+def _as_nobody(path: Path) -> bool:
+    return subprocess.run(["cat", path], user=NOBODY, capture_output=True, check=False).returncode == 0
 
 
 async def test_other_tasks_processes_are_invisible(open_local: OpenLocal, stage: Stage) -> None:

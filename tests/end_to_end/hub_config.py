@@ -13,3 +13,4 @@ c.CapacityService.identity_seconds = 1
 c.Spawner.cmd = [sys.executable, str(here.parent / "tiny_server.py")]
 c.Spawner.poll_interval = 1
 c.Spawner.default_url = "/api"
+c.Spawner.http_timeout = 3

@@ -58,3 +58,13 @@ def test_room_that_comes_while_the_hub_is_down_is_used_when_it_is_back(cloud: In
     cloud.client("ben").end(ben.id)
     cloud.kill("hub")
     assert cloud.until_running("dan", dan.id).id == dan.id
+
+
+def test_a_server_stopped_while_it_starts_does_not_hold_its_users_next_start_up(cloud: Installation) -> None:
+    first = cloud.person("ann").press_start("small")
+    eventually(
+        lambda: cloud.client("ann").request(first["id"]).allocation, "the grant is claimed or about to be"
+    )
+    cloud.end("ann", first["id"])
+    second = cloud.start_notebook("ann", "small")
+    assert second.id != first["id"]

@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -133,6 +133,8 @@ class LocalBackend:
         if self._gpus is not None:
             await self._gpus.close()
         self._tasks.clear()
+        if self._spawning is not None:
+            self._spawning.cgroups.tidy()
         self._spawning = None
 
     @property
@@ -273,9 +275,12 @@ class LocalBackend:
 
     async def _attach(self, task: _Task) -> None:
         """Watch a shim that holds its folder's lock."""
-        async with asyncio.timeout(SHIM_JSON_SECONDS):
-            while not self._read_shim(task):  # noqa: ASYNC110 - started this very moment, by a dead service
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        try:
+            async with asyncio.timeout(SHIM_JSON_SECONDS):
+                while not self._read_shim(task):  # noqa: ASYNC110 - started this very moment, by a dead service
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        except TimeoutError as error:
+            raise BackendError(f"something holds the lock of {task.folder.path} and is no shim") from error
         self._move(task, TaskState.RUNNING)
         self._watch_shim(task, processes.open_pidfd(task.pid, task.start_time))
 
@@ -331,7 +336,8 @@ class LocalBackend:
                 self._never_start(task)
         if task.pidfd is not None:
             task.folder.write("stop", grace_seconds)
-            signal.pidfd_send_signal(task.pidfd, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it ended this moment
+                signal.pidfd_send_signal(task.pidfd, signal.SIGTERM)
 
     def _never_start(self, task: _Task) -> None:
         if task.pid == 0 and not task.is_gone:
