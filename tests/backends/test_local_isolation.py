@@ -84,7 +84,7 @@ async def test_other_tasks_processes_are_invisible(open_local: OpenLocal, stage:
     await launched(backend, spec("t-1", *stage.argv("t-1"), user="ann"))
     await launched(backend, spec("t-2", *stage.argv("t-2"), user="ann"))
     await stage.arrival("t-1")
-    assert "t-1" not in await stage.play("t-2", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    assert "tasks/t-1" not in await stage.play("t-2", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
 
 
 @pytest.mark.parametrize("mode", ["sandbox", "shared"])
