@@ -27,6 +27,7 @@ from jupyterhub_mesos.service.launcher import (
 from jupyterhub_mesos.service.ledger import Change, Commit, Ledger
 from jupyterhub_mesos.service.notebooks import Notebooks
 from jupyterhub_mesos.service.offers import Offers
+from jupyterhub_mesos.service.retention import Retention
 from jupyterhub_mesos.service.rows import RequestRow, TaskPhase, TaskRow, TaskUpdate
 from jupyterhub_mesos.service.servers import Servers
 from jupyterhub_mesos.service.workqueue import WorkQueue
@@ -49,7 +50,8 @@ K = TypeVar("K", bound=Hashable)
 WATCH: Final = "watch"
 CAPACITY: Final = "capacity"
 HUB: Final = "hub"
-ROUNDS: Final = (WATCH, CAPACITY, HUB)
+RETENTION: Final = "retention"
+ROUNDS: Final = (WATCH, CAPACITY, HUB, RETENTION)
 
 
 def _jitter() -> float:
@@ -76,6 +78,7 @@ class Controller:
         self._rounds = WorkQueue[str](*backoff, _jitter)
         self._launcher = Launcher(ledger, backend, lake, settings)
         self._offers = Offers(ledger, hub, settings, self._posts)
+        self._retention = Retention(ledger, backend, settings.output_seconds)
         generations = Generations(self._launcher)
         self.jobs = Jobs(self._launcher, generations)
         self.servers = Servers(generations)
@@ -157,6 +160,9 @@ class Controller:
         if name == HUB:
             await self._offers.compare()
             return self._settings.hub_seconds
+        if name == RETENTION:
+            await self._retention.step()
+            return self._settings.retention_seconds
         statuses = self._backend.watch()
         async with closing(statuses):
             async for status in statuses:

@@ -58,6 +58,7 @@ class ControllerSettings:
     `start_timeout_seconds`: from the claim, or from a generation's begin, until everything runs.
     `claim_seconds`: from a start that the hub took until its claim.
     `give_up_after`: failed starts of a notebook until its request ends.
+    `output_seconds`: for how long the output of an allocation that is gone is kept.
     `job_key`: what the secret that a job's replicas share is derived from; the same after a restart.
     """
 
@@ -67,6 +68,8 @@ class ControllerSettings:
     hub_seconds: float = 60.0
     claim_seconds: float = 15.0
     launch_wait_seconds: float = 2.0
+    output_seconds: float = 7 * 86400.0
+    retention_seconds: float = 600.0
     post_window: int = 10
     workers: int = 8
     stop_grace_seconds: float = 10.0

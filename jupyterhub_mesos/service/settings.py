@@ -56,6 +56,7 @@ class CapacitySettings:
     backend_options: Mapping[str, object] = field(default_factory=dict[str, object])
     identity_seconds: int = 30
     max_body_bytes: int = DEFAULT_BODY_BYTES
+    output_days: int = 7
 
     @property
     def ledger_file(self) -> Path:
@@ -180,6 +181,13 @@ class CapacityService(Application):
         help="Bytes of the largest request body that is read; more is answered 413. Default: 12 MiB.",
     ).tag(config=True)
 
+    output_days = Integer(
+        7,
+        min=0,
+        help="Days for which the output of a notebook, job or model server that is over can still be read; "
+        "then its files are removed. The ledger keeps what happened. Default: 7.",
+    ).tag(config=True)
+
     @default("state_dir")
     def _default_state_dir(self) -> str:
         return os.environ.get(STATE_VARIABLE, "state")
@@ -251,6 +259,7 @@ class CapacityService(Application):
             backend_options=self._backend_options(state),
             identity_seconds=self.identity_seconds,
             max_body_bytes=self.max_body_bytes,
+            output_days=self.output_days,
         )
 
     def _backend_options(self, state: StateFolder) -> Mapping[str, object]:
