@@ -18,6 +18,7 @@ from jupyterhub_mesos.backends.gpus import Gpus
 from jupyterhub_mesos.backends.local import LocalBackend
 from jupyterhub_mesos.backends.registry import create_backend
 from jupyterhub_mesos.errors import BackendError, InvalidInput
+from jupyterhub_mesos.service.settings import CapacityService
 from jupyterhub_mesos_quota.model import Device, DeviceId
 from jupyterhub_mesos_quota.resources import Flavor
 from nvml.driver import GPU_IS_LOST, FakeDriver, FakeGpu, FakeInstance, h200s, unload
@@ -224,3 +225,16 @@ async def test_the_registry_hands_on_exceptions_to_flavors(driver: FakeDriver, t
 def test_the_registry_refuses_what_is_no_flavor(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="gpu_flavors"):
         create_backend("local", tmp_path / "state", {"gpu_flavors": {"h200": "two words"}})
+
+
+async def test_what_the_service_is_configured_with_reaches_the_backend(
+    driver: FakeDriver, tmp_path: Path
+) -> None:
+    driver.have(*h200s(1), FakeGpu("GPU-screen", "NVIDIA T400"))
+    service = CapacityService(state_dir=str(tmp_path / "state"), gpu_flavors={"t400": ""}, isolation="shared")
+    settings = service.settings()
+    backend = create_backend(settings.backend, settings.state_dir, settings.backend_options)
+    await backend.open()
+    [node] = await backend.capacity()
+    assert [device.flavor for device in node.devices] == ["h200"]
+    await backend.close()
