@@ -30,7 +30,8 @@ END_SECONDS: Final = 60
 class Installation:
     """Hub, proxy and service over one state folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, config: Path = CONFIG) -> None:
+        self._config = config
         self.folder = StateFolder.at(root)
         self.folder.prepare()
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,7 +43,7 @@ class Installation:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "jupyterhub_mesos.cli", "up"),
-                    *("--state", str(self.folder.root), "--config", str(CONFIG), "--stop-notebooks"),
+                    *("--state", str(self.folder.root), "--config", str(self._config), "--stop-notebooks"),
                 ],
                 stdout=log,
                 stderr=log,
@@ -101,7 +102,7 @@ class Installation:
     def person(self, name: str) -> Person:
         """Return that person, logged in."""
         if name not in self._people:
-            person = Person(self.url, name, self.folder.secret(f"password_{PEOPLE[name]}"))
+            person = Person(self.url, name, self.folder.password(PEOPLE[name]))
             person.log_in()
             self._people[name] = person
         return self._people[name]

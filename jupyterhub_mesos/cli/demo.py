@@ -87,14 +87,8 @@ def _write_config(folder: StateFolder) -> Path:
 
 
 def _passwords(folder: StateFolder) -> dict[str, str]:
-    vision, speech = folder.secret("password_vision"), folder.secret("password_speech")
-    return {
-        "ann": vision,
-        "dan": vision,
-        "ben": speech,
-        "eva": speech,
-        "admin": folder.secret("password_admin"),
-    }
+    vision, speech = folder.password("vision"), folder.password("speech")
+    return {"ann": vision, "dan": vision, "ben": speech, "eva": speech, "admin": folder.password("admin")}
 
 
 def _introduce(up: Supervisor, say: Say) -> None:

@@ -74,8 +74,8 @@ def test_the_file_that_an_operator_edits_loads(tmp_path: Path, monkeypatch: pyte
     folder = StateFolder.at(tmp_path)
     groups = c.SharedPasswordAuthenticator.password_groups
     assert groups == {
-        folder.secret("password_vision"): ["vision"],
-        folder.secret("password_speech"): ["speech"],
+        folder.password("vision"): ["vision"],
+        folder.password("speech"): ["speech"],
     }
     assert Path(c.CapacityService.teams_file).is_file()
     assert Path(c.CapacityService.profiles_file).is_file()

@@ -32,7 +32,7 @@ class Ann:
     """Somebody of team vision, logged in at the hub's form."""
 
     def __init__(self, up: Supervisor) -> None:
-        person = Person(up.urls.public, "ann", up.folder.secret("password_vision"))
+        person = Person(up.urls.public, "ann", up.folder.password("vision"))
         person.log_in()
         self.requests = Client(person.service_url, person.token)
         self._url = f"{up.urls.public}hub/api/users/ann"
