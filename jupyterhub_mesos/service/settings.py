@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from traitlets import Enum, Integer, TraitType, Unicode, default
+from traitlets import Dict, Enum, Integer, TraitType, Unicode, default
 from traitlets.config import Application
 
 from jupyterhub_mesos.errors import InvalidInput
@@ -159,6 +159,12 @@ class CapacityService(Application):
         help="How the local backend keeps users apart: sandbox (bubblewrap), account (a system account "
         "each), shared (one trust domain). Default: auto, the best that works here.",
     ).tag(config=True)
+    gpu_flavors = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Flavors of GPUs that the rule names otherwise: a GPU's UUID, the driver's name of it or the "
+        "rule's flavor, to the flavor that people ask for; an empty one keeps the GPU back. Default: none.",
+    ).tag(config=True)
     admin_scope = Unicode(
         ADMIN_SCOPE,
         help="The hub scope whose holders administer every team. Default: custom:jupyterhub-mesos:admin.",
@@ -262,6 +268,7 @@ class CapacityService(Application):
             "mem_mib": self.capacity_mem_mib or None,
             "isolation": self.isolation,
             "hidden": (state.root,),
+            "gpu_flavors": self.gpu_flavors,
         }
 
     def _secret(self, trait: str, name: str) -> str:
