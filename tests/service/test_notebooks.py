@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 import service_rig as rig
+from jupyterhub_mesos.backends.base import Checkpoint
 from jupyterhub_mesos.backends.faulty import (
     MEMORY_NODE,
     MemoryBackend,
@@ -15,14 +17,14 @@ from jupyterhub_mesos.backends.faulty import (
     StopHangs,
     WatchBreaks,
 )
-from jupyterhub_mesos.errors import Conflict, NotFound, Unavailable
+from jupyterhub_mesos.errors import Conflict, InvalidInput, NotFound, Unavailable
 from jupyterhub_mesos.service.controller import ControllerSettings
 from jupyterhub_mesos.service.hub_api import StartAnswer
 from jupyterhub_mesos.service.ledger import Change
 from jupyterhub_mesos.service.offers import Offers
 from jupyterhub_mesos.service.rows import ServerKey, TaskPhase
 from jupyterhub_mesos.service.workqueue import WorkQueue
-from jupyterhub_mesos.tasks import TaskId
+from jupyterhub_mesos.tasks import TaskId, TaskSpec
 from jupyterhub_mesos_quota.events import EndRequested
 from jupyterhub_mesos_quota.model import AllocationId, AllocationState, RequestId, RequestStatus
 
@@ -346,3 +348,20 @@ async def test_a_launch_that_the_backend_refuses_is_repeated(path: Path) -> None
         service.backend.fail_next_launch(after="prepared")
         await started(service)
         assert service.backend.launches == ["r1-1-g1-notebook-0"] * 3
+
+
+async def test_a_server_that_cannot_start_ends_at_once_and_the_hub_is_told_why(path: Path) -> None:
+    class HasNoProgram(MemoryBackend):
+        async def launch(self, spec: TaskSpec) -> AsyncIterator[Checkpoint]:
+            raise InvalidInput("there is no program 'jupyterhub-singleuser'", where="argv")
+            yield
+
+    async with rig.running(path, backend=HasNoProgram(MemoryWorld(nodes=(rig.NODE,)))) as service:
+        claim = await service.controller.notebooks.submit(rig.notebook(service.ledger, "r1"))
+        assert claim is not None
+        await service.controller.notebooks.launch(claim.allocation.id, ARGV, ENV)
+        row = await service.ended("r1")
+        said = "It cannot start: argv: there is no program 'jupyterhub-singleuser'"
+        assert (row.outcome, row.message) == ("failed", said)
+        server = await service.controller.notebooks.server("ada", "")
+        assert (server.is_alive, server.exit_code, server.message) == (False, 1, said)
