@@ -22,7 +22,14 @@ from jupyterhub_mesos.statefolder import LOOPBACK, StateFolder
 from jupyterhub_mesos.wire import RequestView
 
 CONFIG: Final = Path(__file__).parent / "end_to_end" / "hub_config.py"
-PEOPLE: Final = {"ann": "vision", "dan": "vision", "ben": "speech", "eva": "speech", "admin": "admin"}
+PEOPLE: Final = {
+    "ann": "vision",
+    "dan": "vision",
+    "ben": "speech",
+    "eva": "speech",
+    "sam": "speech",
+    "admin": "admin",
+}
 START_SECONDS: Final = 60.0
 END_SECONDS: Final = 60
 

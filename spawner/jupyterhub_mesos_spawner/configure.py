@@ -29,8 +29,8 @@ IMPLICIT_SPAWN_SECONDS: Final = 0.01
 START_SECONDS: Final = 120
 """From the claim to the server's first answer: a cold JupyterLab takes 4 s, much more on a busy machine."""
 
-HTTP_SECONDS: Final = 10
-"""The spawner itself waits until a server answers; the hub then only looks once more."""
+HTTP_SECONDS: Final = 20
+"""The spawner itself waits until a server answers; the hub then only looks once more, and when it starts."""
 
 CONCURRENT_SPAWN_LIMIT: Final = 64
 """Well above the service's window of starts in flight (about 10), so that it never meets a 429."""

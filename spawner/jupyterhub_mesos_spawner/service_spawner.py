@@ -140,6 +140,19 @@ class ServiceSpawner(Spawner):
             return None
         return server.exit_code or 0
 
+    async def get_url(self) -> str:
+        """Return where the service says that the server stands; the hub asks when it starts.
+
+        A hub that was killed while it started a server has only its first guess of the address, would look
+        there in vain, and would stop the server.
+        """
+        try:
+            server = await self.hub_side.server(self.user.name, self.name)
+        except CapacityError as error:
+            self.log.warning("%s: the address that the hub knows is taken: %s", self._log_name, error)
+            return await super().get_url()
+        return server.url or await super().get_url()
+
     async def poll_and_notify(self) -> int | None:
         """Poll, and have the hub clean up after a server that is gone; one call at a time.
 
@@ -237,6 +250,7 @@ class ServiceSpawner(Spawner):
                 if not server.is_alive:
                     raise LaunchFailed(server.message or "The server ended while it was starting.")
                 if server.url:
+                    await self._answering(server.url)
                     return server.url
             await pauses.wait()
 
