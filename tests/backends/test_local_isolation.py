@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -260,23 +262,44 @@ def _other_python() -> str | None:
     return next((path for path in ("/usr/bin/python3.11", "/usr/bin/python3") if Path(path).exists()), None)
 
 
+@pytest.fixture(scope="module")
+def readable_by_all() -> Iterator[Path]:
+    """Our modules where every account can read them, wherever this checkout stands."""
+    folder = Path("/var/tmp") / f"jupyterhub-mesos-test-{os.getpid()}-modules"
+    pynvml = importlib.util.find_spec("pynvml")
+    assert pynvml is not None
+    assert pynvml.origin is not None
+    try:
+        folder.mkdir(mode=0o755)
+        for package in ("jupyterhub_mesos", "quota/jupyterhub_mesos_quota"):
+            source = REPOSITORY / package
+            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        for module in (DRIVER, Path(pynvml.origin)):
+            shutil.copy(module, folder)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize(
     ("uid", "mode", "uid_of_task"),
     [(0, "account", ACCOUNT_UIDS.start), (NOBODY, "sandbox", NOBODY), (NOBODY, "shared", NOBODY)],
 )
 def test_the_other_isolations_keep_a_task_too(
-    tmp_path_factory: pytest.TempPathFactory, uid: int, mode: str, uid_of_task: int
+    readable_by_all: Path, uid: int, mode: str, uid_of_task: int
 ) -> None:
     require("root and bubblewrap", can_sandbox_as_root())
     python = _other_python()
-    require("an interpreter that every account may run", python and _can_import(python))
+    require("an interpreter that every account may run", python and _can_import(python, readable_by_all))
     state = Path("/var/tmp") / f"jupyterhub-mesos-test-{os.getpid()}-{mode}-{uid}"
     state.mkdir(mode=0o755)
     os.chown(state, uid, uid)
     try:
         done = subprocess.run(
-            [str(python), str(DRIVER), mode, str(state)],
-            env={"PYTHONPATH": _python_path(), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
+            [str(python), str(readable_by_all / DRIVER.name), mode, str(state)],
+            env={"PYTHONPATH": str(readable_by_all), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
             user=uid,
@@ -292,14 +315,10 @@ def test_the_other_isolations_keep_a_task_too(
     assert done.stdout.splitlines() == [f"uid {uid_of_task}", "exit 4", "killed 137", "left 0"]
 
 
-def _python_path() -> str:
-    return os.pathsep.join(str(REPOSITORY / name) for name in (".", "quota", "tests"))
-
-
-def _can_import(python: str) -> bool:
+def _can_import(python: str, modules: Path) -> bool:
     done = subprocess.run(
         [python, "-c", "import sys, jupyterhub_mesos.backends.local; assert sys.version_info >= (3, 11)"],
-        env={"PYTHONPATH": _python_path(), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(modules), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         user=NOBODY,
         cwd="/",
