@@ -31,6 +31,7 @@ from jupyterhub_mesos.service.retention import Retention
 from jupyterhub_mesos.service.rows import RequestRow, TaskPhase, TaskRow, TaskUpdate
 from jupyterhub_mesos.service.servers import Servers
 from jupyterhub_mesos.service.workqueue import WorkQueue
+from jupyterhub_mesos.serving.plan import serving_token
 from jupyterhub_mesos.tasks import Endpoint, TaskState, TaskStatus
 from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import (
@@ -125,6 +126,11 @@ class Controller:
         """Have an allocation reconciled soon."""
         self._allocations.add(allocation_id)
 
+    def serving_token(self, request_id: RequestId) -> str | None:
+        """Return what the model server of a request asks its callers for; None where nothing runs."""
+        allocation = self._ledger.allocation_of(request_id)
+        return None if allocation is None else serving_token(self._launcher.secret(allocation.id))
+
     def endpoint(self, request_id: RequestId) -> Endpoint | None:
         """Return where the first replica of what runs of a request listens."""
         allocation = self._ledger.allocation_of(request_id)
@@ -140,6 +146,7 @@ class Controller:
         while True:
             key = await queue.get()
             try:
+                await self._ledger.settled()  # nothing is done on the word of what is not durable yet
                 again = await step(key)
             except (CapacityError, QuotaError) as error:
                 seconds = queue.failed(key)
@@ -155,6 +162,7 @@ class Controller:
     async def _round(self, name: str) -> float | None:
         """Do one of the things that go on all the time; return when to do it again."""
         if name == CAPACITY:
+            await self._ledger.check_owner()
             await self._report_nodes()
             return self._settings.capacity_seconds
         if name == HUB:
