@@ -54,7 +54,12 @@ def _prctl(option: int, value: int) -> None:
 def _write(name: str, value: dict[str, Any]) -> None:
     with open(name + ".new", "w") as file:
         json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())  # else a crash may leave an empty file under the final name
     os.replace(name + ".new", name)
+    folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(folder)
+    os.close(folder)
 
 
 def _start_time(pid: int) -> int:
@@ -96,16 +101,33 @@ class Log:
 
     def write(self, data: bytes) -> None:
         """Append a piece; begin a new segment where the last one is full."""
-        if self.written >= self.segment_bytes:
-            os.close(self.fd)
-            self.starts.append(self.starts[-1] + self.written)
-            self.open()
-            while len(self.starts) > 2:
-                os.unlink(f"log/{self.starts.pop(0)}")
         try:
+            if self.written >= self.segment_bytes:
+                self.turn()
             self.written += os.write(self.fd, data)
         except OSError as error:  # a full disk must not end the task
-            os.write(2, f"the log could not be written: {error}\n".encode())
+            _complain(f"the log could not be written: {error}\n")
+
+    def turn(self) -> None:
+        """Begin a new segment, and drop what is more than two."""
+        full = self.fd
+        self.starts.append(self.starts[-1] + self.written)
+        try:
+            self.open()
+        except OSError:
+            self.starts.pop()
+            raise
+        os.close(full)
+        while len(self.starts) > 2:
+            os.unlink(f"log/{self.starts.pop(0)}")
+
+
+def _complain(text: str) -> None:
+    """Say it in `shim.err`, which may be on the same full disk."""
+    try:
+        os.write(2, text.encode())
+    except OSError:
+        pass
 
 
 class Keeper:

@@ -188,6 +188,9 @@ class Spawning:
             return None
         try:
             return self._spawn(spec, folder, lock)
+        except OSError as error:
+            folder.drop("env.json")
+            raise BackendError(f"task {spec.id} could not be started: {error}") from error
         finally:
             os.close(lock)
 
