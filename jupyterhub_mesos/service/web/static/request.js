@@ -33,7 +33,7 @@ function sentence() {
   if (request.explanation) return request.explanation.sentence;
   if (request.message) return request.message;
   const state = request.allocation?.state;
-  if (request.is_ending) return "It is being stopped.";
+  if (request.is_ending && !isOver(request)) return "It is being stopped.";
   if (request.status === "withdrawn") return "This request was cancelled.";
   if (request.status === "ended") return "This is over. Start it again from the launch page.";
   if (state === "running" && isOpenedElsewhere) return "It runs. Another tab of yours opens it; or open it here.";
