@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from traitlets import Dict, Enum, Integer, TraitType, Unicode, default
+from traitlets import Bool, Dict, Enum, Integer, TraitType, Unicode, default
 from traitlets.config import Application
 
 from jupyterhub_mesos.errors import InvalidInput
@@ -159,6 +159,12 @@ class CapacityService(Application):
         help="How the local backend keeps users apart: sandbox (bubblewrap), account (a system account "
         "each), shared (one trust domain). Default: auto, the best that works here.",
     ).tag(config=True)
+    machine_accounts = Bool(
+        False,
+        help="Whether a user's tasks run under the machine's account of that name, where it is a person's "
+        "(id 1000 or above), with its primary group alone. Only where whoever logs in to the hub as NAME "
+        "is NAME on this machine. Default: False, an id of 20000 to 29999 for each user.",
+    ).tag(config=True)
     gpu_flavors = Dict(
         key_trait=Unicode(),
         value_trait=Unicode(),
@@ -267,6 +273,7 @@ class CapacityService(Application):
             "cpu_millis": self.capacity_cpu_millis or None,
             "mem_mib": self.capacity_mem_mib or None,
             "isolation": self.isolation,
+            "use_machine_accounts": self.machine_accounts,
             "hidden": (state.root,),
             "gpu_flavors": self.gpu_flavors,
         }
