@@ -25,6 +25,11 @@ DEFAULT_PORT: Final = 8090
 DEFAULT_BODY_BYTES: Final = 12 * 1024 * 1024
 """A job's source (8 MiB of text at most) with JSON's escapes."""
 
+DEFAULT_LIVE_REQUESTS: Final = 100
+"""More than a person can look after; a sweep of jobs still fits."""
+DEFAULT_WRITES: Final = 120
+"""Two a second, and the whole sweep at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
@@ -57,6 +62,8 @@ class CapacitySettings:
     identity_seconds: int = 30
     max_body_bytes: int = DEFAULT_BODY_BYTES
     output_days: int = 7
+    max_live_requests_per_user: int = DEFAULT_LIVE_REQUESTS
+    writes_per_minute: int = DEFAULT_WRITES
 
     @property
     def ledger_file(self) -> Path:
@@ -194,6 +201,20 @@ class CapacityService(Application):
         "then its files are removed. The ledger keeps what happened. Default: 7.",
     ).tag(config=True)
 
+    max_live_requests_per_user = Integer(
+        DEFAULT_LIVE_REQUESTS,
+        min=0,
+        help="Requests that one user may have waiting or running at once; one more is answered 429. The "
+        "hub's own starts are not counted against it. 0 is no limit. Default: 100.",
+    ).tag(config=True)
+    writes_per_minute = Integer(
+        DEFAULT_WRITES,
+        min=0,
+        help="Changes (submit, end, edit) that one user may ask for in a minute, and as many at once; one "
+        "more is answered 429 with Retry-After. The hub and services are exempt. 0 is no limit. "
+        "Default: 120.",
+    ).tag(config=True)
+
     @default("state_dir")
     def _default_state_dir(self) -> str:
         return os.environ.get(STATE_VARIABLE, "state")
@@ -266,6 +287,8 @@ class CapacityService(Application):
             identity_seconds=self.identity_seconds,
             max_body_bytes=self.max_body_bytes,
             output_days=self.output_days,
+            max_live_requests_per_user=self.max_live_requests_per_user,
+            writes_per_minute=self.writes_per_minute,
         )
 
     def _backend_options(self, state: StateFolder) -> Mapping[str, object]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from jupyterhub_mesos.service.hub_side import HubSide
     from jupyterhub_mesos.service.operations import Operations
-    from jupyterhub_mesos.service.team_operations import TeamOperations
     from jupyterhub_mesos.service.rates import WriteRates
+    from jupyterhub_mesos.service.team_operations import TeamOperations
     from jupyterhub_mesos.service.web.events import Feed
 
 log = logging.getLogger(__name__)
