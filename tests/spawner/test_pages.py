@@ -73,5 +73,5 @@ def test_whom_the_hub_sent_to_wait_for_nothing_comes_to_the_launch_page(
 ) -> None:
     log_in(page, hub, "early")
     page.goto(f"{hub.url}/hub/spawn-pending/early")
-    page.wait_for_url("**/services/capacity/?**")
+    page.wait_for_url("**/services/capacity/**")
     assert capacity.story.starts == []
