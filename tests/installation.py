@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ PEOPLE: Final = {
     "sam": "speech",
     "admin": "admin",
 }
+NOTICE_SECONDS: Final = 8.0
 START_SECONDS: Final = 60.0
 END_SECONDS: Final = 60
 
@@ -155,6 +157,20 @@ class Installation:
         eventually(
             lambda: all(is_over(view) for view in client.requests()), "everything is over", START_SECONDS
         )
+        # the hub learns of an end at its next poll, and sends people to what it believes to run until then
+        with suppress(AssertionError):
+            eventually(lambda: not self._active_users(), "the hub takes no server as running", NOTICE_SECONDS)
+
+    def _active_users(self) -> list[str]:
+        """Return who has a server that runs, starts or stops, for all that the hub knows."""
+        answer = requests.get(
+            f"{self.url}hub/api/users",
+            params={"state": "active"},
+            headers={"Authorization": f"token {self.person('admin').token}"},
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return [user["name"] for user in answer.json()]
 
     def notebook_process(self, name: str) -> psutil.Process:
         """Return the process of a person's tiny server (not of its sandbox)."""
