@@ -17,6 +17,7 @@ import requests
 import jupyterhub_mesos.lab
 from deadlines import eventually
 from fake_capacity import TOKEN as CAPACITY_TOKEN
+from fake_capacity import FakeCapacity
 
 TOKEN: Final = "the-browser-s-token"
 START_SECONDS: Final = 60.0
@@ -31,7 +32,7 @@ class LabServer:
     url: str
     home: Path
 
-    def ask(self, method: str, path: str, body: Any = None, **query: str) -> requests.Response:
+    def ask(self, method: str, path: str, body: Any = None, /, **query: str) -> requests.Response:
         """Ask one of our routes, as the browser does."""
         return requests.request(
             method,
@@ -45,6 +46,14 @@ class LabServer:
     def page(self, notebook: str) -> str:
         """Return the address that opens a notebook and nothing else."""
         return f"{self.url}lab/tree/{notebook}?reset&token={TOKEN}"
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A JupyterLab, and the service before which it stands."""
+
+    lab: LabServer
+    fake: FakeCapacity
 
 
 @contextmanager

@@ -7,6 +7,7 @@ notebook where there is one. No call blocks the notebook server: each runs in a 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -62,9 +63,9 @@ class CapacityHandler(APIHandler):
         root = getattr(self.contents_manager, "root_dir", None)
         if not isinstance(root, str) or not root:
             raise WorkloadError("this notebook server does not keep notebooks as files, so none can travel")
-        base = Path(root).expanduser().resolve()
-        place = Path(to_os_path(ApiPath(path), str(base)))
-        if not place.resolve().is_relative_to(base):
+        base = Path(root).expanduser().absolute()
+        place = Path(os.path.normpath(to_os_path(ApiPath(path), str(base))))  # the lake may be a link
+        if not place.is_relative_to(base):
             raise WorkloadError(f"{path} is not below this server's folder")
         return place
 
@@ -80,7 +81,6 @@ class CapacityHandler(APIHandler):
             super().write_error(status_code, **kwargs)
             return
         self.set_status(error.status)
-        self.set_header("Content-Type", "application/problem+json")
         self.finish(
             LabProblem(
                 title=HTTPStatus(error.status).phrase,
@@ -89,7 +89,8 @@ class CapacityHandler(APIHandler):
                 code=error.code,
                 cell=error.cell if isinstance(error, WorkloadError) else None,
                 line=error.line if isinstance(error, WorkloadError) else None,
-            ).model_dump_json()
+            ).model_dump_json(),
+            set_content_type="application/problem+json",
         )
 
     def log_exception(
