@@ -96,6 +96,7 @@ def _options(root: Path) -> list[str]:
         f"--ServerApp.root_dir={root / 'home'}",
         f"--IdentityProvider.token={TOKEN}",
         '--ServerApp.jpserver_extensions={"jupyterhub_mesos.lab": True, "jupyterlab": True}',
+        "--LabApp.expose_app_in_browser=True",  # its state can be asked for in the page
         f"--LabServerApp.extra_labextensions_path={bundles}",
     ]
 

@@ -22,7 +22,9 @@ from jupyterhub_mesos.wire import (
 )
 from jupyterhub_mesos_quota.model import AllocationState, RequestStatus, WorkloadKind
 
-PARAMETERS = 'EPOCHS = 30\nRATE: float = 0.1\nSHUFFLE = True\nDATA = "~/lake/shared/digits"\nTWICE = EPOCHS * 2'
+PARAMETERS = (
+    'EPOCHS = 30\nRATE: float = 0.1\nSHUFFLE = True\nDATA = "~/lake/shared/digits"\nTWICE = EPOCHS * 2'
+)
 TRAIN = "%time\nimport mymodel\nfor epoch in range(EPOCHS):\n    mymodel.step(RATE)"
 
 

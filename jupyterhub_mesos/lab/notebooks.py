@@ -58,7 +58,12 @@ def form_of(path: Path, shown_as: str) -> TrainForm:
 
 def job_of(path: Path, order: TrainOrder) -> Job:
     """Make the job that the order describes; raises `WorkloadError` or `InvalidInput` as `train` does."""
-    return train(
+    if order.restarts and not order.checkpoint:
+        raise InvalidInput(
+            f"{order.restarts} restarts asked for without a checkpoint place, so each would begin at the "
+            f"first step: name a place (for instance {CHECKPOINTS}/{order.name}), or ask for 0 restarts"
+        )
+    job = train(
         path,
         name=order.name,
         workers=order.workers,
@@ -68,11 +73,12 @@ def job_of(path: Path, order: TrainOrder) -> Job:
             "accelerators": order.accelerators,
         },
         framework=order.framework,
-        checkpoint=order.checkpoint or None,
+        checkpoint=order.checkpoint,
         restarts=order.restarts,
         parameters=_typed(path, order.parameters) if order.parameters else None,
         dry_run=True,
     )
+    return job if order.checkpoint else job.model_copy(update={"checkpoint_uri": None})
 
 
 # ---- parameters ----------------------------------------------------------------------------------

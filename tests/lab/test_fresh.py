@@ -23,7 +23,9 @@ def files(path: Path) -> list[Path]:
 def sources_fingerprint() -> str:
     """Do as `ui/labextension/scripts/build.mjs` does."""
     names = {file.relative_to(UI).as_posix(): file for name in SOURCES for file in files(UI / name)}
-    lines = [f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n" for name, file in sorted(names.items())]
+    lines = [
+        f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n" for name, file in sorted(names.items())
+    ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -65,7 +65,11 @@ def test_a_notebook_s_cells_fill_the_dialog(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("code", "framework"),
-    [("import torch.nn as nn", "torch"), ("from keras import layers", "tensorflow"), ("import os", "generic")],
+    [
+        ("import torch.nn as nn", "torch"),
+        ("from keras import layers", "tensorflow"),
+        ("import os", "generic"),
+    ],
 )
 def test_the_framework_is_the_one_that_the_cells_import(
     rig: Rig, home: Path, code: str, framework: str
@@ -111,9 +115,13 @@ def test_a_filled_dialog_becomes_a_job_in_the_name_of_the_server_s_token(rig: Ri
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"parameters": {"EPOCHS": "many"}}, "EPOCHS is 30 in the notebook, and 'many' is not a whole number"),
+        (
+            {"parameters": {"EPOCHS": "many"}},
+            "EPOCHS is 30 in the notebook, and 'many' is not a whole number",
+        ),
         ({"parameters": {"NOPE": "1"}}, "'NOPE' is not a parameter of digits.ipynb"),
         ({"parameters": {"RATE": "inf"}}, "RATE is 0.1 in the notebook"),
+        ({"checkpoint": ""}, "1 restarts asked for without a checkpoint place"),
         ({"workers": 0}, "workers: Input should be greater than or equal to 1"),
         ({"name": "no spaces"}, "name: String should match"),
         ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
@@ -128,9 +136,17 @@ def test_what_does_not_hold_is_said_and_nothing_is_sent(
     assert rig.fake.calls == []
 
 
+def test_a_job_without_restarts_needs_no_checkpoint_place(rig: Rig) -> None:
+    rig.fake.on("POST /requests", training())
+    assert rig.lab.ask("POST", "trainings", {**ORDER, "checkpoint": "", "restarts": 0}).status_code == 201
+    assert json.loads(rig.fake.calls[-1].body)["payload"]["job"]["checkpoint_uri"] is None
+
+
 def test_the_service_s_refusal_reaches_the_dialog(rig: Rig) -> None:
     refusal = "8 workers ask for 8 cores; team vision may hold 6: ask for 6 workers"
-    rig.fake.on("POST /requests", (422, {"title": "t", "status": 422, "detail": refusal, "code": "over-limit"}))
+    rig.fake.on(
+        "POST /requests", (422, {"title": "t", "status": 422, "detail": refusal, "code": "over-limit"})
+    )
     assert problem(rig.lab.ask("POST", "trainings", ORDER))[:2] == (422, refusal)
 
 

@@ -60,7 +60,7 @@ export class Buttons {
   /** Show the panel of a request; one that is open already comes to the front. */
   private follow(id: string, name: string, beside?: Widget): void {
     const known = this.jobs.find(widget => widget.content.id === `capacity-job-${id}`);
-    const widget = known ?? new MainAreaWidget({ content: new JobPanel(new Following(id), name) });
+    const widget = known ?? framed(new JobPanel(new Following(id), name));
     if (known === undefined) {
       widget.id = `capacity-${id}`;
       this.show(widget, beside);
@@ -108,7 +108,7 @@ export class Buttons {
     }
     const exporting = new Exporting(order, kernel);
     const content = new ExportPanel(exporting, done => void this.serve(done));
-    const widget = new MainAreaWidget({ content });
+    const widget = framed(content);
     this.show(widget, panel);
     this.app.shell.activateById(widget.id);
     await exporting.start();
@@ -137,6 +137,12 @@ const FOLLOW_ARGS = {
 /** The arguments that bring a job's panel back after the page was loaded again. */
 export function restoredBy(widget: MainAreaWidget<JobPanel>): ReadonlyPartialJSONObject {
   return { id: widget.content.followed.id, name: widget.title.label };
+}
+
+function framed<T extends Widget>(content: T): MainAreaWidget<T> {
+  const widget = new MainAreaWidget({ content });
+  widget.toolbar.hide();
+  return widget;
 }
 
 /** What travels is the file, so it has to be what the person sees. */

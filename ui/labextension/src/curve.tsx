@@ -6,7 +6,7 @@ import { short } from './words';
 
 const WIDTH = 320;
 const HEIGHT = 140;
-const LEFT = 46;
+const LEFT = 50;
 const RIGHT = 10;
 const TOP = 10;
 const BOTTOM = 22;
@@ -49,8 +49,28 @@ export function Curve({ chart }: { chart: Chart }): React.JSX.Element {
           <Worker key={line.worker} line={line} frame={frame} />
         ))}
       </svg>
+      {chart.lines.length > 1 && <Legend lines={chart.lines} />}
     </figure>
   );
+}
+
+function Legend({ lines }: { lines: Line[] }): React.JSX.Element {
+  return (
+    <div className="capacity-Curve-legend">
+      {lines.map(({ worker }) => (
+        <span key={worker}>
+          <span className={toneOf(worker)} aria-hidden="true">
+            ●
+          </span>{' '}
+          worker {worker}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+function toneOf(worker: number): string {
+  return `capacity-mod-worker${worker % 4}`;
 }
 
 function Axes({ frame }: { frame: Frame }): React.JSX.Element {
@@ -60,7 +80,7 @@ function Axes({ frame }: { frame: Frame }): React.JSX.Element {
       <path d={`M${LEFT} ${TOP}V${bottom}H${WIDTH - RIGHT}`} />
       {distinct(frame.ys).map(value => (
         <text key={value} x={LEFT - 6} y={frame.y(value) + 4} textAnchor="end">
-          {short(value)}
+          {short(value, 3)}
         </text>
       ))}
       {distinct(frame.xs).map(value => (
@@ -73,11 +93,10 @@ function Axes({ frame }: { frame: Frame }): React.JSX.Element {
 }
 
 function Worker({ line, frame }: { line: Line; frame: Frame }): React.JSX.Element {
-  const tone = `capacity-mod-worker${line.worker % 4}`;
   const places = line.points.map(point => `${frame.x(point.x)},${frame.y(point.y)}`);
   const last = line.points.at(-1);
   return (
-    <g className={tone}>
+    <g className={toneOf(line.worker)}>
       <title>{`worker ${line.worker}`}</title>
       <polyline points={places.join(' ')} />
       {last && <circle cx={frame.x(last.x)} cy={frame.y(last.y)} r={2.5} />}

@@ -138,7 +138,7 @@ function Workers({ following }: { following: Following }): React.JSX.Element | n
 function Where({ task }: { task: TaskView | undefined }): React.JSX.Element | null {
   return task === undefined ? null : (
     <span className="capacity-Form-help">
-      on {task.node}
+      on node {task.node}
       {task.message === '' ? '' : `: ${task.message}`}
     </span>
   );

@@ -196,7 +196,7 @@ class TrainDialog {
   private dropped(): React.JSX.Element {
     return (
       <details>
-        <summary>{this.form.dropped.length} lines stay here: only IPython understands them</summary>
+        <summary>{this.stay()}</summary>
         <ul>
           {this.form.dropped.map(line => (
             <li key={line}>{line}</li>
@@ -204,6 +204,12 @@ class TrainDialog {
         </ul>
       </details>
     );
+  }
+
+  private stay(): string {
+    const count = this.form.dropped.length;
+    const lines = count === 1 ? '1 line stays here' : `${count} lines stay here`;
+    return `${lines}: only IPython understands ${count === 1 ? 'it' : 'them'}`;
   }
 
   private get checkpoint(): string {

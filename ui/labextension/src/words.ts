@@ -63,9 +63,9 @@ export function size(bytes: number | null): string {
   return `${power === 0 ? amount : Number(amount.toPrecision(3))} ${units[power]}`;
 }
 
-/** At most four digits that matter. */
-export function short(value: number): string {
-  return String(Number(value.toPrecision(4)));
+/** At most so many digits that matter. */
+export function short(value: number, digits = 4): string {
+  return String(Number(value.toPrecision(digits)));
 }
 
 /** `digits 2.ipynb` becomes `digits-2`: what names a model. */

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyterhub_mesos_lab=self.rspackChunkjupyterhub_mesos_lab||[]).push([[263],{39(a,r,o){var t=o(645),e=o.n(t),c=o(278),i=(o.n(c))()(e());i.push([a.id,`/* Only the theme's own colours, so that light and dark come by themselves. */
+"use strict";(self.rspackChunkjupyterhub_mesos_lab=self.rspackChunkjupyterhub_mesos_lab||[]).push([[263],{39(a,r,o){var t=o(645),e=o.n(t),c=o(278),p=(o.n(c))()(e());p.push([a.id,`/* Only the theme's own colours, so that light and dark come by themselves. */
 
 .jp-ToolbarButtonComponent[data-command^='capacity:'] .jp-ToolbarButtonComponent-label {
   padding-left: 4px;
@@ -42,6 +42,13 @@
   height: 28px;
   padding: 0 28px 0 8px;
   font-size: var(--jp-ui-font-size1);
+}
+
+.capacity-Form-row .jp-HTMLSelect,
+.capacity-Log-head .jp-HTMLSelect {
+  border: var(--jp-border-width) solid var(--jp-input-border-color);
+  border-radius: 2px;
+  background: var(--jp-input-background);
 }
 
 .capacity-Form-row .jp-HTMLSelect > span {
@@ -209,7 +216,7 @@
 
 .capacity-Curves {
   display: grid;
-  grid-template-columns: repeat(auto-fill, minmax(280px, 1fr));
+  grid-template-columns: repeat(auto-fill, minmax(210px, 1fr));
   gap: 12px;
   margin-bottom: 12px;
 }
@@ -225,7 +232,15 @@
 
 .capacity-Curve svg {
   width: 100%;
-  max-width: 420px;
+  max-width: 380px;
+}
+
+.capacity-Curve-legend {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 4px 12px;
+  color: var(--jp-ui-font-color2);
+  font-size: var(--jp-ui-font-size0);
 }
 
 .capacity-Curve polyline {
@@ -262,7 +277,7 @@
 
 .capacity-Curve-axes text {
   fill: var(--jp-ui-font-color2);
-  font-size: 11px;
+  font-size: 13px;
 }
 
 .capacity-Curve-restart {
@@ -319,4 +334,4 @@
 .capacity-Steps .capacity-mod-pending {
   color: var(--jp-ui-font-color2);
 }
-`,""]),o.d(r,{},{A:i})},278(a){a.exports=function(a){var r=[];return r.toString=function(){return this.map(function(r){var o="",t=void 0!==r[5];return r[4]&&(o+="@supports (".concat(r[4],") {")),r[2]&&(o+="@media ".concat(r[2]," {")),t&&(o+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),o+=a(r),t&&(o+="}"),r[2]&&(o+="}"),r[4]&&(o+="}"),o}).join("")},r.i=function(a,o,t,e,c){"string"==typeof a&&(a=[[null,a,void 0]]);var i={};if(t)for(var p=0;p<this.length;p++){var n=this[p][0];null!=n&&(i[n]=!0)}for(var l=0;l<a.length;l++){var s=[].concat(a[l]);t&&i[s[0]]||(void 0!==c&&(void 0===s[5]||(s[1]="@layer".concat(s[5].length>0?" ".concat(s[5]):""," {").concat(s[1],"}")),s[5]=c),o&&(s[2]&&(s[1]="@media ".concat(s[2]," {").concat(s[1],"}")),s[2]=o),e&&(s[4]?(s[1]="@supports (".concat(s[4],") {").concat(s[1],"}"),s[4]=e):s[4]="".concat(e)),r.push(s))}},r}},645(a){a.exports=function(a){return a[1]}},292(a){var r=[];function o(a){for(var o=-1,t=0;t<r.length;t++)if(r[t].identifier===a){o=t;break}return o}function t(a,t){for(var e={},c=[],i=0;i<a.length;i++){var p=a[i],n=t.base?p[0]+t.base:p[0],l=e[n]||0,s="".concat(n," ").concat(l);e[n]=l+1;var d=o(s),u={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==d)r[d].references++,r[d].updater(u);else{var m=function(a,r){var o=r.domAPI(r);return o.update(a),function(r){r?(r.css!==a.css||r.media!==a.media||r.sourceMap!==a.sourceMap||r.supports!==a.supports||r.layer!==a.layer)&&o.update(a=r):o.remove()}}(u,t);t.byIndex=i,r.splice(i,0,{identifier:s,updater:m,references:1})}c.push(s)}return c}a.exports=function(a,e){var c=t(a=a||[],e=e||{});return function(a){a=a||[];for(var i=0;i<c.length;i++){var p=o(c[i]);r[p].references--}for(var n=t(a,e),l=0;l<c.length;l++){var s=o(c[l]);0===r[s].references&&(r[s].updater(),r.splice(s,1))}c=n}}},383(a){var r={};a.exports=function(a,o){var t=function(a){if(void 0===r[a]){var o=document.querySelector(a);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(a){o=null}r[a]=o}return r[a]}(a);if(!t)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");t.appendChild(o)}},88(a){a.exports=function(a){var r=document.createElement("style");return a.setAttributes(r,a.attributes),a.insert(r,a.options),r}},884(a,r,o){a.exports=function(a){var r=o.nc;r&&a.setAttribute("nonce",r)}},893(a){a.exports=function(a){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=a.insertStyleElement(a);return{update:function(o){var t,e,c;t="",o.supports&&(t+="@supports (".concat(o.supports,") {")),o.media&&(t+="@media ".concat(o.media," {")),(e=void 0!==o.layer)&&(t+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),t+=o.css,e&&(t+="}"),o.media&&(t+="}"),o.supports&&(t+="}"),(c=o.sourceMap)&&"u">typeof btoa&&(t+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(c))))," */")),a.styleTagTransform(t,r,a.options)},remove:function(){var a;null===(a=r).parentNode||a.parentNode.removeChild(a)}}}},997(a){a.exports=function(a,r){if(r.styleSheet)r.styleSheet.cssText=a;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(a))}}},538(a,r,o){var t=o(292),e=o.n(t),c=o(893),i=o.n(c),p=o(383),n=o.n(p),l=o(884),s=o.n(l),d=o(88),u=o.n(d),m=o(997),y=o.n(m),f=o(39),v={};v.styleTagTransform=y(),v.setAttributes=s(),v.insert=n().bind(null,"head"),v.domAPI=i(),v.insertStyleElement=u(),e()(f.A,v),f.A&&f.A.locals&&f.A.locals}}]);
+`,""]),o.d(r,{},{A:p})},278(a){a.exports=function(a){var r=[];return r.toString=function(){return this.map(function(r){var o="",t=void 0!==r[5];return r[4]&&(o+="@supports (".concat(r[4],") {")),r[2]&&(o+="@media ".concat(r[2]," {")),t&&(o+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),o+=a(r),t&&(o+="}"),r[2]&&(o+="}"),r[4]&&(o+="}"),o}).join("")},r.i=function(a,o,t,e,c){"string"==typeof a&&(a=[[null,a,void 0]]);var p={};if(t)for(var i=0;i<this.length;i++){var n=this[i][0];null!=n&&(p[n]=!0)}for(var l=0;l<a.length;l++){var s=[].concat(a[l]);t&&p[s[0]]||(void 0!==c&&(void 0===s[5]||(s[1]="@layer".concat(s[5].length>0?" ".concat(s[5]):""," {").concat(s[1],"}")),s[5]=c),o&&(s[2]&&(s[1]="@media ".concat(s[2]," {").concat(s[1],"}")),s[2]=o),e&&(s[4]?(s[1]="@supports (".concat(s[4],") {").concat(s[1],"}"),s[4]=e):s[4]="".concat(e)),r.push(s))}},r}},645(a){a.exports=function(a){return a[1]}},292(a){var r=[];function o(a){for(var o=-1,t=0;t<r.length;t++)if(r[t].identifier===a){o=t;break}return o}function t(a,t){for(var e={},c=[],p=0;p<a.length;p++){var i=a[p],n=t.base?i[0]+t.base:i[0],l=e[n]||0,s="".concat(n," ").concat(l);e[n]=l+1;var d=o(s),u={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==d)r[d].references++,r[d].updater(u);else{var m=function(a,r){var o=r.domAPI(r);return o.update(a),function(r){r?(r.css!==a.css||r.media!==a.media||r.sourceMap!==a.sourceMap||r.supports!==a.supports||r.layer!==a.layer)&&o.update(a=r):o.remove()}}(u,t);t.byIndex=p,r.splice(p,0,{identifier:s,updater:m,references:1})}c.push(s)}return c}a.exports=function(a,e){var c=t(a=a||[],e=e||{});return function(a){a=a||[];for(var p=0;p<c.length;p++){var i=o(c[p]);r[i].references--}for(var n=t(a,e),l=0;l<c.length;l++){var s=o(c[l]);0===r[s].references&&(r[s].updater(),r.splice(s,1))}c=n}}},383(a){var r={};a.exports=function(a,o){var t=function(a){if(void 0===r[a]){var o=document.querySelector(a);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(a){o=null}r[a]=o}return r[a]}(a);if(!t)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");t.appendChild(o)}},88(a){a.exports=function(a){var r=document.createElement("style");return a.setAttributes(r,a.attributes),a.insert(r,a.options),r}},884(a,r,o){a.exports=function(a){var r=o.nc;r&&a.setAttribute("nonce",r)}},893(a){a.exports=function(a){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=a.insertStyleElement(a);return{update:function(o){var t,e,c;t="",o.supports&&(t+="@supports (".concat(o.supports,") {")),o.media&&(t+="@media ".concat(o.media," {")),(e=void 0!==o.layer)&&(t+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),t+=o.css,e&&(t+="}"),o.media&&(t+="}"),o.supports&&(t+="}"),(c=o.sourceMap)&&"u">typeof btoa&&(t+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(c))))," */")),a.styleTagTransform(t,r,a.options)},remove:function(){var a;null===(a=r).parentNode||a.parentNode.removeChild(a)}}}},997(a){a.exports=function(a,r){if(r.styleSheet)r.styleSheet.cssText=a;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(a))}}},538(a,r,o){var t=o(292),e=o.n(t),c=o(893),p=o.n(c),i=o(383),n=o.n(i),l=o(884),s=o.n(l),d=o(88),u=o.n(d),m=o(997),y=o.n(m),f=o(39),v={};v.styleTagTransform=y(),v.setAttributes=s(),v.insert=n().bind(null,"head"),v.domAPI=p(),v.insertStyleElement=u(),e()(f.A,v),f.A&&f.A.locals&&f.A.locals}}]);
