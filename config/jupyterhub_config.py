@@ -35,8 +35,8 @@ c.JupyterHub.authenticator_class = "shared-password"
 c.Authenticator.manage_groups = True
 c.Authenticator.allowed_users = {"ann", "ben", "dan", "eva"}
 c.Authenticator.admin_users = {"admin"}
-c.SharedPasswordAuthenticator.admin_password = state.secret("password_admin")
+c.SharedPasswordAuthenticator.admin_password = state.password("admin", 32)
 c.SharedPasswordAuthenticator.password_groups = {
-    state.secret("password_vision"): ["vision"],
-    state.secret("password_speech"): ["speech"],
+    state.password("vision"): ["vision"],
+    state.password("speech"): ["speech"],
 }

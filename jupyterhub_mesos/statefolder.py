@@ -33,6 +33,11 @@ PRIVATE_FILE: Final = 0o600
 SECRET_BYTES: Final = 32
 """As long as the hub's own tokens; also the least that it takes for a cookie secret."""
 
+PASSWORD_LENGTH: Final = 14
+"""With the 31 signs below 69 bits: more than anybody guesses through a log-in form."""
+
+EASY_TO_READ: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+
 STATE_VARIABLE: Final = "JUPYTERHUB_MESOS_STATE"
 """Environment variable that names the state folder for every process of an installation."""
 
@@ -107,6 +112,14 @@ class StateFolder:
     def secret(self, name: str) -> str:
         """Return a secret, made where it is missing."""
         return self.secret_file(name).read_text(encoding="ascii").strip()
+
+    def password(self, name: str, length: int = PASSWORD_LENGTH) -> str:
+        """Return a password that a person can type, made where it is missing."""
+        path = self.secrets / f"password_{name}"
+        if not path.exists():
+            path.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            _create_once(path, "".join(secrets.choice(EASY_TO_READ) for _ in range(length)) + "\n")
+        return path.read_text(encoding="ascii").strip()
 
     def ports(self) -> Ports:
         """Return the ports chosen for this installation, or the defaults where none were chosen."""

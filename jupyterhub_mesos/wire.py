@@ -61,10 +61,37 @@ class ResourcesModel(Wire):
 # ---- the job spec (training) --------------------------------------------------------------------
 
 
+_NO_NAMES: Final = frozenset({"", ".", ".."})
+MAX_NAME_BYTES: Final = 255
+"""Of one file or folder; Linux's NAME_MAX."""
+
+
 def _stays_inside(path: str) -> str:
-    if path.startswith("/") or "\0" in path or ".." in path.split("/"):
-        raise ValueError(f"{path!r} leaves the job's folder: name a relative path without '..'")
+    parts = path.split("/")
+    if "\0" in path or not _NO_NAMES.isdisjoint(parts):
+        raise ValueError(
+            f"{path!r} is no file of the job's folder: name a relative path without '.', '..' or empty parts"
+        )
+    if any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
+        raise ValueError(f"{path!r} has a part of more than {MAX_NAME_BYTES} bytes: shorten it")
     return path
+
+
+def _is_variable(name: str) -> str:
+    if not name or "=" in name or "\0" in name:
+        raise ValueError(f"{name!r} is no name of an environment variable: it is empty or has '=' or NUL")
+    return name
+
+
+def _has_no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(f"{text!r} has a zero byte, which no process can be given")
+    return text
+
+
+Argument = Annotated[str, AfterValidator(_has_no_nul)]
+"""One argument or one variable's value of a process."""
+Variables = dict[Annotated[str, AfterValidator(_is_variable)], Argument]
 
 
 class SourceFile(Wire):
@@ -84,6 +111,19 @@ class Source(Wire):
     files: tuple[SourceFile, ...] = ()
 
     @model_validator(mode="after")
+    def _each_its_own_place(self) -> Self:
+        paths = [file.path for file in self.files]
+        folders = {path[:end] for path in paths for end, letter in enumerate(path) if letter == "/"}
+        seen: set[str] = set()
+        for path in paths:
+            if path in seen:
+                raise ValueError(f"{path!r} is given twice: name each file once")
+            if path in folders:
+                raise ValueError(f"{path!r} is given as a file and as a folder of others: rename one")
+            seen.add(path)
+        return self
+
+    @model_validator(mode="after")
     def _small_enough(self) -> Self:
         size = sum(len(file.text.encode()) for file in self.files)
         if size > MAX_SOURCE_BYTES:
@@ -99,8 +139,8 @@ class Role(Wire):
 
     name: Name = "worker"
     replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 1
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
-    env: dict[str, str] = Field(default_factory=dict)
+    argv: Annotated[tuple[Argument, ...], Field(min_length=1)]
+    env: Variables = Field(default_factory=dict)
     resources: ResourcesModel = Field(default_factory=ResourcesModel)
     ports: tuple[Name, ...] = ("peer",)
 

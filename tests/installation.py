@@ -22,7 +22,14 @@ from jupyterhub_mesos.statefolder import LOOPBACK, StateFolder
 from jupyterhub_mesos.wire import RequestView
 
 CONFIG: Final = Path(__file__).parent / "end_to_end" / "hub_config.py"
-PEOPLE: Final = {"ann": "vision", "dan": "vision", "ben": "speech", "eva": "speech", "admin": "admin"}
+PEOPLE: Final = {
+    "ann": "vision",
+    "dan": "vision",
+    "ben": "speech",
+    "eva": "speech",
+    "sam": "speech",
+    "admin": "admin",
+}
 START_SECONDS: Final = 60.0
 END_SECONDS: Final = 60
 
@@ -30,7 +37,8 @@ END_SECONDS: Final = 60
 class Installation:
     """Hub, proxy and service over one state folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, config: Path = CONFIG) -> None:
+        self._config = config
         self.folder = StateFolder.at(root)
         self.folder.prepare()
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,7 +50,7 @@ class Installation:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "jupyterhub_mesos.cli", "up"),
-                    *("--state", str(self.folder.root), "--config", str(CONFIG), "--stop-notebooks"),
+                    *("--state", str(self.folder.root), "--config", str(self._config), "--stop-notebooks"),
                 ],
                 stdout=log,
                 stderr=log,
@@ -101,7 +109,7 @@ class Installation:
     def person(self, name: str) -> Person:
         """Return that person, logged in."""
         if name not in self._people:
-            person = Person(self.url, name, self.folder.secret(f"password_{PEOPLE[name]}"))
+            person = Person(self.url, name, self.folder.password(PEOPLE[name]))
             person.log_in()
             self._people[name] = person
         return self._people[name]

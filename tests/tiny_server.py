@@ -13,6 +13,10 @@ from urllib.parse import urlsplit
 import tornado.web
 from jupyterhub import __version__
 
+SLOW_PERSON = "sam"
+SLOW_SECONDS = 6.0
+"""Longer than the `http_timeout` of the end-to-end tests' hub."""
+
 
 class Api(tornado.web.RequestHandler):
     """What the hub waits for."""
@@ -27,6 +31,8 @@ def tiny_app() -> tornado.web.Application:
 
 
 async def serve() -> None:
+    if os.environ.get("JUPYTERHUB_USER") == SLOW_PERSON:
+        await asyncio.sleep(SLOW_SECONDS)  # like a JupyterLab with many extensions on a busy machine
     address = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
     tiny_app().listen(address.port or 0, address.hostname or "127.0.0.1")
     ended = asyncio.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -21,13 +21,15 @@ class BackendOptions:
     """What an operator may say of a backend; each takes what it knows.
 
     `cpu_millis` and `mem_mib` are what may be used of the machine, where not all of
-    it; `isolation` and `hidden` are the local backend's.
+    it; `isolation`, `hidden` and `gpu_flavors` (exceptions to the rule that
+    names a GPU's flavor) are the local backend's.
     """
 
     cpu_millis: int | None = None
     mem_mib: int | None = None
     isolation: str = "auto"
     hidden: tuple[Path, ...] = ()
+    gpu_flavors: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 _FACTORIES: Final = {
@@ -64,7 +66,8 @@ def _options(options: Mapping[str, object]) -> BackendOptions:
         isolation=str(options.get("isolation", "auto")),
     )
     hidden = cast("Iterable[str | Path]", options.get("hidden", ()))
-    return replace(chosen, hidden=tuple(Path(place) for place in hidden))
+    gpu_flavors = cast("Mapping[str, str]", options.get("gpu_flavors", {}))
+    return replace(chosen, hidden=tuple(Path(place) for place in hidden), gpu_flavors=gpu_flavors)
 
 
 def _amount(options: Mapping[str, object], name: str) -> int | None:

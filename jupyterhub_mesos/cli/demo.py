@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import requests
+
 from jupyterhub_mesos.cli.demo_job import MainJob, Stage
 from jupyterhub_mesos.cli.demo_lake import fill_lake
 from jupyterhub_mesos.cli.supervisor import Supervisor, SupervisorSettings
@@ -85,14 +87,8 @@ def _write_config(folder: StateFolder) -> Path:
 
 
 def _passwords(folder: StateFolder) -> dict[str, str]:
-    vision, speech = folder.secret("password_vision"), folder.secret("password_speech")
-    return {
-        "ann": vision,
-        "dan": vision,
-        "ben": speech,
-        "eva": speech,
-        "admin": folder.secret("password_admin"),
-    }
+    vision, speech = folder.password("vision"), folder.password("speech")
+    return {"ann": vision, "dan": vision, "ben": speech, "eva": speech, "admin": folder.password("admin")}
 
 
 def _introduce(up: Supervisor, say: Say) -> None:
@@ -115,5 +111,8 @@ def _run_job(up: Supervisor, say: Say) -> bool:
         MainJob(stage).run()
     except CapacityError as error:
         say(f"FAILED ({error.code}): {error}")
+        return False
+    except requests.RequestException as error:
+        say(f"FAILED: hub or service did not answer: {error}")
         return False
     return True

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urljoin
 
 import numpy as np
 import psutil
@@ -32,9 +33,11 @@ from jupyterhub_mesos.cli.demo_probes import (
     held_out,
     infer,
     is_over,
+    is_ready,
     is_running,
     newest_tag,
     task_processes,
+    until,
     wait_until,
     worker_process,
 )
@@ -138,9 +141,7 @@ class MainJob:
         home = self._home("ann")
         for folder in ("lake/team", "lake/shared"):
             expect((home / folder).exists() or (home / folder).is_symlink(), f"{home}/{folder} is not there")
-        ann = self.stage.person("ann")
-        servers = ann.hub_user()["servers"]
-        expect(servers.get("", {}).get("ready") is True, f"the hub does not see ann's server: {servers}")
+        until(lambda: is_ready(self.stage.person("ann")), "the hub takes ann's server as ready")
         return f"request {view.id} runs at {view.url} with {view.resources.value()}"
 
     def _home(self, name: str) -> Path:
@@ -290,7 +291,7 @@ class MainJob:
         view = wait_until(client, view.id, "the model server's start", is_running)
         if view.url is None:
             raise StepFailed(f"the model server {view.id} runs without a url")
-        accuracy, count = self._served_accuracy(view.url)
+        accuracy, count = self._served_accuracy(urljoin(self.stage.hub_url, view.url))
         expect(
             abs(accuracy - self.training_accuracy) < 1e-9 and accuracy >= LOWEST_ACCURACY,
             f"served accuracy {accuracy} is not the training's {self.training_accuracy}",
@@ -305,7 +306,7 @@ class MainJob:
         session = requests.Session()
         session.headers["Authorization"] = f"token {self.stage.person('ann').token}"
         predicted = infer(session, url, images)
-        return float(np.mean(predicted == target)), len(target)
+        return float(np.mean(np.equal(predicted, target))), len(target)
 
     def stop_everything(self) -> str:
         """Stop through the API; nothing is held, nothing waits, nothing runs."""

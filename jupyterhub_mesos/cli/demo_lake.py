@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from sklearn import datasets  # type: ignore[import-untyped] # pyright: ignore[reportMissingTypeStubs]
@@ -36,7 +36,7 @@ def _write_digits(folder: Path) -> None:
     if target.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    digits: dict[str, Any] = datasets.load_digits()  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
+    digits = cast("dict[str, Any]", datasets.load_digits())  # pyright: ignore[reportUnknownMemberType]
     partial = folder / ".digits.npz.partial"
     with partial.open("wb") as file:
         np.savez_compressed(file, images=digits["images"].astype(np.float32), target=digits["target"])

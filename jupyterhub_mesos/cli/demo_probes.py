@@ -10,12 +10,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import psutil
 import requests
+from numpy.typing import NDArray
 
+from jupyterhub_mesos.cli.person import Person
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.wire import AllocationView, RequestView
@@ -23,6 +25,10 @@ from jupyterhub_mesos_quota.model import AllocationState, RequestStatus
 
 START_SECONDS: Final = 60.0
 """A granted notebook answers well within this on two busy cores."""
+
+CALL_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 0.1
+"""Between two looks over HTTP at something that comes about in another process."""
 
 MODEL_NAME: Final = "digits"
 
@@ -39,18 +45,34 @@ def expect(holds: bool, sentence: str) -> None:
         raise StepFailed(sentence)
 
 
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Look until `holds` says yes; raise `StepFailed` at the deadline."""
+    deadline = time.monotonic() + START_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise StepFailed(f"{what}: not so within {START_SECONDS:g} s")
+        time.sleep(LOOK_SECONDS)
+
+
 def wait_until(
     client: Client, request_id: str, what: str, holds: Callable[[RequestView], bool]
 ) -> RequestView:
-    """Ask for a request until `holds` says yes; raise `StepFailed` with its last view after the deadline."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        view = client.request(request_id)
-        if holds(view):
-            return view
-        if time.monotonic() > deadline:
-            raise StepFailed(f"{what} did not happen within {START_SECONDS:g} s: {view.model_dump_json()}")
-        time.sleep(0.1)
+    """Ask for a request until `holds` says yes; raise `StepFailed` with what it says at the deadline."""
+    seen: list[RequestView] = []
+
+    def look() -> bool:
+        seen[:] = [client.request(request_id)]
+        if is_over(seen[0]) and not holds(seen[0]):
+            raise StepFailed(f"{what} did not come, {request_id} is over: {seen[0].message}")
+        return holds(seen[0])
+
+    until(look, f"{what} ({request_id})")
+    return seen[0]
+
+
+def is_ready(person: Person, server_name: str = "") -> bool:
+    """Whether the hub takes the person's server as up and answering."""
+    return person.hub_user()["servers"].get(server_name, {}).get("ready") is True
 
 
 def is_running(view: RequestView) -> bool:
@@ -70,7 +92,7 @@ def allocation_of(view: RequestView) -> AllocationView:
     return view.allocation
 
 
-def held_out(dataset: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def held_out(dataset: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the images (n x 64, float32 in 0..1) and labels (n,) that no worker trains on.
 
     The same fifth as in `examples/digits.ipynb`: every fifth image.
@@ -80,16 +102,15 @@ def held_out(dataset: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
         return images[::5], data["target"][::5]
 
 
-def infer(session: requests.Session, url: str, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Send a batch to a model server (Open Inference Protocol v2) and return its labels (n,)."""
-    base = url.rstrip("/")
-    model = session.get(f"{base}/v2/models/{MODEL_NAME}", timeout=START_SECONDS)
+def infer(session: requests.Session, url: str, images: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Send a batch to the model server at `url` (Open Inference Protocol v2) and return its labels (n,)."""
+    url = f"{url.rstrip('/')}/v2/models/{MODEL_NAME}"
+    until(lambda: session.get(f"{url}/ready", timeout=CALL_SECONDS).ok, f"the model at {url} is ready")
+    model = session.get(url, timeout=CALL_SECONDS)
     expect(model.ok, f"the model server describes no model: {model.status_code} {model.text[:500]}")
     name = model.json()["inputs"][0]["name"]
     tensor = {"name": name, "shape": list(images.shape), "datatype": "FP32", "data": images.ravel().tolist()}
-    answer = session.post(
-        f"{base}/v2/models/{MODEL_NAME}/infer", json={"inputs": [tensor]}, timeout=START_SECONDS
-    )
+    answer = session.post(f"{url}/infer", json={"inputs": [tensor]}, timeout=CALL_SECONDS)
     expect(answer.ok, f"the model server answered {answer.status_code}: {answer.text[:500]}")
     outputs = {output["name"]: output for output in answer.json()["outputs"]}
     labels = next(output for output in outputs.values() if output["datatype"] == "INT64")

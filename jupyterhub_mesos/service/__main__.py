@@ -6,11 +6,14 @@ import asyncio
 import hashlib
 import logging
 import sys
+from typing import Final
 
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.service.app import Parts, run
 from jupyterhub_mesos.service.controller import ControllerSettings
 from jupyterhub_mesos.service.settings import CapacityService, CapacitySettings
+
+SECONDS_PER_DAY: Final = 86400.0
 
 
 def parts(settings: CapacitySettings) -> Parts:
@@ -22,7 +25,8 @@ def parts(settings: CapacitySettings) -> Parts:
         backend=create_backend(settings.backend, settings.state_dir, settings.backend_options),
         lake=Lake(settings.state_dir / "lake"),
         controller=ControllerSettings(
-            job_key=hashlib.sha256(f"jobs:{settings.cookie_secret}".encode()).digest()
+            job_key=hashlib.sha256(f"jobs:{settings.cookie_secret}".encode()).digest(),
+            output_seconds=settings.output_days * SECONDS_PER_DAY,
         ),
     )
 

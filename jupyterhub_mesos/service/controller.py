@@ -27,9 +27,11 @@ from jupyterhub_mesos.service.launcher import (
 from jupyterhub_mesos.service.ledger import Change, Commit, Ledger
 from jupyterhub_mesos.service.notebooks import Notebooks
 from jupyterhub_mesos.service.offers import Offers
+from jupyterhub_mesos.service.retention import Retention
 from jupyterhub_mesos.service.rows import RequestRow, TaskPhase, TaskRow, TaskUpdate
 from jupyterhub_mesos.service.servers import Servers
 from jupyterhub_mesos.service.workqueue import WorkQueue
+from jupyterhub_mesos.serving.plan import serving_token
 from jupyterhub_mesos.tasks import Endpoint, TaskState, TaskStatus
 from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import (
@@ -49,7 +51,8 @@ K = TypeVar("K", bound=Hashable)
 WATCH: Final = "watch"
 CAPACITY: Final = "capacity"
 HUB: Final = "hub"
-ROUNDS: Final = (WATCH, CAPACITY, HUB)
+RETENTION: Final = "retention"
+ROUNDS: Final = (WATCH, CAPACITY, HUB, RETENTION)
 
 
 def _jitter() -> float:
@@ -76,6 +79,7 @@ class Controller:
         self._rounds = WorkQueue[str](*backoff, _jitter)
         self._launcher = Launcher(ledger, backend, lake, settings)
         self._offers = Offers(ledger, hub, settings, self._posts)
+        self._retention = Retention(ledger, backend, settings.output_seconds)
         generations = Generations(self._launcher)
         self.jobs = Jobs(self._launcher, generations)
         self.servers = Servers(generations)
@@ -122,6 +126,11 @@ class Controller:
         """Have an allocation reconciled soon."""
         self._allocations.add(allocation_id)
 
+    def serving_token(self, request_id: RequestId) -> str | None:
+        """Return what the model server of a request asks its callers for; None where nothing runs."""
+        allocation = self._ledger.allocation_of(request_id)
+        return None if allocation is None else serving_token(self._launcher.secret(allocation.id))
+
     def endpoint(self, request_id: RequestId) -> Endpoint | None:
         """Return where the first replica of what runs of a request listens."""
         allocation = self._ledger.allocation_of(request_id)
@@ -137,6 +146,7 @@ class Controller:
         while True:
             key = await queue.get()
             try:
+                await self._ledger.settled()  # nothing is done on the word of what is not durable yet
                 again = await step(key)
             except (CapacityError, QuotaError) as error:
                 seconds = queue.failed(key)
@@ -152,11 +162,15 @@ class Controller:
     async def _round(self, name: str) -> float | None:
         """Do one of the things that go on all the time; return when to do it again."""
         if name == CAPACITY:
+            await self._ledger.check_owner()
             await self._report_nodes()
             return self._settings.capacity_seconds
         if name == HUB:
             await self._offers.compare()
             return self._settings.hub_seconds
+        if name == RETENTION:
+            await self._retention.step()
+            return self._settings.retention_seconds
         statuses = self._backend.watch()
         async with closing(statuses):
             async for status in statuses:

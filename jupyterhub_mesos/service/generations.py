@@ -82,7 +82,8 @@ class Generations:
         if any(task.phase in {TaskPhase.RESERVED, TaskPhase.STARTING} for task in tasks):
             if self._launcher.is_overdue(tasks):
                 return await self._give_up(turn, NOT_STARTED)
-            await self._launch(turn, tasks)
+            if not await self._launch(turn, tasks):
+                return None  # the reason is stored, and that commit has this allocation looked at again
         return await self._decide(turn)
 
     async def _reserve(self, turn: _Turn) -> float | None:
@@ -97,11 +98,15 @@ class Generations:
         await self._launcher.write(turn.job, *rows)
         return None  # the commit has this allocation looked at again
 
-    async def _launch(self, turn: _Turn, tasks: Sequence[TaskRow]) -> None:
-        ctx = await self._launcher.context(turn.row.request, turn.allocation)
-        endpoints = [task.endpoint for task in tasks]
-        for spec in turn.workload.plan(ctx, turn.job.generation, endpoints):
-            await self._launcher.launch(replace(spec, groups=ctx.groups))
+    async def _launch(self, turn: _Turn, tasks: Sequence[TaskRow]) -> bool:
+        """Launch what was not launched yet; say whether it can be."""
+        async with self._launcher.launching(turn.row, turn.job):
+            ctx = await self._launcher.context(turn.row.request, turn.allocation)
+            endpoints = [task.endpoint for task in tasks]
+            for spec in turn.workload.plan(ctx, turn.job.generation, endpoints):
+                await self._launcher.launch(replace(spec, groups=ctx.groups))
+            return True
+        return False
 
     async def _decide(self, turn: _Turn) -> float | None:
         tasks = self._launcher.tasks(turn.allocation.id, turn.job.generation)
@@ -159,7 +164,8 @@ class Generations:
                 f"It ran into its time limit of {turn.workload.time_limit_seconds:g} s and was stopped: "
                 "raise time_limit_seconds, or let it resume from its checkpoint with a new submission."
             )
-        return (
-            f"It did not start within {self._launcher.settings.start_timeout_seconds:g} s and was stopped; "
-            "its output, if there is any, says more."
-        )
+        if turn.job.is_stopping != NOT_STARTED:
+            return turn.job.is_stopping  # a launch that could not succeed said it in words
+        late = f"It did not start within {self._launcher.settings.start_timeout_seconds:g} s and was stopped"
+        last = f": {turn.row.message}" if turn.row.message else "; its output, if there is any, says more."
+        return late + last

@@ -14,13 +14,22 @@ import secrets
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from jupyterhub_mesos.backends.base import Backend
+from jupyterhub_mesos.errors import BackendError, InvalidInput, WorkloadError
 from jupyterhub_mesos.service.ledger import Change, Ledger
-from jupyterhub_mesos.service.rows import JobRow, Outcome, Record, TaskPhase, TaskRow, TaskUpdate
+from jupyterhub_mesos.service.rows import (
+    JobRow,
+    Outcome,
+    Record,
+    RequestRow,
+    TaskPhase,
+    TaskRow,
+    TaskUpdate,
+)
 from jupyterhub_mesos.tasks import Mount, TaskContext, TaskId, TaskSpec, TaskState, task_id
 from jupyterhub_mesos_quota.events import AllocationGone, AllocationStarted, GoneReason
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, Request
@@ -58,6 +67,7 @@ class ControllerSettings:
     `start_timeout_seconds`: from the claim, or from a generation's begin, until everything runs.
     `claim_seconds`: from a start that the hub took until its claim.
     `give_up_after`: failed starts of a notebook until its request ends.
+    `output_seconds`: for how long the output of an allocation that is gone is kept.
     `job_key`: what the secret that a job's replicas share is derived from; the same after a restart.
     """
 
@@ -65,8 +75,10 @@ class ControllerSettings:
     start_timeout_seconds: float = 300.0
     capacity_seconds: float = 10.0
     hub_seconds: float = 60.0
-    claim_seconds: float = 30.0
+    claim_seconds: float = 15.0
     launch_wait_seconds: float = 2.0
+    output_seconds: float = 7 * 86400.0
+    retention_seconds: float = 600.0
     post_window: int = 10
     workers: int = 8
     stop_grace_seconds: float = 10.0
@@ -108,7 +120,6 @@ class Launcher:
     async def context(self, request: Request, allocation: Allocation) -> TaskContext:
         """Return what a workload's plan needs; makes the team's folder in the lake."""
         await asyncio.to_thread(self._lake.prepare, request.team)
-        secret = hmac.new(self.settings.job_key, allocation.id.encode(), hashlib.sha256).hexdigest()
         return TaskContext(
             allocation_id=allocation.id,
             user=request.user,
@@ -116,25 +127,66 @@ class Launcher:
             placements=allocation.placements,
             python=self.settings.python,
             mounts=self._lake.mounts(request.team, request.user),
-            env={**self._lake.env(request.team), "JOB_SECRET": secret},
+            env={**self._lake.env(request.team), "JOB_SECRET": self.secret(allocation.id)},
             groups=await asyncio.to_thread(self._lake.groups, request.team),
         )
 
+    def secret(self, allocation_id: AllocationId) -> str:
+        """Return what the tasks of an allocation, and only they, share with us; the same after a restart."""
+        return hmac.new(self.settings.job_key, allocation_id.encode(), hashlib.sha256).hexdigest()
+
+    @asynccontextmanager
+    async def launching(self, row: RequestRow, job: JobRow) -> AsyncGenerator[None]:
+        """Tell a request's owner why its launch failed.
+
+        What cannot succeed is taken here: everything of the allocation is being stopped from then on,
+        for that reason. What may, a `BackendError`, is raised again for the work queue to retry.
+        """
+        try:
+            yield
+        except (InvalidInput, WorkloadError) as error:
+            log.info("allocation %s: it cannot start: %s", job.allocation_id, error)
+            await self.write(replace(job, is_stopping=f"It cannot start: {error}"))
+        except BackendError as error:
+            message = f"The start failed and is tried again: {error}"
+            if message != row.message:
+                await self.write(Outcome(row.id, None, message))
+            raise
+
+    def secret(self, allocation_id: AllocationId) -> str:
+        """Return what the tasks of an allocation, and only they, share with us; the same after a restart."""
+        return hmac.new(self.settings.job_key, allocation_id.encode(), hashlib.sha256).hexdigest()
+
     async def launch(self, spec: TaskSpec) -> None:
-        """Launch one task, or find it launched; every checkpoint is stored before the next step."""
+        """Launch one task, or find it launched; every checkpoint is stored before the next step.
+
+        Raises `WorkloadError` for a task that the backend could not start and that is gone.
+        """
         row = self.ledger.task(spec.id)
         if row is None or spec.id in self._launched:
             return
         if row.phase not in {TaskPhase.RESERVED, TaskPhase.STARTING}:
             return
         await self.write(TaskUpdate(spec.id, TaskPhase.STARTING))
+        try:
+            await self._take_steps(spec)
+        except BackendError as error:
+            if await self._is_gone(spec.id):  # a repetition would find it gone, and start nothing
+                raise WorkloadError(str(error)) from error
+            raise
+        self._launched.add(spec.id)
+        log.info("task %s: launched on %s", spec.id, spec.node)
+
+    async def _take_steps(self, spec: TaskSpec) -> None:
         checkpoints = self.backend.launch(spec)
         async with closing(checkpoints):
             async for checkpoint in checkpoints:
                 step = {"step": checkpoint.step, **dict(checkpoint.data)}
                 await self.write(TaskUpdate(checkpoint.task_id, checkpoint=step))
-        self._launched.add(spec.id)
-        log.info("task %s: launched on %s", spec.id, spec.node)
+
+    async def _is_gone(self, name: TaskId) -> bool:
+        statuses = await self.backend.tasks()
+        return any(status.id == name and status.state is TaskState.GONE for status in statuses)
 
     async def started(self, allocation: Allocation, tasks: Sequence[TaskRow]) -> None:
         """Say that every task runs, if so and if it is news."""

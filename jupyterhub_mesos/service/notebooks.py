@@ -193,7 +193,7 @@ class Notebooks:
             return None
         job = self._launcher.job(allocation.id)
         if job is not None and job.is_stopping:
-            return await self._wind_up(row, allocation)
+            return await self._wind_up(row, allocation, job.is_stopping)
         task = self._current(allocation.id)
         if task is None:  # killed, or still busy, between the claim and the choice of a port
             await self._claim(row.request.user, _server_name(row))
@@ -215,7 +215,9 @@ class Notebooks:
         else:
             intent = self._intent(task)
             if intent is not None:
-                await self._launcher.launch(await self._spec(row, allocation, task, intent))
+                job = JobRow(allocation.id, task.generation)
+                async with self._launcher.launching(row, job):
+                    await self._launcher.launch(await self._spec(row, allocation, task, intent))
             return max(0.0, self._launcher.overdue_in((task,)))
         return None
 
@@ -251,17 +253,21 @@ class Notebooks:
             allocation, reason, Outcome(row.id, reason.value, message), message or "the server ended"
         )
 
-    async def _wind_up(self, row: RequestRow, allocation: Allocation) -> float | None:
-        """Stop a server that did not start in time; queue its request again, a bounded number of times."""
+    async def _wind_up(self, row: RequestRow, allocation: Allocation, reason: str) -> float | None:
+        """Stop a server that did not start in time; queue its request again, a bounded number of times.
+
+        One that cannot start, whose reason is a sentence, is not tried again.
+        """
         again = await self._launcher.stop(self._launcher.tasks(allocation.id))
         if again is not None:
             return again
         seconds = self._launcher.settings.start_timeout_seconds
-        message = f"The server did not start within {seconds:g} s."
-        is_last = self._count_failure(row.id)
-        reason = GoneReason.FAILED if is_last else GoneReason.NOT_PLACED
-        outcome = Outcome(row.id, reason.value if is_last else None, message)
-        await self._launcher.finish(allocation, reason, outcome, message)
+        is_late = reason == NOT_STARTED
+        message = f"The server did not start within {seconds:g} s." if is_late else reason
+        is_last = not is_late or self._count_failure(row.id)
+        gone = GoneReason.FAILED if is_last else GoneReason.NOT_PLACED
+        outcome = Outcome(row.id, gone.value if is_last else None, message)
+        await self._launcher.finish(allocation, gone, outcome, message)
         return None
 
     def drop(self, allocation_id: AllocationId) -> None:

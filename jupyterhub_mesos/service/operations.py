@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -57,6 +57,15 @@ class RequestFilter:
     status: str | None = None
     cursor: str | None = None
     limit: int = PAGE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class ModelServer:
+    """A model server that runs: where, and the token that it wants of its callers."""
+
+    request_id: RequestId
+    endpoint: Endpoint
+    token: str = field(repr=False)
 
 
 class Operations:
@@ -248,8 +257,8 @@ class Operations:
         row = await self.visible(who, request_id)
         return await self.controller.jobs.progress(row.id, after)
 
-    def endpoint(self, who: Identity, request_id: str) -> Endpoint:
-        """Return where a model server of one of the asker's teams listens."""
+    def model_server(self, who: Identity, request_id: str) -> ModelServer:
+        """Return where a model server of one of the asker's teams listens, and what it asks for."""
         row = self.ledger.row(RequestId(request_id))
         allowed = row is not None and (
             self.membership.is_member(who, row.request.team)
@@ -257,10 +266,10 @@ class Operations:
         )
         if row is None or not allowed or row.request.kind is not WorkloadKind.SERVING:
             raise NotFound(f"There is no model server {request_id!r}.")
-        found = self.controller.endpoint(row.id)
-        if found is None:
+        found, token = self.controller.endpoint(row.id), self.controller.serving_token(row.id)
+        if found is None or token is None:
             raise Conflict(f"Model server {row.info.name} does not run yet; its page says why.")
-        return found
+        return ModelServer(row.id, found, token)
 
     # ---- rows ---------------------------------------------------------------------------------
 

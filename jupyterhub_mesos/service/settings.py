@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from traitlets import Enum, Integer, TraitType, Unicode, default
+from traitlets import Dict, Enum, Integer, TraitType, Unicode, default
 from traitlets.config import Application
 
 from jupyterhub_mesos.errors import InvalidInput
@@ -56,6 +56,7 @@ class CapacitySettings:
     backend_options: Mapping[str, object] = field(default_factory=dict[str, object])
     identity_seconds: int = 30
     max_body_bytes: int = DEFAULT_BODY_BYTES
+    output_days: int = 7
 
     @property
     def ledger_file(self) -> Path:
@@ -158,6 +159,12 @@ class CapacityService(Application):
         help="How the local backend keeps users apart: sandbox (bubblewrap), account (a system account "
         "each), shared (one trust domain). Default: auto, the best that works here.",
     ).tag(config=True)
+    gpu_flavors = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Flavors of GPUs that the rule names otherwise: a GPU's UUID, the driver's name of it or the "
+        "rule's flavor, to the flavor that people ask for; an empty one keeps the GPU back. Default: none.",
+    ).tag(config=True)
     admin_scope = Unicode(
         ADMIN_SCOPE,
         help="The hub scope whose holders administer every team. Default: custom:jupyterhub-mesos:admin.",
@@ -172,6 +179,13 @@ class CapacityService(Application):
         DEFAULT_BODY_BYTES,
         min=1024,
         help="Bytes of the largest request body that is read; more is answered 413. Default: 12 MiB.",
+    ).tag(config=True)
+
+    output_days = Integer(
+        7,
+        min=0,
+        help="Days for which the output of a notebook, job or model server that is over can still be read; "
+        "then its files are removed. The ledger keeps what happened. Default: 7.",
     ).tag(config=True)
 
     @default("state_dir")
@@ -245,6 +259,7 @@ class CapacityService(Application):
             backend_options=self._backend_options(state),
             identity_seconds=self.identity_seconds,
             max_body_bytes=self.max_body_bytes,
+            output_days=self.output_days,
         )
 
     def _backend_options(self, state: StateFolder) -> Mapping[str, object]:
@@ -253,6 +268,7 @@ class CapacityService(Application):
             "mem_mib": self.capacity_mem_mib or None,
             "isolation": self.isolation,
             "hidden": (state.root,),
+            "gpu_flavors": self.gpu_flavors,
         }
 
     def _secret(self, trait: str, name: str) -> str:

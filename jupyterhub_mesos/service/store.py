@@ -143,6 +143,12 @@ class Store:
         statement = sa.select(table).where(table.c.request_id == request_id).order_by(table.c.granted_at)
         return tuple(map(encoding.allocation, self._rows(statement)))
 
+    def is_wanted(self, allocation_id: AllocationId, since: float) -> bool:
+        """Say whether an allocation is known and was not gone yet at `since` (Unix seconds)."""
+        table = schema.allocations
+        rows = self._select(table, table.c.id == allocation_id)
+        return bool(rows) and (rows[0]["gone_at"] is None or rows[0]["gone_at"] >= since)
+
     def tasks_of(self, allocation_id: AllocationId) -> tuple[TaskRow, ...]:
         """Return every task that an allocation had, by generation, role and index."""
         table = schema.tasks

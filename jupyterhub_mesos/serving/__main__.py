@@ -21,10 +21,10 @@ from tornado.netutil import bind_sockets
 
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.serving.model import ServedModel, Wanted
+from jupyterhub_mesos.serving.plan import TOKEN_VARIABLE
 from jupyterhub_mesos.serving.protocol import MAX_ROWS
 from jupyterhub_mesos.serving.server import State, make_app
 
-TOKEN_VARIABLE: Final = "SERVING_TOKEN"  # noqa: S105 - the variable's name, not a secret
 DRAIN_SECONDS: Final = 8.0
 """Less than a task's grace between SIGTERM and SIGKILL."""
 MIB: Final = 1024 * 1024

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import TYPE_CHECKING, Final
 
 from jupyterhub_mesos.tasks import Endpoint, TaskContext, TaskSpec, task_id
@@ -17,10 +19,24 @@ GENERATION: Final = 1
 """The first; whoever restarts a server counts on and names the task anew."""
 READY_PATH: Final = "/v2/health/ready"
 """Answers 200 once the bundle is verified and the model loaded, 503 before; it asks for no token."""
+TOKEN_VARIABLE: Final = "SERVING_TOKEN"  # noqa: S105 - the variable's name, not a secret
+"""What every other route asks for: any account of the node can reach the port."""
+SECRET_VARIABLE: Final = "JOB_SECRET"  # noqa: S105 - as above
+"""In `ctx.env`: the allocation's secret, from which the token is derived; it stays out of the task."""
+
+
+def serving_token(secret: str) -> str:
+    """Derive the model server's token from its allocation's secret, which also serves other ends."""
+    return hmac.new(secret.encode(), b"serving", hashlib.sha256).hexdigest()
 
 
 def task(payload: ServingPayload, ctx: TaskContext, endpoint: Endpoint, *, resources: Resources) -> TaskSpec:
-    """Plan the one task of a model server that listens on `endpoint`'s port `http`."""
+    """Plan the one task of a model server that listens on `endpoint`'s port `http`.
+
+    `ctx.env` has to hold `JOB_SECRET`: there is no model server without a token.
+    """
+    env = dict(ctx.env)
+    token = serving_token(env.pop(SECRET_VARIABLE))
     placement = ctx.placements[0]
     return TaskSpec(
         id=task_id(ctx.allocation_id, GENERATION, ROLE, 0),
@@ -33,7 +49,7 @@ def task(payload: ServingPayload, ctx: TaskContext, endpoint: Endpoint, *, resou
         endpoint=endpoint,
         devices=placement.devices,
         # numpy's own threads would only wait beside onnxruntime's, and each holds a buffer.
-        env={"OPENBLAS_NUM_THREADS": "1", **ctx.env},
+        env={"OPENBLAS_NUM_THREADS": "1", **env, TOKEN_VARIABLE: token},
         mounts=ctx.mounts,
     )
 

@@ -92,9 +92,11 @@ class Usage:
 
     def counters(self) -> Mapping[tuple[str, TeamId | None], Amounts]:
         """Return every counter that is not zero, for a recount to be compared with."""
-        named = {("total", None): self.total, ("kept", None): self._kept_in_all}
+        every: dict[tuple[str, TeamId | None], Amounts] = {
+            ("total", None): self.total,
+            ("kept", None): self._kept_in_all,
+        }
         groups = (("used", self._used), ("committed", self._committed), ("kept", self._kept))
-        every: dict[tuple[str, TeamId | None], Amounts] = {**named}
         for word, counters in groups:
             every.update({(word, team): amounts for team, amounts in counters.items()})
         return {key: {name: n for name, n in amounts.items() if n} for key, amounts in every.items()}

@@ -26,17 +26,20 @@ SERVER_SCOPES: Final = ("users:activity!user", "access:servers!server")
 IMPLICIT_SPAWN_SECONDS: Final = 0.01
 """A visitor of a stopped server goes on to the launch page at once; 0 would mean never."""
 
+START_SECONDS: Final = 120
+"""From the claim to the server's first answer: a cold JupyterLab takes 4 s, much more on a busy machine."""
+
+HTTP_SECONDS: Final = 20
+"""The spawner itself waits until a server answers; the hub then only looks once more, and when it starts."""
+
 CONCURRENT_SPAWN_LIMIT: Final = 64
 """Well above the service's window of starts in flight (about 10), so that it never meets a 429."""
-
-HTTP_SECONDS: Final = 60
-"""From a started process to its first answer: a cold JupyterLab takes 4 s, more on a busy machine."""
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 class Options(TypedDict, total=False):
-    """What `configure` takes besides `c`; docs/reference/settings.md explains each."""
+    """What `configure` takes besides `c`; docs/reference/configure.md explains each."""
 
     state: Path | str
     service_url: str
@@ -149,11 +152,12 @@ def _pages(c: HubConfig, plan: _Plan) -> None:
 
 def _spawner(c: HubConfig, plan: _Plan) -> None:
     c.JupyterHub.spawner_class = plan.options.get("spawner", "capacity-local")
+    c.Spawner.start_timeout = START_SECONDS
+    c.Spawner.http_timeout = HTTP_SECONDS
     c.ServiceSpawner.service_url = plan.service_url
     c.ServiceSpawner.hub_key_file = plan.hub_key_file
     c.ServiceSpawner.service_name = SERVICE_NAME
     c.ServiceSpawner.launch_page_url = plan.launch_page
-    c.Spawner.http_timeout = HTTP_SECONDS
     c.Spawner.server_token_scopes = [*SERVER_SCOPES, *IDENTIFY_SCOPES, ACCESS_SCOPE]
     c.Spawner.environment.update({"CAPACITY_URL": plan.service_url})
 

@@ -76,6 +76,14 @@ if TYPE_CHECKING:
             """Forget it."""
             ...
 
+        async def get_url(self) -> str:
+            """Return where a server that runs stands; asked once, when the hub starts."""
+            ...
+
+        async def poll_and_notify(self) -> int | None:
+            """Poll; where the server is gone, have the hub clean up and return its exit code."""
+            ...
+
 else:
     from jupyterhub.apihandlers.base import APIHandler
     from jupyterhub.spawner import Spawner, SpawnException

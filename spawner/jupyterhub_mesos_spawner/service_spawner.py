@@ -8,11 +8,13 @@ is a cache; the ledger knows.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final
 
-from traitlets import Float, Unicode, default
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from traitlets import Float, Instance, Unicode, default
 
 from jupyterhub_mesos.errors import CapacityError, NotFound, Unavailable
 from jupyterhub_mesos.wire import HubClaim, HubLaunch
@@ -33,6 +35,9 @@ RELEASE_SECONDS: Final = 5.0
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 1.0
 """Between two looks at a server that comes up or goes down: doubled from the first to the longest."""
+
+ANSWER_SECONDS: Final = 5.0
+"""For one look at a server that is coming up."""
 
 NOT_FOUND: Final = NotFound.status
 
@@ -78,6 +83,11 @@ class ServiceSpawner(Spawner):
         "while the service goes on stopping it. Default: 30.",
     ).tag(config=True)
 
+    @default("_notifying")
+    def _default_notifying(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+    _notifying = Instance(asyncio.Lock)
     _request_id: str = ""
     _allocation_id: str = ""
     _releasing: asyncio.Future[None] | None = None
@@ -129,6 +139,29 @@ class ServiceSpawner(Spawner):
         if server.is_alive:
             return None
         return server.exit_code or 0
+
+    async def get_url(self) -> str:
+        """Return where the service says that the server stands; the hub asks when it starts.
+
+        A hub that was killed while it started a server has only its first guess of the address, would look
+        there in vain, and would stop the server.
+        """
+        try:
+            server = await self.hub_side.server(self.user.name, self.name)
+        except CapacityError as error:
+            self.log.warning("%s: the address that the hub knows is taken: %s", self._log_name, error)
+            return await super().get_url()
+        return server.url or await super().get_url()
+
+    async def poll_and_notify(self) -> int | None:
+        """Poll, and have the hub clean up after a server that is gone; one call at a time.
+
+        The hub's own is not safe against itself: its timer's call takes the callbacks along, so the call of
+        a start that comes meanwhile returns at once, and the clean-up of the old server then meets the new
+        one half-way and takes its address away (6.1.1, `Spawner.poll_and_notify`).
+        """
+        async with self._notifying:
+            return await super().poll_and_notify()
 
     async def stop(self, now: bool = False) -> None:
         """Ask for the end and wait until the server is gone; a queued request is left alone.
@@ -217,7 +250,20 @@ class ServiceSpawner(Spawner):
                 if not server.is_alive:
                     raise LaunchFailed(server.message or "The server ended while it was starting.")
                 if server.url:
+                    await self._answering(server.url)
                     return server.url
+            await pauses.wait()
+
+    async def _answering(self, url: str) -> None:
+        """Wait until the server answers over HTTP; raise `LaunchFailed` as soon as it is gone.
+
+        The hub's own wait after `start()` never asks whether there is anything left to wait for: a server
+        stopped in that moment would keep its user's next start pending for the whole `http_timeout`.
+        """
+        pauses = Pauses()
+        while not await _answers(url):
+            if await self.poll() is not None:
+                raise LaunchFailed("The server ended, or was stopped, while it was starting.")
             await pauses.wait()
 
     async def _release(self) -> None:
@@ -255,3 +301,17 @@ class ServiceSpawner(Spawner):
             return (await self.hub_side.server(self.user.name, self.name)).message
         except CapacityError as error:
             return str(error)
+
+
+async def _answers(url: str) -> bool:
+    """Say whether anything speaks HTTP there; a server that asks for the hub's certificate does."""
+    request = HTTPRequest(
+        url, follow_redirects=False, request_timeout=ANSWER_SECONDS, validate_cert=False, method="GET"
+    )
+    try:
+        await AsyncHTTPClient().fetch(request, raise_error=False)
+    except ssl.SSLError:
+        return True
+    except (HTTPClientError, OSError):
+        return False
+    return True

@@ -11,7 +11,9 @@ from jupyterhub_mesos.wire import Job, RequestSubmission, ResourcesModel, Restar
 
 
 def training(workers: int, team: str | None = None) -> RequestSubmission:
-    role = Role(replicas=workers, argv=("python", "-c", "pass"), resources=ResourcesModel(cpu_millis=500))
+    role = Role(
+        replicas=workers, argv=("python", "-c", "pass"), resources=ResourcesModel(cpu_millis=500, mem_mib=64)
+    )
     job = Job(name="job", roles=(role,), restart=Restart(max_restarts=0))
     return RequestSubmission(payload=TrainingPayload(job=job), team=team)
 
@@ -22,7 +24,7 @@ def test_more_than_the_team_may_ever_hold_is_refused_at_once(cloud: Installation
 
 
 def test_an_unknown_team_is_refused(cloud: Installation) -> None:
-    with pytest.raises(CapacityError, match="no team"):
+    with pytest.raises(CapacityError, match="Team nobody asked for"):
         cloud.client("ann").submit(training(workers=1, team="nobody"))
 
 

@@ -58,3 +58,29 @@ def test_room_that_comes_while_the_hub_is_down_is_used_when_it_is_back(cloud: In
     cloud.client("ben").end(ben.id)
     cloud.kill("hub")
     assert cloud.until_running("dan", dan.id).id == dan.id
+
+
+def test_a_server_stopped_while_it_starts_does_not_hold_its_users_next_start_up(cloud: Installation) -> None:
+    first = cloud.person("ann").press_start("small")
+    eventually(
+        lambda: cloud.client("ann").request(first["id"]).allocation, "the grant is claimed or about to be"
+    )
+    cloud.end("ann", first["id"])
+    second = cloud.start_notebook("ann", "small")
+    assert second.id != first["id"]
+
+
+def test_a_server_that_takes_longer_than_the_hubs_http_timeout_comes_up(cloud: Installation) -> None:
+    sam = cloud.person("sam")
+    request = sam.press_start("small")
+    eventually(lambda: sam.hub_user()["servers"].get("", {}).get("ready"), "the slow server is ready")
+    assert cloud.client("sam").request(request["id"]).status is RequestStatus.ACTIVE
+
+
+def test_a_hub_killed_in_the_middle_of_a_start_finds_the_server(cloud: Installation) -> None:
+    sam = cloud.person("sam")
+    request = cloud.until_running("sam", sam.press_start("small")["id"])
+    assert not sam.hub_user()["servers"].get("", {}).get("ready")
+    cloud.kill("hub")
+    eventually(lambda: sam.hub_user()["servers"].get("", {}).get("ready"), "the hub found it", 30)
+    assert cloud.client("sam").request(request.id).status is RequestStatus.ACTIVE

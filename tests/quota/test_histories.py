@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyterhub_mesos_quota.errors import IllegalMove, QuotaError, RefusedRequest, TreeError
+from jupyterhub_mesos_quota.errors import IllegalMove, InvariantBroken, QuotaError, RefusedRequest, TreeError
 from jupyterhub_mesos_quota.events import (
     Action,
     AllocationClaimed,
@@ -30,7 +32,6 @@ from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
-    AllocationState,
     NodeId,
     Request,
     RequestId,
@@ -47,7 +48,7 @@ HISTORY = 30
 """Steps per history: enough to fill, free, lose and refill four small nodes."""
 
 small = st.integers(0, 4)
-maybe_bound = st.one_of(st.none(), st.integers(0, 6))
+maybe_bound = st.one_of(st.none(), st.none(), st.none(), st.integers(0, 6))
 
 
 @st.composite
@@ -55,9 +56,9 @@ def trees(draw: st.DrawFn) -> tuple[Team, ...]:
     """Any five teams: parents stand before their children, so that no tree is a loop; some are refused."""
     teams: list[Team] = []
     for number, name in enumerate(NAMES):
-        parent = draw(st.one_of(st.none(), st.sampled_from(NAMES[:number]))) if number else None
+        parent = draw(st.one_of(st.none(), st.none(), st.sampled_from(NAMES[:number]))) if number else None
         guarantee = draw(small)
-        limit = draw(st.one_of(st.none(), st.integers(guarantee, 12)))
+        limit = draw(st.one_of(st.none(), st.none(), st.integers(guarantee, 12)))
         teams.append(
             Team(
                 id=TeamId(name),
@@ -76,7 +77,7 @@ def trees(draw: st.DrawFn) -> tuple[Team, ...]:
 def steps(draw: st.DrawFn) -> tuple[str, int, int, int, int]:
     word = draw(
         st.sampled_from(
-            ["submit"] * 5
+            ["submit"] * 8
             + ["end", "claim", "start", "unclaimed", "lost", "returned", "gone", "gone", "gone"]
             + ["node", "node gone", "teams"]
         )
@@ -96,7 +97,7 @@ def event_of(
             1 + b % 4,
             replicas=1 + (c % 3) * (d % 2),
             priority=c % 2,
-            h200=d % 3 // 2,
+            h200=d // 10,
         )
         return RequestSubmitted(at, asked)
     if word == "node":
@@ -155,9 +156,9 @@ def good(tree: tuple[Team, ...]) -> bool:
 
 
 good_trees = trees().filter(good)
-histories = st.lists(steps(), max_size=HISTORY)
+histories = st.lists(steps(), min_size=HISTORY // 2, max_size=HISTORY)
 relaxed = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -328,7 +329,7 @@ def test_when_all_is_gone_everything_is_free(
         at += 1
         made.handle(EndRequested(at, unfinished[0].id))
         for allocation in live(made.machine):
-            if allocation.state is AllocationState.STOPPING:
+            if made.machine.requests[allocation.request_id].is_ending:  # stopping, or lost since
                 made.handle(AllocationGone(at, allocation.id, GoneReason.STOPPED))
     assert all(made.machine.free(id_) == each.capacity for id_, each in made.machine.nodes.items())
     assert all(made.machine.used(each).is_zero for each in made.machine.tree)
@@ -344,3 +345,28 @@ def test_a_restored_machine_grants_nothing_before_the_next_event() -> None:
     assert machine.requests[waiting.id].status is RequestStatus.QUEUED
     assert machine.explain(waiting.id).code == "next"
     assert granted(machine.handle(NodeSeen(1.0, node("n", 1)))) == ["r"]
+
+
+def test_a_restored_request_is_older_than_whoever_comes_next() -> None:
+    old = replace(request("old", "t0"), rank=7)
+    machine = QuotaMachine.restore([Team(TeamId("t0"), guarantee=res(4))], [], [old], [])
+    machine.handle(RequestSubmitted(1.0, request("a-new", "t0")))
+    assert [each.id for each in machine.queue()] == ["old", "a-new"]
+
+
+def test_an_allocation_on_a_node_that_is_not_seen_yet_is_kept() -> None:
+    first = QuotaMachine([Team(TeamId("t0"))], [node("n", 1)])
+    first.handle(RequestSubmitted(1.0, request("r", "t0")))
+    again = QuotaMachine.restore(
+        [Team(TeamId("t0"))], [], first.requests.values(), first.allocations.values()
+    )
+    again.audit_state()
+    again.handle(RequestSubmitted(2.0, request("s", "t0")))
+    assert again.handle(NodeSeen(3.0, node("n", 1))) == []
+
+
+def test_a_live_allocation_without_its_request_is_told_at_once() -> None:
+    first = QuotaMachine([Team(TeamId("t0"))], [node("n", 1)])
+    first.handle(RequestSubmitted(1.0, request("r", "t0")))
+    with pytest.raises(InvariantBroken, match="has no request r"):
+        QuotaMachine.restore([Team(TeamId("t0"))], [], [], first.allocations.values())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jupyterhub_mesos_quota.errors import OverLimit, RefusedRequest, TreeError, UnknownTeam
-from jupyterhub_mesos_quota.events import RequestSubmitted, TeamsReplaced
+from jupyterhub_mesos_quota.events import NodeRemoved, RequestSubmitted, TeamsReplaced
 from jupyterhub_mesos_quota.model import RequestId, TeamId
-from quota_cases import Bench, MakeBench, node, request, res, team
+from quota_cases import Bench, MakeBench, granted, node, request, res, team
 
 
 @pytest.fixture
@@ -169,6 +169,25 @@ def test_a_borrower_backfills_past_a_borrower(bench: MakeBench) -> None:
     made.submit("a1", "a", 3)
     made.submit("b1", "b", 4)
     assert made.submit("a2", "a", 1) == ["a2"]
+
+
+def test_a_grant_that_uses_up_a_guarantee_lets_those_behind_it_go(bench: MakeBench) -> None:
+    made = bench([team("t", 4), team("b")], [node("m", 4), node("n", 4)])
+    made.submit("b1", "b", 3)
+    made.submit("b2", "b", 3)
+    made.submit("t1", "t", 4)
+    assert made.submit("b3", "b", 1) == []
+    # With t2 granted, t1 no longer stands inside the guarantee and holds up nobody.
+    assert made.submit("t2", "t", 1) == ["t2", "b3"]
+
+
+def test_a_guarantee_that_lost_its_last_nodes_holds_up_nobody(bench: MakeBench) -> None:
+    made = bench([team("t", 4), team("b")], [node("m", 2), node("n", 2)])
+    made.submit("b1", "b", 2)
+    made.submit("t1", "t", 2, replicas=2)
+    assert made.submit("b2", "b", 1) == []
+    gone = made.live("b1").placements[0].node
+    assert granted(made.handle(NodeRemoved(made.tick(), gone))) == ["b2"]
 
 
 # ---- limits and caps ------------------------------------------------------------------------------

@@ -17,6 +17,11 @@ def test_a_gang_is_placed_over_several_nodes_or_not_at_all(bench: MakeBench) -> 
     assert sorted(places(made)) == ["a", "b", "c"]
 
 
+def test_a_gang_waits_where_the_sum_would_do_and_a_replica_has_no_node(bench: MakeBench) -> None:
+    made = bench([team("t")], [node("a", 3), node("b", 3)])
+    assert made.submit("r", "t", 2, replicas=3) == []
+
+
 def test_the_tightest_node_that_fits_is_taken(bench: MakeBench) -> None:
     made = bench([team("t")], [node("loose", 8), node("tight", 3), node("small", 1)])
     made.submit("r", "t", 2)

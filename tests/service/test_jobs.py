@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 import service_rig as rig
+from jupyterhub_mesos.backends.base import Checkpoint
 from jupyterhub_mesos.backends.faulty import MemoryBackend, MemoryWorld, StopHangs
-from jupyterhub_mesos.errors import BackendError, NotFound
+from jupyterhub_mesos.errors import BackendError, InvalidInput, NotFound
 from jupyterhub_mesos.service.ledger import Change
-from jupyterhub_mesos.tasks import TaskId
+from jupyterhub_mesos.tasks import TaskId, TaskSpec
 from jupyterhub_mesos_quota.events import EndRequested
 from jupyterhub_mesos_quota.model import AllocationId, AllocationState, RequestId
 
@@ -168,3 +170,60 @@ async def test_progress_of_an_ended_job_is_still_there(path: Path) -> None:
         await service.ended("r1")
         view = await service.controller.jobs.progress(RequestId("r1"), 0)
         assert [event.task for event in view.events] == names
+
+
+class CannotRun(MemoryBackend):
+    """A node that has none of the programs."""
+
+    async def launch(self, spec: TaskSpec) -> AsyncIterator[Checkpoint]:
+        if spec.id.endswith("-1"):
+            raise InvalidInput("there is no program 'nosuchprogram' on this node", where="argv")
+        async for checkpoint in super().launch(spec):
+            yield checkpoint
+
+
+class CannotExec(MemoryBackend):
+    """A node on which a task is gone when its launch says why."""
+
+    async def launch(self, spec: TaskSpec) -> AsyncIterator[Checkpoint]:
+        async for checkpoint in super().launch(spec):
+            yield checkpoint
+        self.finish(spec.id, 126, "permission denied")
+        raise BackendError(f"task {spec.id}: permission denied")
+
+
+async def test_a_job_that_cannot_start_fails_at_once_and_says_why(path: Path) -> None:
+    async with rig.running(path, backend=CannotRun(MemoryWorld(nodes=(rig.NODE,)))) as service:
+        await submitted(service)
+        row = await service.ended("r1")
+        assert (row.outcome, row.message) == (
+            "failed", "It cannot start: argv: there is no program 'nosuchprogram' on this node",
+        )  # fmt: skip
+        assert service.backend.stops == ["r1-1-g1-worker-0"]  # what had been launched before
+        assert not service.ledger.machine.allocations
+
+
+async def test_a_job_whose_task_is_gone_before_it_ran_fails_at_once_and_says_why(path: Path) -> None:
+    async with rig.running(path, backend=CannotExec(MemoryWorld(nodes=(rig.NODE,)))) as service:
+        await submitted(service)
+        row = await service.ended("r1")
+        assert (row.outcome, row.message) == (
+            "failed", "It cannot start: task r1-1-g1-worker-0: permission denied",
+        )  # fmt: skip
+        assert service.backend.launches == ["r1-1-g1-worker-0"]
+
+
+async def test_a_start_that_is_tried_again_says_why_until_it_runs(path: Path) -> None:
+    async with rig.running(path, backoff_seconds=0.2) as service:
+        service.backend.fail_next_launch()
+        await submitted(service)
+
+        def message() -> str | None:
+            row = service.ledger.row(RequestId("r1"))
+            return row.message if row is not None and row.message else None
+
+        assert (
+            await service.until(message) == "The start failed and is tried again: the node refused the task"
+        )
+        await service.allocation("r1", AllocationState.RUNNING)
+        assert message() is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 import service_rig as rig
+from jupyterhub_mesos.backends.base import Checkpoint
 from jupyterhub_mesos.backends.faulty import (
     MEMORY_NODE,
     MemoryBackend,
@@ -15,11 +17,14 @@ from jupyterhub_mesos.backends.faulty import (
     StopHangs,
     WatchBreaks,
 )
-from jupyterhub_mesos.errors import Conflict, NotFound, Unavailable
+from jupyterhub_mesos.errors import Conflict, InvalidInput, NotFound, Unavailable
+from jupyterhub_mesos.service.controller import ControllerSettings
 from jupyterhub_mesos.service.hub_api import StartAnswer
 from jupyterhub_mesos.service.ledger import Change
+from jupyterhub_mesos.service.offers import Offers
 from jupyterhub_mesos.service.rows import ServerKey, TaskPhase
-from jupyterhub_mesos.tasks import TaskId
+from jupyterhub_mesos.service.workqueue import WorkQueue
+from jupyterhub_mesos.tasks import TaskId, TaskSpec
 from jupyterhub_mesos_quota.events import EndRequested
 from jupyterhub_mesos_quota.model import AllocationId, AllocationState, RequestId, RequestStatus
 
@@ -140,6 +145,8 @@ async def test_a_release_frees_only_when_the_backend_says_gone(path: Path) -> No
         assert server.is_alive
         await service.allocation("r1", AllocationState.STOPPING)
         await service.seen(lambda: service.backend.stops)
+        await rig.add_node(service.ledger, MEMORY_NODE)  # whatever was under way comes before it
+        assert service.ledger.machine.allocations[A1].state is AllocationState.STOPPING
         assert service.ledger.machine.free(MEMORY_NODE.id) == free
         service.backend.finish(the_task(service), 143)
         row = await service.ended("r1")
@@ -307,6 +314,24 @@ async def test_a_server_unknown_to_the_hub_at_two_looks_is_stopped(path: Path) -
         assert service.ledger.row(RequestId("r1")) is not None
 
 
+async def test_one_look_at_the_hub_or_a_hub_that_is_away_stops_nothing(path: Path) -> None:
+    async with rig.running(path, hub_seconds=3600.0) as service:
+        await started(service)
+        hub = rig.FakeHub()
+        queue = WorkQueue[AllocationId](1.0, 1.0, lambda: 1.0)
+        offers = Offers(service.ledger, hub, ControllerSettings(), queue)
+        known = {ServerKey("", "ada", "")}
+        for hub.known in (set(), known, set()):
+            await offers.compare()
+        hub.known = None
+        with pytest.raises(Unavailable):
+            await offers.compare()
+        assert service.ledger.machine.allocations[A1].state is AllocationState.RUNNING
+        hub.known = set()
+        await offers.compare()
+        assert (await service.ended("r1")).outcome == "stopped"
+
+
 @pytest.mark.parametrize("backend", [StatusesRepeat, WatchBreaks])
 async def test_a_watch_that_breaks_or_repeats_itself_is_followed(
     path: Path, backend: type[MemoryBackend]
@@ -323,3 +348,20 @@ async def test_a_launch_that_the_backend_refuses_is_repeated(path: Path) -> None
         service.backend.fail_next_launch(after="prepared")
         await started(service)
         assert service.backend.launches == ["r1-1-g1-notebook-0"] * 3
+
+
+async def test_a_server_that_cannot_start_ends_at_once_and_the_hub_is_told_why(path: Path) -> None:
+    class HasNoProgram(MemoryBackend):
+        async def launch(self, spec: TaskSpec) -> AsyncIterator[Checkpoint]:
+            raise InvalidInput("there is no program 'jupyterhub-singleuser'", where="argv")
+            yield
+
+    async with rig.running(path, backend=HasNoProgram(MemoryWorld(nodes=(rig.NODE,)))) as service:
+        claim = await service.controller.notebooks.submit(rig.notebook(service.ledger, "r1"))
+        assert claim is not None
+        await service.controller.notebooks.launch(claim.allocation.id, ARGV, ENV)
+        row = await service.ended("r1")
+        said = "It cannot start: argv: there is no program 'jupyterhub-singleuser'"
+        assert (row.outcome, row.message) == ("failed", said)
+        server = await service.controller.notebooks.server("ada", "")
+        assert (server.is_alive, server.exit_code, server.message) == (False, 1, said)

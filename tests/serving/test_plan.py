@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from jupyterhub_mesos import serving
+from jupyterhub_mesos.serving.plan import serving_token
 from jupyterhub_mesos.tasks import Endpoint, Mount, TaskContext, TaskSpec
 from jupyterhub_mesos.wire import ServingPayload
 from jupyterhub_mesos_quota.model import AllocationId, NodeId, Placement
@@ -19,7 +20,7 @@ def planned(bundle: str = "~/lake/team/models.git", ref: str | None = "digits/v1
         placements=(Placement(0, NodeId("here"), AMOUNT),),
         python="/opt/python",
         mounts=(Mount("/srv/lake/vision", "lake/team"),),
-        env={"LAKE_TEAM_URI": "file:///lake"},
+        env={"LAKE_TEAM_URI": "file:///lake", "JOB_SECRET": "s3cret"},
     )
     payload = ServingPayload(name="digits", bundle=bundle, ref=ref)
     return serving.task(payload, ctx, Endpoint("127.0.0.1", {"http": 4321}), resources=AMOUNT)
@@ -55,3 +56,10 @@ def test_a_home_is_named_as_the_task_sees_it_and_braces_stay_text(bundle: str, a
 
 def test_without_a_ref_the_server_takes_the_main_branch() -> None:
     assert "--ref" not in planned(ref=None).argv
+
+
+def test_the_server_asks_for_a_token_that_is_not_the_allocations_secret() -> None:
+    env = planned().env
+    assert env["SERVING_TOKEN"] == serving_token("s3cret")
+    assert "s3cret" not in env.values()
+    assert serving_token("s3cret") != serving_token("another")

@@ -15,13 +15,14 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from jupyterhub_mesos.backends.base import Checkpoint, Fact, LogChunk
 from jupyterhub_mesos.backends.feed import StatusFeed
+from jupyterhub_mesos.backends.gpus import NO_GPUS, Gpus
 from jupyterhub_mesos.backends.local import cgroups, isolation, processes
 from jupyterhub_mesos.backends.local.accounts import Accounts
 from jupyterhub_mesos.backends.local.endings import KEEPER_KILLED, KILLED_EXIT_CODE, NEVER_STARTED, ending
@@ -66,6 +67,7 @@ class LocalBackend:
     `capacity`: what may be used of the machine; an amount of 0 is the machine's own.
     `isolation`: `auto`, or one that must work (see `isolation.Mode`).
     `hidden`: further places that no task may see.
+    `gpus`: where the machine's GPUs are known from; without it there are none.
     """
 
     name = "local"
@@ -77,12 +79,14 @@ class LocalBackend:
         capacity: Resources | None = None,
         isolation: str = "auto",
         hidden: Sequence[Path] = (),
+        gpus: Gpus | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = Path(os.path.realpath(state))
         self._capacity = capacity or Resources()
         self._wanted_isolation = isolation
         self._hidden = (self._state, *hidden)
+        self._gpus = gpus
         self._ports = Ports(clock)
         self._mark = hashlib.sha256(str(self._state).encode()).hexdigest()[:12]
         self._feed = StatusFeed()
@@ -96,6 +100,8 @@ class LocalBackend:
 
     async def open(self) -> None:
         """Find out what works here, then find the tasks that run or ended meanwhile."""
+        if self._gpus is not None:
+            await self._gpus.look()
         self._spawning = await asyncio.to_thread(self._probe)
         for folder in await asyncio.to_thread(lambda: list(found_folders(self._tasks_folder))):
             await self._find(folder)
@@ -114,7 +120,7 @@ class LocalBackend:
             ) from error
         limits = cgroups.probe(self._mark)
         accounts = Accounts(local / "accounts.json")
-        return Spawning(self._state, self._mark, found, limits, accounts, self._hidden)
+        return Spawning(self._state, self._mark, found, limits, accounts, self._hidden, self._gpus)
 
     async def close(self) -> None:
         """Let go: what is being started is started, all tasks live on."""
@@ -124,7 +130,11 @@ class LocalBackend:
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
+        if self._gpus is not None:
+            await self._gpus.close()
         self._tasks.clear()
+        if self._spawning is not None:
+            self._spawning.cgroups.tidy()
         self._spawning = None
 
     @property
@@ -142,16 +152,20 @@ class LocalBackend:
     def facts(self) -> Sequence[Fact]:
         """Say which limits and walls hold on this machine."""
         opened = self._open
-        return (*opened.isolation.facts(), *opened.cgroups.facts())
+        gpus = () if self._gpus is None else (self._gpus.inventory.fact(),)
+        return (*opened.isolation.facts(), *opened.cgroups.facts(), *gpus)
 
     async def capacity(self) -> Sequence[Node]:
-        """Report this machine as one node."""
+        """Report this machine as one node, with the GPUs that are there now."""
         _ = self._open
+        inventory = NO_GPUS if self._gpus is None else await self._gpus.look()
         capacity = Resources.of(
             self._capacity.cpu_millis or len(os.sched_getaffinity(0)) * 1000,
             self._capacity.mem_mib or _memory_mib() * MEMORY_SHARE_PERCENT // 100,
+            inventory.counts(),
         )
-        return (Node(NODE, capacity, labels=(("hostname", safe_name(socket.gethostname())),)),)
+        labels = (("hostname", safe_name(socket.gethostname())),)
+        return (Node(NODE, capacity, inventory.devices(), labels=labels),)
 
     async def reserve(self, node: NodeId, ports: Sequence[str]) -> Endpoint:
         """Pick free ports of the loopback."""
@@ -261,9 +275,12 @@ class LocalBackend:
 
     async def _attach(self, task: _Task) -> None:
         """Watch a shim that holds its folder's lock."""
-        async with asyncio.timeout(SHIM_JSON_SECONDS):
-            while not self._read_shim(task):  # noqa: ASYNC110 - started this very moment, by a dead service
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        try:
+            async with asyncio.timeout(SHIM_JSON_SECONDS):
+                while not self._read_shim(task):  # noqa: ASYNC110 - started this very moment, by a dead service
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        except TimeoutError as error:
+            raise BackendError(f"something holds the lock of {task.folder.path} and is no shim") from error
         self._move(task, TaskState.RUNNING)
         self._watch_shim(task, processes.open_pidfd(task.pid, task.start_time))
 
@@ -314,16 +331,19 @@ class LocalBackend:
         task = self._tasks.get(task_id)
         if task is None:
             return
-        async with task.lock:
-            if task.is_gone:
-                return
-            if task.pid == 0:
-                last_words = {"exit_code": None, "oom_kills": 0, "error": NEVER_STARTED}
-                task.folder.write("exit.json", last_words)
-                self._say_gone(task, last_words)
-            elif task.pidfd is not None:
-                task.folder.write("stop", grace_seconds)
+        if task.pid == 0:  # else its shim listens, even in the midst of a start
+            async with task.lock:
+                self._never_start(task)
+        if task.pidfd is not None:
+            task.folder.write("stop", grace_seconds)
+            with suppress(ProcessLookupError):  # it ended this moment
                 signal.pidfd_send_signal(task.pidfd, signal.SIGTERM)
+
+    def _never_start(self, task: _Task) -> None:
+        if task.pid == 0 and not task.is_gone:
+            last_words = {"exit_code": None, "oom_kills": 0, "error": NEVER_STARTED}
+            task.folder.write("exit.json", last_words)
+            self._say_gone(task, last_words)
 
     async def forget(self, task_id: TaskId) -> None:
         """Remove a gone task's folder."""
@@ -356,4 +376,10 @@ def _memory_mib() -> int:
 def create(state: Path, options: BackendOptions) -> LocalBackend:
     """Create a `LocalBackend` as the registry creates backends."""
     capacity = Resources.of(options.cpu_millis or 0, options.mem_mib or 0)
-    return LocalBackend(state, capacity=capacity, isolation=options.isolation, hidden=options.hidden)
+    return LocalBackend(
+        state,
+        capacity=capacity,
+        isolation=options.isolation,
+        hidden=options.hidden,
+        gpus=Gpus(options.gpu_flavors),
+    )

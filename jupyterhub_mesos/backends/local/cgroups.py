@@ -92,6 +92,12 @@ class Cgroups:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
+    def tidy(self) -> None:
+        """Remove the parents where no task is left in them; `probe` makes them anew."""
+        for parent in self.parents:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
     def facts(self) -> Sequence[Fact]:
         """Say which limits hold."""
         return (

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -100,11 +100,9 @@ def found_folders(tasks: Path) -> Iterator[TaskFolder]:
 
 def make_home(path: Path, account: Account) -> None:
     """Make the account's home where it is not there yet."""
-    try:
+    with suppress(FileExistsError):
         path.mkdir(mode=0o700)
-    except FileExistsError:
-        return
-    if os.getuid() == 0:
+    if os.getuid() == 0 and path.stat().st_uid != account.uid:  # new, or from before there were accounts
         os.chown(path, account.uid, account.gid)
 
 

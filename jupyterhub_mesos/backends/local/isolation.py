@@ -101,7 +101,7 @@ def _mounts_fact(found: Isolation) -> Fact:
 
 def _gpu_fact(found: Isolation) -> Fact:
     if found.mode is Mode.SANDBOX:
-        return Fact("accelerators", True, "a task without an accelerator sees none")
+        return Fact("accelerators", True, "a task reaches the accelerators it was granted and no other")
     return Fact(
         "accelerators",
         False,

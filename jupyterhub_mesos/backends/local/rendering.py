@@ -39,14 +39,14 @@ class Places:
 
 
 def environment(spec: TaskSpec, places: Places, mark: str, service_env: Mapping[str, str]) -> dict[str, str]:
-    """Compose the task's whole environment; what the spec says wins over all but the mark."""
+    """Compose the task's whole environment; what the spec says wins over all but devices and mark."""
     env = {name: service_env[name] for name in INHERITED if name in service_env}
     env.setdefault("LANG", DEFAULT_LANG)
     env["PATH"] = _search_path(service_env.get("PATH", DEFAULT_PATH))
     env |= {"HOME": places.home, "USER": spec.user, "LOGNAME": spec.user, "TMPDIR": places.tmp}
     env["SHELL"] = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
-    env["CUDA_VISIBLE_DEVICES"] = ",".join(spec.devices)
     env |= {name: places.fill(value) for name, value in spec.env.items()}
+    env["CUDA_VISIBLE_DEVICES"] = ",".join(spec.devices)
     env[TASK_MARK] = mark
     return env
 

@@ -1,10 +1,11 @@
 """The bubblewrap sandbox of a task, as a command line.
 
-The task sees the machine read-only, its own processes alone, its own `/tmp` and
-`/dev`, its home and its mounts. Whatever is hidden (the whole state folder,
-`/root`, `/home`, what the operator names) is an empty folder; what the
-interpreter needs from inside a hidden folder is put back, read-only. The
-network is the machine's: the hub must reach the notebook.
+The task sees the machine read-only, its own processes alone, its own `/tmp`
+and `/dev` (of the accelerators those that it was granted), its home and its
+mounts. Whatever is hidden (the whole state folder, `/root`, `/home`, what the
+operator names) is an empty folder; what the interpreter needs from inside a
+hidden folder is put back, read-only. The network is the machine's: the hub
+must reach the notebook.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from jupyterhub_mesos.tasks import Mount, MountMode
 ALWAYS_HIDDEN: Final = ("/root", "/home")
 PRIVATE_TMP: Final = ("/tmp", "/var/tmp")  # noqa: S108 - hidden behind the task's own, not used
 _OTHERS_MAY_ENTER: Final = 0o001
-_GPU_NODES: Final = "nvidia*"
+_DEV: Final = Path("/dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,14 @@ class Programs:
 
     bwrap: str
     setpriv: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNode:
+    """A file of the machine by which a device is reached, and its place below the task's `/dev`."""
+
+    source: Path
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class View:
     passwd: Path
     hidden: tuple[Path, ...]
     mounts: tuple[Mount, ...] = ()
-    has_devices: bool = False
+    devices: tuple[DeviceNode, ...] = ()
 
 
 class _Rank(IntEnum):
@@ -81,7 +90,7 @@ def command(programs: Programs, view: View, workdir: str, argv: Sequence[str], *
     words += ["--ro-bind", "/", "/"]
     for layer in _layers(view, is_root=is_root):
         words += layer.words
-    words += ["--proc", "/proc", *_devices(view.has_devices)]
+    words += ["--proc", "/proc", *_devices(view.devices)]
     words += ["--ro-bind", str(view.passwd), "/etc/passwd", "--chdir", workdir, "--"]
     if is_root:
         words += _drop(programs.setpriv, view.account)
@@ -103,10 +112,12 @@ def _drop(setpriv: str, account: Account) -> list[str]:
     ]
 
 
-def _devices(has_devices: bool) -> list[str]:
-    words = ["--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108 - the task's own
-    for node in sorted(Path("/dev").glob(_GPU_NODES)) if has_devices else ():
-        words += ["--dev-bind", str(node), str(node)]
+def _devices(granted: Sequence[DeviceNode]) -> list[str]:
+    words = ["--dev", str(_DEV), "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108 - the task's own
+    for folder in sorted({(_DEV / node.place).parent for node in granted} - {_DEV}):
+        words += ["--perms", "0755", "--dir", str(folder)]
+    for node in granted:
+        words += ["--dev-bind", str(node.source), str(_DEV / node.place)]
     return words
 
 

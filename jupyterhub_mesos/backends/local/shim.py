@@ -19,6 +19,7 @@ is one such process per task. Its contract with the service, all in FOLDER:
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import select
@@ -30,6 +31,7 @@ TYPE_CHECKING = False  # the real one costs an import of `typing` per task
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+STARTED_FD = 8  # where the task itself says `ok`, from inside the sandbox
 INFO_FD = 9  # where bubblewrap tells the pid of the sandbox's first process
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 NOT_STARTED = 127  # as a shell says "command not found"
@@ -116,7 +118,8 @@ class Keeper:
         self.kill_at: float | None = None
         self.is_stopping = False
         self.was_told_to_stop = False
-        self.output = self.info = -1
+        self.is_started = False
+        self.output = self.info = self.started = -1
         self.wake, self.wake_writer = os.pipe()
 
     def run(self) -> None:
@@ -129,7 +132,8 @@ class Keeper:
         for ignored in (signal.SIGINT, signal.SIGHUP):
             signal.signal(ignored, signal.SIG_IGN)
         error = self.start()
-        self.say_ready(error or "ok")
+        if error or not self.orders["is_sandbox"]:
+            self.say_ready(error or "ok")
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         self.wait()
         self.finish(error)
@@ -142,20 +146,21 @@ class Keeper:
         """Start the task; return why it could not be, or nothing."""
         self.output, output = os.pipe()
         self.info, info = os.pipe()
+        self.started, started = os.pipe()
         problem, problem_writer = os.pipe()
         keeper = os.getpid()
         self.main = os.fork()
         if self.main == 0:
-            self.become_task(keeper, output, info, problem_writer)
-        for fd in (output, info, problem_writer):
+            self.become_task(keeper, (output, info, started), problem_writer)
+        for fd in (output, info, started, problem_writer):
             os.close(fd)
-        os.set_blocking(self.output, False)
-        os.set_blocking(self.info, False)
+        for fd in (self.output, self.info, self.started):
+            os.set_blocking(fd, False)
         self.env = {}
         with os.fdopen(problem) as file:
             return file.read()
 
-    def become_task(self, keeper: int, output: int, info: int, problem: int) -> NoReturn:
+    def become_task(self, keeper: int, pipes: tuple[int, int, int], problem: int) -> NoReturn:
         """Turn into the task; never returns."""
         doing = "join the control group"
         try:
@@ -174,7 +179,7 @@ class Keeper:
             doing = f"enter {self.orders['workdir']}"
             os.chdir(self.orders["workdir"])
             os.umask(TASK_UMASK)
-            self.tidy_descriptors(output, info)
+            self.tidy_descriptors(*pipes)
             doing = f"run {self.orders['command'][0]}"
             os.execvpe(self.orders["command"][0], self.orders["command"], self.env)  # noqa: S606 - a shell is what we avoid
         except OSError as error:
@@ -188,22 +193,22 @@ class Keeper:
         os.setresgid(account["gid"], account["gid"], account["gid"])
         os.setresuid(account["uid"], account["uid"], account["uid"])
 
-    def tidy_descriptors(self, output: int, info: int) -> None:
+    def tidy_descriptors(self, output: int, info: int, started: int) -> None:
         """Give the task its output and a clean slate of signals."""
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, INFO_FD + 1) for fd in (output, info, started)]
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        os.dup2(high[0], 1)
+        os.dup2(high[0], 2)
         if self.orders["is_sandbox"]:
-            if info == INFO_FD:
-                os.set_inheritable(info, True)
-            else:
-                os.dup2(info, INFO_FD)
+            os.dup2(high[1], INFO_FD)
+            os.dup2(high[2], STARTED_FD)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
     def say_ready(self, text: str) -> None:
-        """Tell the service how the start went."""
+        """Tell the service how the start went; nothing: the task's output says why it did not."""
+        self.is_started = text == "ok"
         try:
             os.write(self.ready_fd, text.encode())
         except BrokenPipeError:  # the service went away meanwhile; it reads our files when it is back
@@ -215,6 +220,8 @@ class Keeper:
         poll = select.poll()
         poll.register(self.wake, select.POLLIN)
         poll.register(self.output, select.POLLIN)
+        if self.orders["is_sandbox"]:
+            poll.register(self.started, select.POLLIN)
         while self.reap():
             if self.was_told_to_stop:
                 self.was_told_to_stop = False
@@ -226,6 +233,9 @@ class Keeper:
             for fd, _ in events:
                 if fd == self.wake:
                     os.read(self.wake, READ_BYTES)
+                elif fd == self.started:
+                    self.say_ready(os.read(self.started, READ_BYTES).decode().strip())
+                    poll.unregister(self.started)
                 elif not self.copy_output():
                     poll.unregister(self.output)
         while self.copy_output():
@@ -276,9 +286,12 @@ class Keeper:
 
     def terminate(self) -> None:
         """Send SIGTERM to the task's group."""
+        if not self.is_started:  # the sandbox is still being made: nothing of the task runs in it
+            self.kill_all()
+            return
         try:
             os.killpg(self.group(), signal.SIGTERM)
-        except ProcessLookupError:  # the sandbox is still being made: nothing of the task runs in it
+        except ProcessLookupError:
             self.kill_all()
 
     def group(self) -> int:
@@ -343,11 +356,21 @@ class Keeper:
                 return
 
 
+def _close_others(own: set[int]) -> None:
+    """Close what the service left open by mistake: a driver's files must not reach a task."""
+    for descriptor in {int(name) for name in os.listdir("/proc/self/fd")} - own:
+        try:
+            os.close(descriptor)
+        except OSError:  # it was the listing's
+            pass
+
+
 def main() -> None:
     """Take the orders from the folder named on the command line and keep the task."""
     folder, lock_fd, ready_fd = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     os.set_inheritable(lock_fd, False)
     os.set_inheritable(ready_fd, False)
+    _close_others({0, 1, 2, lock_fd, ready_fd})
     os.chdir(folder)
     os.umask(0o077)
     with open("spec.json") as file:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from jupyterhub_mesos.backends.gpus import Gpus, making
 from jupyterhub_mesos.backends.local import shim
 from jupyterhub_mesos.backends.local.accounts import Account, Accounts, own_account
 from jupyterhub_mesos.backends.local.cgroups import Cgroups
@@ -17,13 +18,20 @@ from jupyterhub_mesos.backends.local.folders import TaskFolder, link_inside, mak
 from jupyterhub_mesos.backends.local.isolation import Isolation, Mode
 from jupyterhub_mesos.backends.local.processes import start_time
 from jupyterhub_mesos.backends.local.rendering import Places, check, check_program, environment
-from jupyterhub_mesos.backends.local.sandbox import View, command
+from jupyterhub_mesos.backends.local.sandbox import DeviceNode, View, command
 from jupyterhub_mesos.backends.local.tasklog import SEGMENT_BYTES
 from jupyterhub_mesos.errors import BackendError, InvalidInput
 from jupyterhub_mesos.safe_names import safe_name
 from jupyterhub_mesos.tasks import Mount, TaskSpec
 
 SANDBOX_TMP: Final = "/tmp"  # noqa: S108 - the task's own
+SAY_STARTED: Final = (
+    "/bin/sh",
+    "-c",
+    f'echo ok >&{shim.STARTED_FD}; exec {shim.STARTED_FD}>&-; exec "$@"',
+    "sh",
+)
+"""What the sandbox runs first: from then on the task's process group is there to be stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ class Spawning:
     cgroups: Cgroups
     accounts: Accounts
     hidden: tuple[Path, ...]
+    gpus: Gpus | None = None
 
     def account(self, spec: TaskSpec) -> Account:
         """Return the account the task runs under, with the spec's groups."""
@@ -75,6 +84,19 @@ class Spawning:
         is_ours = any(workdir.is_relative_to(own) for own in (folder.task, self.home(spec.user)))
         if not is_ours and not workdir.is_dir():
             raise InvalidInput(f"there is no folder {str(workdir)!r} on this node to run in", where="workdir")
+        self._check_devices(spec)
+
+    def _check_devices(self, spec: TaskSpec) -> None:
+        if self.gpus is None:
+            return
+        inventory = self.gpus.inventory
+        if missing := inventory.missing(spec.devices):
+            raise BackendError(
+                f"not on this node (any more): {', '.join(missing)}. {inventory.fact().detail}"
+            )
+        for node in self._device_nodes(spec):
+            if self.isolation.mode is Mode.SANDBOX and not node.source.exists():
+                raise BackendError(f"there is no {node.source}: as root, {making(node.place)} makes it")
 
     def prepare(self, spec: TaskSpec, folder: TaskFolder) -> None:
         """Make the account, its home, the mount points and the task's folder."""
@@ -145,10 +167,18 @@ class Spawning:
             folder.path / "passwd",
             self.hidden,
             spec.mounts,
-            has_devices=bool(spec.devices),
+            devices=self._device_nodes(spec),
         )
         workdir = str(self._workdir(spec, folder))
-        return command(self.isolation.programs, view, workdir, argv, is_root=self.isolation.is_root)
+        return command(
+            self.isolation.programs, view, workdir, [*SAY_STARTED, *argv], is_root=self.isolation.is_root
+        )
+
+    def _device_nodes(self, spec: TaskSpec) -> tuple[DeviceNode, ...]:
+        if self.gpus is None:
+            return ()
+        places = self.gpus.inventory.nodes(spec.devices)
+        return tuple(DeviceNode(self.gpus.dev / place, place) for place in places)
 
     def spawn(self, spec: TaskSpec, folder: TaskFolder) -> Spawned | None:
         """Start the shim of a prepared task; None where one runs already."""

@@ -37,7 +37,7 @@ class _HubModel(BaseModel):
 class _Closing(Protocol):
     """What we use of the hub's client."""
 
-    async def close(self) -> None: ...  # noqa: D102 - as it says
+    async def close(self) -> None: ...
 
 
 class HubIdentities:

@@ -21,6 +21,9 @@ from jupyterhub_mesos.service.web.base import ApiHandler
 
 HEARTBEAT_SECONDS: Final = 15.0
 STREAM_SECONDS: Final = 600.0
+RETRY_MS: Final = 1000
+"""When a browser comes back to a stream that ended; its page shows no interruption in that time."""
+
 COALESCE_SECONDS: Final = 0.1
 """Changes that come together make one snapshot."""
 
@@ -82,6 +85,7 @@ class EventsHandler(ApiHandler):
         loop = asyncio.get_running_loop()
         end = loop.time() + STREAM_SECONDS
         sent: dict[str, str] = {}
+        self.send_piece(f"retry: {RETRY_MS}\n\n")
         while not self._is_over and loop.time() < end:
             changed.clear()
             await self._send_what_changed(sent)

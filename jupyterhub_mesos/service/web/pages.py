@@ -82,7 +82,8 @@ class PageHandler(BaseHandler):
         """Learn who looks; lead to the login where nobody is logged in."""
         self._identity = await self.context.identities.of(self)
         if self._identity is None:
-            self.redirect(cast("str", self.get_login_url()))
+            login_url: str = self.get_login_url()  # pyright: ignore[reportUnknownVariableType]
+            self.redirect(login_url)  # pyright: ignore[reportUnknownArgumentType]  # untyped base
 
     def render_page(self, template: str, **values: Any) -> None:
         """Send a page with what every page shows."""
@@ -93,6 +94,7 @@ class PageHandler(BaseHandler):
             self.context.templates.get_template(template).render(
                 prefix=settings.prefix,
                 hub_home=f"{settings.hub.public_host}{settings.hub.base_url}hub/home",
+                hub_logo=f"{settings.hub.public_host}{settings.hub.base_url}hub/logo",
                 logout_url=f"{settings.hub.public_host}{settings.hub.base_url}hub/logout",
                 user=who.name if who else "",
                 xsrf=self._page_xsrf() if who else "",

@@ -80,7 +80,13 @@ def application(context: WebContext) -> Application:
     """Return the tornado application with every route."""
     prefix = context.settings.prefix
     with_context = {"context": context}
-    rules: list[Any] = [(prefix + route.pattern, route.handler, with_context) for route in ROUTES]
+    own: dict[type[RequestHandler], dict[str, Any]] = {
+        serving_proxy.ServingHandler: {"door": serving_proxy.ModelDoor()}
+    }
+    rules: list[Any] = [
+        (prefix + route.pattern, route.handler, {**with_context, **own.get(route.handler, {})})
+        for route in ROUTES
+    ]
     rules += [
         (prefix + r"static/(.*)", StaticFileHandler, {"path": str(STATIC)}),
         (prefix + r"api/.*", UnknownRouteHandler, with_context),

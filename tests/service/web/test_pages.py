@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
 
 from jupyterhub_mesos.service.web.pages import safe_next
 from small_hub import Person, SmallHub
@@ -173,36 +170,3 @@ async def test_events_tell_of_every_change_and_end_with_the_service(web: Web) ->
     async with asyncio.timeout(DEADLINE_SECONDS):
         assert (await reading).code == 200
     assert web.service.context.feed.listeners == 0
-
-
-# ---- model servers -------------------------------------------------------------------------------
-
-
-class ModelServer(RequestHandler):
-    def get(self, path: str) -> None:
-        self.set_cookie("stolen", "no")
-        self.finish({"path": path, "headers": sorted(self.request.headers), "query": self.request.query})
-
-    def post(self, path: str) -> None:
-        self.finish({"path": path, "body": self.request.body.decode()})
-
-
-async def test_a_model_server_is_for_its_team_and_sees_no_token(web: Web) -> None:
-    body = {"payload": {"kind": "serving", "name": "digits", "bundle": "/nowhere"}}
-    asked = await web.api("POST", "requests", body=body)
-    path = f"serving/{asked['id']}/v2/models"
-    assert (await web.problem("GET", path, "speaker"))[0] == 404
-    assert (await web.problem("GET", path, "stranger"))[0] == 404
-    endpoint = await web.service.ledger.until(lambda: web.service.controller.endpoint(asked["id"]))
-    server = HTTPServer(Application([(r"/(.*)", ModelServer)], log_function=lambda handler: None))
-    server.add_sockets(bind_sockets(endpoint.ports["http"], endpoint.host))
-    try:
-        seen = await web.api("GET", f"{path}?a=1", "colleague")
-        assert (seen["path"], seen["query"]) == ("v2/models", "a=1")
-        assert not {"Authorization", "Cookie"} & set(seen["headers"])
-        assert (await web.api("POST", path, "colleague", {"x": 1}))["body"] == '{"x": 1}'
-        assert "Set-Cookie" not in (await web.ask("GET", f"api/v1/{path}")).headers
-    finally:
-        server.stop()
-        await server.close_all_connections()
-    assert (await web.problem("GET", path))[:2] == (503, "unavailable")

@@ -1,6 +1,10 @@
 // What every page's script shares: calls to the API, the event stream, words for states.
 const { prefix, xsrf } = document.body.dataset;
 const HIDE_TOAST_MS = 8000;
+const REOPEN_MS = 1000;
+const AWAY_AFTER_MS = 1500; // longer than a stream that ended needs to come back
+const AWAY = "The service does not answer at the moment. What you asked for is safe; this page goes on by itself.";
+const AWAY_CALL = "The service does not answer. Your requests are safe; try again in a moment.";
 
 export { prefix };
 
@@ -14,9 +18,10 @@ export async function call(method, path, body) {
       method, headers, credentials: "same-origin", body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
-    throw new Error("The service does not answer. Your requests are safe; try again in a moment.");
+    throw new Error(AWAY_CALL);
   }
   const answer = await response.json().catch(() => null);
+  if (answer === null && response.status >= 502) throw new Error(AWAY_CALL); // the proxy's page
   if (!response.ok) throw new Error(answer?.detail ?? `The service answered ${response.status}.`);
   return answer;
 }
@@ -24,20 +29,51 @@ export async function call(method, path, body) {
 /** Follow live events; `handlers` maps an event's name to what is done with its data. */
 export function follow(handlers, query = {}) {
   const search = new URLSearchParams({ ...query, _xsrf: xsrf });
-  let source = null;
+  let source = null, timer = null, isDone = false;
   const open = () => {
-    if (source !== null) return;
+    clearTimeout(timer);
+    if (source !== null || isDone) return;
     source = new EventSource(`${prefix}api/v1/events?${search}`);
+    source.addEventListener("open", present);
+    source.addEventListener("error", lost);
     for (const [name, handle] of Object.entries(handlers)) {
       source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
     }
   };
-  const close = () => { source?.close(); source = null; };
+  const close = () => { clearTimeout(timer); source?.close(); source = null; };
+  const lost = () => { // a browser gives up at an answer that is no stream, as the proxy's while the service is away
+    away();
+    if (source?.readyState !== EventSource.CLOSED) return;
+    close();
+    timer = setTimeout(async () => {
+      if (await isLoggedOut()) away("You are not logged in here any more. Reload this page to log in again.", 0);
+      else open();
+    }, REOPEN_MS);
+  };
   // a tab that nobody sees holds no connection: browsers allow six per origin
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   window.addEventListener("pagehide", close);
   open();
-  return close;
+  return () => { isDone = true; close(); present(); };
+}
+
+async function isLoggedOut() {
+  const answer = await fetch(`${prefix}api/v1/capacity`, { headers: { "X-Xsrftoken": xsrf } }).catch(() => null);
+  return answer?.status === 401 || answer?.status === 403;
+}
+
+/** Say that the page is not live, unless that passes within a moment. */
+function away(text = AWAY, afterMs = AWAY_AFTER_MS) {
+  const banner = document.getElementById("away");
+  clearTimeout(away.timer);
+  away.timer = setTimeout(() => { if (banner.textContent !== text) banner.textContent = text; banner.hidden = false; }, banner.hidden ? afterMs : 0);
+}
+
+function present() {
+  clearTimeout(away.timer);
+  const banner = document.getElementById("away");
+  banner.hidden = true;
+  banner.textContent = "";
 }
 
 export function show(text) {
@@ -53,6 +89,15 @@ export function element(tag, text = "", attributes = {}) {
   made.textContent = text;
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
+}
+
+/** Make the cells of a row, each with its column's name for narrow screens; a value is a text or an element. */
+export function cells(columns) {
+  return Object.entries(columns).map(([label, value]) => {
+    const made = element("td", "", { "data-label": label });
+    made.append(value);
+    return made;
+  });
 }
 
 /** Say where a request stands: a word, and the colour of its pill. */
@@ -80,20 +125,24 @@ export function amounts(resources) {
   return parts.join(", ") || "nothing";
 }
 
+const amountOf = (resources, key) => (key.startsWith("accelerator/") ? resources.accelerators[key.slice(12)] ?? 0 : resources[key]);
+
+/** Say one amount, also where it is nothing. */
+export function describeAmount(key, amount) {
+  const flavor = key.startsWith("accelerator/") ? key.slice(12) : null;
+  if (!amount) return flavor ? `0 ${flavor}` : { cpu_millis: "0 CPU", mem_mib: "0 MiB" }[key];
+  return amounts({ cpu_millis: 0, mem_mib: 0, accelerators: flavor ? { [flavor]: amount } : {}, [key]: amount });
+}
+
 /** Bring the capacity bars up to date. */
 export function showCapacity(capacity) {
-  const one = (resources, key) => (key.startsWith("accelerator/") ? resources.accelerators[key.slice(12)] ?? 0 : resources[key]);
-  const said = (key, amount) => amounts(key.startsWith("accelerator/")
-    ? { cpu_millis: 0, mem_mib: 0, accelerators: { [key.slice(12)]: amount } }
-    : { cpu_millis: 0, mem_mib: 0, accelerators: {}, [key]: amount });
   for (const meter of document.querySelectorAll(".meter")) {
     const { key } = meter.dataset;
-    const total = one(capacity.total, key), free = one(capacity.free, key);
+    const total = amountOf(capacity.total, key), free = amountOf(capacity.free, key);
     const bar = meter.querySelector("progress");
     bar.max = total;
     bar.value = total - free;
-    const freeText = free ? said(key, free) : key === "cpu_millis" ? "0 CPU" : key === "mem_mib" ? "0 MiB" : "0";
-    meter.querySelector(".meter-text").textContent = `${freeText} of ${said(key, total)} free`;
+    meter.querySelector(".meter-text").textContent = `${describeAmount(key, free)} of ${describeAmount(key, total)} free`;
   }
   const waiting = document.getElementById("waiting");
   if (waiting) waiting.textContent = capacity.waiting;

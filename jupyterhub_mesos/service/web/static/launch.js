@@ -1,5 +1,5 @@
 // The launch page: Start, and the list of what is mine.
-import { call, element, follow, isOver, show, showCapacity, standing } from "./api.js";
+import { amounts, call, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
 
 const OUTLOOK = {
   now: ["Starts now", "pill ok"], wait: ["Will wait", "pill wait"], never: ["Over the limit", "pill bad"],
@@ -53,6 +53,8 @@ function showMine(requests) {
   list.replaceChildren(...live.map(row));
   if (focused >= 0) list.querySelectorAll("a, button")[focused]?.focus();
   document.getElementById("mine-section").hidden = live.length === 0;
+  const note = document.getElementById("start-note");
+  if (note) note.hidden = !live.some((request) => request.kind === "notebook" && request.payload.server_name === form.dataset.server);
 }
 
 function showFits() {
@@ -69,6 +71,25 @@ function showFits() {
   if (!checked || checked.disabled || checked.closest(".card").hidden) {
     const first = form.querySelector(".card:not([hidden]) input:not(:disabled)");
     if (first) first.checked = true;
+  }
+}
+
+function left(team) {
+  const bounds = Object.entries({ ...team.team.limit, ...Object.fromEntries(
+    Object.entries(team.team.limit.accelerators).map(([flavor, bound]) => [`accelerator/${flavor}`, bound])) });
+  const held = (key) => (key.startsWith("accelerator/") ? team.used.accelerators[key.slice(12)] ?? 0 : team.used[key]);
+  const parts = bounds.filter(([, bound]) => typeof bound === "number").map(([key, bound]) => describeAmount(key, Math.max(0, bound - held(key))));
+  return parts.join(", ") || "no limit";
+}
+
+async function refreshTeams() {
+  const { teams } = await call("GET", "teams");
+  for (const team of teams) {
+    const facts = { used: amounts(team.used), borrowed: amounts(team.borrowed), left: left(team) };
+    for (const [name, text] of Object.entries(facts)) {
+      const place = document.querySelector(`[data-team="${CSS.escape(team.id)}"] [data-of=${name}]`);
+      if (place) place.textContent = text;
+    }
   }
 }
 
@@ -119,5 +140,7 @@ if (form) {
 window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
 follow({
   requests: showMine,
-  capacity: (capacity) => { showCapacity(capacity); if (form) refreshFits().catch((error) => show(error.message)); },
+  capacity: (capacity) => { showCapacity(capacity);
+    if (form) Promise.all([refreshFits(), refreshTeams()]).catch((error) => show(error.message));
+  },
 });

@@ -1,5 +1,5 @@
 // The queue of my teams, live.
-import { amounts, call, element, follow, prefix, showCapacity } from "./api.js";
+import { amounts, call, cells, element, follow, prefix, showCapacity } from "./api.js";
 
 const body = document.getElementById("queue");
 const problem = document.getElementById("queue-error");
@@ -7,11 +7,11 @@ const problem = document.getElementById("queue-error");
 function line(entry) {
   const made = element("tr", "", entry.is_mine ? { class: "mine" } : {});
   const what = entry.is_mine ? element("a", entry.kind, { href: `${prefix}requests/${encodeURIComponent(entry.id)}` }) : element("span", entry.kind);
-  const asked = `${entry.replicas > 1 ? `${entry.replicas} × ` : ""}${amounts(entry.resources)}`;
-  made.append(element("td", entry.explanation.position ?? "—"), element("td", entry.is_mine ? `${entry.user} (you)` : entry.user), element("td", entry.team));
-  const cell = element("td");
-  cell.append(what);
-  made.append(cell, element("td", asked), element("td", entry.explanation.sentence));
+  const asked = entry.replicas > 1 ? `${entry.replicas} × (${amounts(entry.resources)})` : amounts(entry.resources);
+  made.append(...cells({
+    Place: entry.explanation.position ?? "—", Who: entry.is_mine ? `${entry.user} (you)` : entry.user, Team: entry.team,
+    What: what, "Asks for": asked, Why: entry.explanation.sentence,
+  }));
   return made;
 }
 

@@ -1,11 +1,12 @@
 // One request, live: why it waits, its tasks and output, and the way to it when it runs.
-import { call, element, follow, isOver, show, standing } from "./api.js";
+import { amounts, call, cells, element, follow, isOver, show, standing } from "./api.js";
 
 const root = document.getElementById("request");
 const one = (id) => document.getElementById(id);
 const LOG_MS = 1000;
 let request = JSON.parse(root.dataset.request);
 let hasGone = false;
+let isOpenedElsewhere = false;
 let waitedHere = !isOver(request) && request.url === null;
 const log = { task: null, offset: 0, isComplete: false, decoder: null };
 
@@ -16,9 +17,12 @@ function goOn(url) {
   const target = root.dataset.next || url;
   if (!navigator.locks) { window.location.assign(target); return; }
   navigator.locks.request(`capacity-open-${request.id}`, { ifAvailable: true }, async (lock) => {
-    if (lock === null) { one("sentence").textContent = "It runs. Another tab of yours opens it; or open it here."; return; }
     const key = `capacity-opened-${request.id}-${request.allocation?.id}`;
-    if (localStorage.getItem(key)) return;
+    if (lock === null || localStorage.getItem(key)) {
+      isOpenedElsewhere = true;
+      showExplanation();
+      return;
+    }
     localStorage.setItem(key, "yes");
     window.location.assign(target);
     await new Promise(() => {}); // held until this page goes
@@ -32,6 +36,7 @@ function sentence() {
   if (request.is_ending) return "It is being stopped.";
   if (request.status === "withdrawn") return "This request was cancelled.";
   if (request.status === "ended") return "This is over. Start it again from the launch page.";
+  if (state === "running" && isOpenedElsewhere) return "It runs. Another tab of yours opens it; or open it here.";
   return state === "running" ? "It runs." : "There is room: it is being started.";
 }
 
@@ -39,9 +44,10 @@ function showExplanation() {
   const said = request.explanation;
   one("sentence").textContent = sentence();
   one("cure").textContent = said?.cure ?? "";
-  one("waiting-facts").hidden = !said;
+  one("waiting-facts").hidden = one("patience").hidden = !said;
+  one("place").hidden = !said?.position;
   if (!said) return;
-  one("position").textContent = said.position ? `${said.position} of ${said.waiting}` : "—";
+  one("position").textContent = `${said.position} of ${said.waiting}`;
   one("expected").textContent = said.expected_start
     ? `${new Date(said.expected_start * 1000).toLocaleString()}` : "not enough history yet";
 }
@@ -54,13 +60,19 @@ function showActions() {
   end.textContent = request.status === "active" ? "Stop" : "Cancel";
 }
 
+function showBorrowed() {
+  const borrowed = request.allocation && !isOver(request) ? amounts(request.allocation.borrowed) : "nothing";
+  for (const part of document.querySelectorAll(".when-borrowed")) part.hidden = borrowed === "nothing";
+  one("borrowed").textContent = `${borrowed}, from guarantees that others leave idle`;
+}
+
 function showTasks() {
   const tasks = request.allocation?.tasks ?? [];
   one("tasks-section").hidden = tasks.length === 0;
   one("tasks").replaceChildren(...tasks.map((task) => {
     const line = element("tr");
     const state = task.exit_code === null ? task.state : `${task.state} (${task.exit_code})`;
-    for (const text of [task.role, task.index, task.generation, state, task.node, task.message]) line.append(element("td", text));
+    line.append(...cells({ Role: task.role, Index: task.index, Generation: task.generation, State: state, Node: task.node, Message: task.message }));
     return line;
   }));
   const select = one("log-task");
@@ -102,6 +114,7 @@ function display() {
   pill.className = `pill ${colour}`;
   showExplanation();
   showActions();
+  showBorrowed();
   showTasks();
   if (!request.url) waitedHere ||= !isOver(request);
   if (request.url && request.kind === "notebook" && root.dataset.owner === "yes" && waitedHere) goOn(request.url);

@@ -1,0 +1,74 @@
+"""The examples of docs/explanation/quota.md, as they are told there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jupyterhub_mesos_quota.model import RequestId, TeamId
+from quota_cases import MakeBench, node, res, team
+
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "quota.md"
+EXPLAIN = Path(__file__).parents[2] / "quota" / "jupyterhub_mesos_quota"
+
+
+def test_an_idle_guarantee_is_lent_and_waits_to_come_back(bench: MakeBench) -> None:
+    made = bench([team("vision", 2), team("speech", 2)], [node("n", 4)])
+    assert made.submit("s1", "speech", 3) == ["s1"]
+    assert made.machine.borrowed(TeamId("speech")) == res(1)
+    assert made.submit("v", "vision", 2) == []
+    assert made.why("v") == "waits-for-reclaim"
+    assert "team speech borrows 1 CPU" in made.machine.explain(RequestId("v")).sentence
+    assert made.submit("s2", "speech", 1) == []
+    assert made.why("s2") == "behind-guarantee"
+    assert made.gone("s1") == ["v", "s2"]
+
+
+@pytest.mark.parametrize(("weight", "order"), [(1, ["b2", "a2"]), (9, ["a2", "b2"])])
+def test_borrowers_take_turns_by_share(bench: MakeBench, weight: int, order: list[str]) -> None:
+    made = bench([team("a", weight=weight), team("b")], [node("n", 4)])
+    made.submit("a1", "a", 3)
+    made.submit("b1", "b", 1)
+    made.submit("a2", "a", 1, priority=1)
+    made.submit("b2", "b", 1)
+    assert made.queue() == order
+
+
+def test_a_lend_cap_keeps_a_reserve(bench: MakeBench) -> None:
+    made = bench([team("lender", 3, lend=1), team("other")], [node("n", 4)])
+    assert made.submit("o1", "other", 2) == ["o1"]
+    assert made.submit("o2", "other", 1) == []
+    assert made.why("o2") == "lend-cap"
+    assert made.submit("l", "lender", 2) == ["l"]
+
+
+def test_the_guarantee_that_no_node_can_hold(bench: MakeBench) -> None:
+    made = bench([team("a", 8), team("b")], [node("n", 4)])
+    made.submit("a1", "a", 6)
+    assert made.why("a1") == "no-node-that-large"
+    assert made.submit("b1", "b", 2) == ["b1"]
+
+
+def test_a_gang_is_all_or_nothing(bench: MakeBench) -> None:
+    made = bench([team("a")], [node("m", 3), node("n", 3)])
+    assert made.submit("gang", "a", 2, replicas=3) == []
+    assert made.see(node("o", 3)) == ["gang"]
+
+
+def as_name(title: str) -> str:
+    return "test_" + re.sub(r"[^a-z]+", "_", title.lower()).strip("_")
+
+
+def test_every_example_of_the_page_is_here() -> None:
+    titles = re.findall(r"^## Example: (.+)$", PAGE.read_text(), re.MULTILINE)
+    assert titles
+    assert [title for title in titles if as_name(title) not in globals()] == []
+
+
+def test_every_code_that_a_waiting_request_can_get_is_on_the_page() -> None:
+    source = "".join((EXPLAIN / name).read_text() for name in ("explain.py", "usage.py"))
+    codes = set(re.findall(r'(?:Explanation\(\s*|_(?:LIMIT|CAP) = )"([a-z-]+)"', source))
+    told = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE.read_text(), re.MULTILINE))
+    assert codes == told
