@@ -28,7 +28,8 @@ LOAD_MS: Final = 60_000
 ACT_MS: Final = 20_000
 
 _IS_IDLE: Final = """() => {
-    const notebooks = [...jupyterapp.shell.widgets('main')].filter(one => one.sessionContext && one.isVisible);
+    const shown = [...jupyterapp.shell.widgets('main')].filter(one => one.isVisible);
+    const notebooks = shown.filter(one => one.sessionContext);
     const kernels = notebooks.map(one => one.sessionContext.session?.kernel);
     const isIdle = one => one?.connectionStatus === 'connected' && one.status === 'idle';
     return kernels.length > 0 && kernels.every(isIdle);

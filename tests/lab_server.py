@@ -21,7 +21,7 @@ from fake_capacity import FakeCapacity
 
 TOKEN: Final = "the-browser-s-token"
 START_SECONDS: Final = 60.0
-END_SECONDS: Final = 20
+END_SECONDS: Final = 60
 BUNDLES: Final = "labextensions"
 
 

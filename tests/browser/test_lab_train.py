@@ -103,7 +103,7 @@ def test_the_buttons_are_in_the_toolbar_and_reached_by_keyboard(lab: LabPage) ->
 
 def test_the_palette_has_both(lab: LabPage) -> None:
     lab.menu("View", "Activate Command Palette")
-    lab.page.locator(".jp-ModalCommandPalette input").fill("team’s capacity")
+    lab.page.locator(".jp-ModalCommandPalette input").fill("on the team")
     expect(lab.page.locator(".jp-ModalCommandPalette .lm-CommandPalette-item")).to_contain_text(
         ["Train This Notebook"]
     )
