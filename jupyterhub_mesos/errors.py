@@ -9,9 +9,11 @@ CapacityError                 every error of ours; `status` is the HTTP status t
  ├─ Conflict            409   the thing moved on, or exists already
  │   └─ Queued          409   a start that has to wait; carries the request
  ├─ TooLarge            413
+ ├─ TooMany             429   more than one person may ask for; says what is possible and when
  ├─ Unavailable         503   a part we need does not answer; retry
  │   ├─ BackendError          the cluster refused or failed
  │   └─ LedgerError           the ledger could not be written
+ │       └─ TakenOver         another service has opened it: this one has to end
  └─ WorkloadError       422   a notebook, job or model that cannot be handed off as it is
 ```
 
@@ -88,6 +90,17 @@ class TooLarge(CapacityError):
     status = 413
 
 
+class TooMany(CapacityError):
+    """More than one person may ask for; `retry_seconds` is when to ask again, where waiting is enough."""
+
+    code = "too-many"
+    status = 429
+
+    def __init__(self, message: str, *, retry_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
 class WorkloadError(CapacityError):
     """A notebook, job or model cannot be handed off as it is; `cell` and `line` count from 1."""
 
@@ -117,3 +130,7 @@ class LedgerError(Unavailable):
     """The ledger could not be read or written."""
 
     code = "ledger-error"
+
+
+class TakenOver(LedgerError):
+    """Another capacity service has opened the ledger: nothing can be written from here any more."""

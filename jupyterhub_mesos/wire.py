@@ -10,8 +10,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
+from jupyterhub_mesos.giturls import REFUSAL as SECRET_REFUSAL
+from jupyterhub_mesos.giturls import holds_secret
 from jupyterhub_mesos_quota.model import AllocationState, RequestStatus, WorkloadKind
 from jupyterhub_mesos_quota.resources import Flavor, Resources
 
@@ -221,11 +231,21 @@ class RequestSubmission(Wire):
     job's roles; for serving they may be given. `team` may be left out by a member of one team only.
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # what is refused may be a password
+
     team: Name | None = None
     payload: Payload
     resources: ResourcesModel | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     parent: str | None = None
+
+    @field_validator("payload")
+    @classmethod
+    def _keeps_no_secret(cls, payload: Payload) -> Payload:
+        """Refused here and not in the payload, so that a ledger with an old one can still be read."""
+        if isinstance(payload, ServingPayload) and holds_secret(payload.bundle):
+            raise ValueError(f"bundle: {SECRET_REFUSAL}")
+        return payload
 
 
 class ExplanationView(Wire):
@@ -280,6 +300,10 @@ class AllocationView(Wire):
 
 class RequestView(Wire):
     """A request as its owner, its team's admins and admins see it.
+
+    Its payload is as it was submitted but for two things: the text of a job's files is empty everywhere
+    except in the answer to `GET /requests/ID`, and the values of a role's `env` are `***` for all but the
+    request's owner.
 
     `outcome` is `finished`, `failed` or `stopped` once it has ended; `message` says the rest.
     `url` is where to go when it runs (the notebook, the model's endpoint).

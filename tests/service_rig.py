@@ -110,9 +110,9 @@ class FakeHub:
 
 
 @asynccontextmanager
-async def opened(path: Path, clock: Clock | None = None) -> AsyncIterator[Ledger]:
+async def opened(path: Path, clock: Clock | None = None, store: Store | None = None) -> AsyncIterator[Ledger]:
     """A ledger with one team, opened over `path`."""
-    ledger = Ledger(Store(store_url(path)), clock or Clock())
+    ledger = Ledger(store or Store(store_url(path)), clock or Clock())
     await ledger.open()
     if not ledger.revision:
         await ledger.apply(
@@ -212,6 +212,7 @@ async def running(
     backend: MemoryBackend | None = None,
     hub: FakeHub | None = None,
     clock: Clock | None = None,
+    store: Store | None = None,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """A controller at work; for ledger and backend, leaving it is a `kill -9` of the service."""
@@ -221,7 +222,7 @@ async def running(
         hub or FakeHub(),
         backend or MemoryBackend(MemoryWorld(nodes=(NODE,))),
     )
-    async with opened(path, clock) as ledger:
+    async with opened(path, clock, store) as ledger:
         await backend.open()
         controller = Controller(ledger, backend, FakeLake(), hub, ControllerSettings(**chosen))
         await controller.open()

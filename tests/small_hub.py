@@ -52,6 +52,7 @@ class SmallHub:
             (r"/hub/api/oauth2/authorize", _Authorize, {"hub": self}),
             (r"/hub/api/oauth2/token", _Token, {"hub": self}),
             (r"/hub/api/users/(.*)", _Start, {"hub": self}),
+            (r"/hub/api/users", _Users, {"hub": self}),
         ]
         self._server = HTTPServer(Application(rules, log_function=lambda handler: None))
         sockets = bind_sockets(0, "127.0.0.1")
@@ -81,6 +82,14 @@ class _User(_Handler):
             self.finish(json.dumps({"status": 403, "message": "Forbidden"}))
             return
         self.finish(json.dumps(person.model()))
+
+
+class _Users(_Handler):
+    def get(self) -> None:
+        if self.hub.is_broken:
+            self.set_status(503)
+            return
+        self.finish(json.dumps({"items": [], "_pagination": {"next": None}}))
 
 
 class _Authorize(_Handler):

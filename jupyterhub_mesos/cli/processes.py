@@ -75,6 +75,12 @@ class Child:
     def start(self) -> None:
         """Begin to keep it running; the task is awaited by `stop`."""
         self._task = asyncio.create_task(self._keep(), name=self.program.name)
+        self._task.add_done_callback(self._report)
+
+    def _report(self, task: asyncio.Task[None]) -> None:
+        """Say at once that nobody keeps the program any more, where that was not asked for."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("%s: is not kept running any more", self.program.name, exc_info=error)
 
     async def ready(self, seconds: float) -> None:
         """Wait until it is healthy. Raises `Unavailable` with the end of its log when it is not in time."""
@@ -97,24 +103,31 @@ class Child:
             await self._task
 
     async def _keep(self) -> None:
-        """Run the program, again and again, until it is stopped or does not come up the first time."""
+        """Run the program, again and again, until it is stopped or does not come up the first time.
+
+        A program that could not even be executed (no memory, too many files) ended like any other.
+        """
         backoff = FIRST_BACKOFF_SECONDS
         clock = asyncio.get_running_loop().time
         while not self._stopping.is_set():
             began = clock()
-            code = await self._run_once()
+            try:
+                end = f"exit code {await self._run_once()}"
+            except OSError as error:
+                end = f"{error} when it was started"
             if self._stopping.is_set() or not self._was_healthy:
                 return
             if clock() - began > LONGEST_BACKOFF_SECONDS:
                 backoff = FIRST_BACKOFF_SECONDS
-            log.warning("%s: ended with %s; started again in %.1f s", self.program.name, code, backoff)
+            log.warning("%s: ended with %s; started again in %.1f s", self.program.name, end, backoff)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff)
             backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
 
     async def _run_once(self) -> int:
-        """Start it and return its exit code, having said when it was healthy."""
+        """Start it and return its exit code, having said when it was healthy; raises `OSError`."""
         process = self._process = await self._started()
+        self._write_note(process.pid)
         async with asyncio.TaskGroup() as group:
             look = group.create_task(self._look())
             if self._stopping.is_set():  # asked for while it was being started
@@ -123,7 +136,7 @@ class Child:
             look.cancel()
         self._process = None
         self._healthy.clear()
-        self._note.unlink(missing_ok=True)
+        self._remove_note()
         return code
 
     async def _started(self) -> asyncio.subprocess.Process:
@@ -139,11 +152,24 @@ class Child:
                 start_new_session=True,  # Ctrl-C is the supervisor's: it stops them in order
             )
         self.starts += 1
-        with suppress(psutil.NoSuchProcess):
-            created = psutil.Process(process.pid).create_time()
-            self._note.write_text(json.dumps({"pid": process.pid, "created": created}))
         log.info("%s: started as process %d", program.name, process.pid)
         return process
+
+    def _write_note(self, pid: int) -> None:
+        """Note the process for a successor; without the note it runs all the same."""
+        try:
+            created = psutil.Process(pid).create_time()
+            self._note.write_text(json.dumps({"pid": pid, "created": created}))
+        except psutil.NoSuchProcess:
+            return
+        except OSError as error:
+            log.warning("%s: a successor will not find process %d: %s", self.program.name, pid, error)
+
+    def _remove_note(self) -> None:
+        try:
+            self._note.unlink(missing_ok=True)
+        except OSError as error:  # it names a process that is over, which is left alone
+            log.warning("%s: its note stays: %s", self.program.name, error)
 
     async def _look(self) -> None:
         while not await self._is_healthy():  # noqa: ASYNC110 - another process says it, over HTTP

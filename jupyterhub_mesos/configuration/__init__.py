@@ -6,6 +6,14 @@ decision core, so that a file, the API and the ledger hold the same rules.
 
 from jupyterhub_mesos.configuration.document import InvalidFile, Problem
 from jupyterhub_mesos.configuration.profiles import load_profiles
-from jupyterhub_mesos.configuration.teams import diff_teams, load_teams, team_values
+from jupyterhub_mesos.configuration.teams import check_names, diff_teams, load_teams, team_values
 
-__all__ = ["InvalidFile", "Problem", "diff_teams", "load_profiles", "load_teams", "team_values"]
+__all__ = [
+    "InvalidFile",
+    "Problem",
+    "check_names",
+    "diff_teams",
+    "load_profiles",
+    "load_teams",
+    "team_values",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from jupyterhub_mesos.configuration.document import Document, Place, read
 from jupyterhub_mesos.configuration.problems import validated
@@ -27,6 +28,9 @@ from jupyterhub_mesos_quota.tree import TeamTree
 NO_TEAM = "-"
 """How a difference says that a team was not there, or is not any more."""
 
+RESERVED_NAMES: Final = frozenset({"shared"})
+"""No team's name: the lake's folder for everybody has it."""
+
 
 def load_teams(path: Path) -> TeamsModel:
     """Read teams.yaml; raise `InvalidFile` with every problem and its line."""
@@ -36,6 +40,8 @@ def load_teams(path: Path) -> TeamsModel:
         if not model.teams:
             document.blame(("teams",), "there is no team: add one, docs/reference/teams.md shows how")
         _note_tree_problems(document, model)
+        for error in _name_problems(model):
+            document.blame(("teams", error.team), str(error))
     document.check()
     if model is None:  # pragma: no cover  (a model that does not hold noted its problems)
         raise AssertionError(f"{path} does not hold, and nothing says why")
@@ -47,6 +53,26 @@ def team_values(model: TeamsModel) -> tuple[Team, ...]:
     teams = _teams(model)
     TeamTree(teams)
     return teams
+
+
+def check_names(model: TeamsModel) -> None:
+    """Raise `TreeError` for a team of a reserved name, which could be charged and never run anything.
+
+    Apart from `team_values`: a ledger that holds such a team already has to open, so that it can be renamed.
+    """
+    for error in _name_problems(model):
+        raise error
+
+
+def _name_problems(model: TeamsModel) -> Iterator[TreeError]:
+    for name in model.teams:
+        if name in RESERVED_NAMES:
+            yield TreeError(
+                f"a team may not be named {name!r}: that is the lake's folder for everybody. "
+                "Choose another name",
+                team=name,
+                field="name",
+            )
 
 
 def _note_tree_problems(document: Document, model: TeamsModel) -> None:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from jupyterhub_mesos.errors import InvalidInput, WorkloadError
+from jupyterhub_mesos.giturls import REFUSAL as SECRET_REFUSAL
+from jupyterhub_mesos.giturls import holds_secret
 
 TIMEOUT_SECONDS: Final = 120.0
 """For one git command; a model's first push over a slow line takes tens of seconds."""
@@ -69,6 +71,8 @@ def is_url(text: str) -> bool:
 
 def find_remote(text: str) -> Remote:
     """Read what a person wrote; raises InvalidInput that says how to make a missing repository."""
+    if holds_secret(text):
+        raise InvalidInput(SECRET_REFUSAL, where="remote")
     if is_url(text) and not text.startswith("file://"):
         return Remote(text)
     path = Path(os.path.abspath(Path(text.removeprefix("file://")).expanduser()))  # noqa: PTH100 - keeps links

@@ -19,6 +19,7 @@ from tornado.netutil import bind_sockets
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.configuration import load_profiles, load_teams, team_values
+from jupyterhub_mesos.errors import TakenOver
 from jupyterhub_mesos.service.controller import Controller, ControllerSettings
 from jupyterhub_mesos.service.hub_api import HubApi
 from jupyterhub_mesos.service.hub_side import HubSide
@@ -94,15 +95,24 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
 
 
 async def run(settings: CapacitySettings, parts: Parts) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; raises `TakenOver` where another service has the ledger now."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     async with serving(settings, parts) as service:
         log.info("service: listening at %s", service.url)
-        await stopped.wait()
+        ledger = service.ledger
+        waits = {asyncio.create_task(stopped.wait()), asyncio.create_task(ledger.taken_over())}
+        _, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for other in others:
+            other.cancel()
         log.info("service: stopping; workloads go on")
+    if ledger.is_taken_over:
+        raise TakenOver(
+            f"the ledger {settings.ledger_file} was taken over by another capacity service, so this one has "
+            "ended: run one of the two"
+        )
 
 
 async def seed_teams(ledger: Ledger, settings: CapacitySettings) -> None:

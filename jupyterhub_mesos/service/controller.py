@@ -30,6 +30,7 @@ from jupyterhub_mesos.service.offers import Offers
 from jupyterhub_mesos.service.retention import Retention
 from jupyterhub_mesos.service.rows import RequestRow, TaskPhase, TaskRow, TaskUpdate
 from jupyterhub_mesos.service.servers import Servers
+from jupyterhub_mesos.service.vitals import Vitals
 from jupyterhub_mesos.service.workqueue import WorkQueue
 from jupyterhub_mesos.serving.plan import serving_token
 from jupyterhub_mesos.tasks import Endpoint, TaskState, TaskStatus
@@ -52,6 +53,8 @@ WATCH: Final = "watch"
 CAPACITY: Final = "capacity"
 HUB: Final = "hub"
 RETENTION: Final = "retention"
+SILENT_ROUNDS: Final = 3
+"""Reports of its nodes that a backend may miss before `/health` says so."""
 ROUNDS: Final = (WATCH, CAPACITY, HUB, RETENTION)
 
 
@@ -77,6 +80,7 @@ class Controller:
         self._allocations = WorkQueue[AllocationId](*backoff, _jitter)
         self._posts = WorkQueue[AllocationId](*backoff, _jitter)
         self._rounds = WorkQueue[str](*backoff, _jitter)
+        self.vitals = Vitals(ledger.clock, SILENT_ROUNDS * settings.capacity_seconds)
         self._launcher = Launcher(ledger, backend, lake, settings)
         self._offers = Offers(ledger, hub, settings, self._posts)
         self._retention = Retention(ledger, backend, settings.output_seconds)
@@ -166,20 +170,23 @@ class Controller:
             await self._report_nodes()
             return self._settings.capacity_seconds
         if name == HUB:
-            await self._offers.compare()
+            with self.vitals.hub():
+                await self._offers.compare()
             return self._settings.hub_seconds
         if name == RETENTION:
             await self._retention.step()
             return self._settings.retention_seconds
-        statuses = self._backend.watch()
-        async with closing(statuses):
-            async for status in statuses:
-                await self._heard(status)
+        with self.vitals.watch():
+            statuses = self._backend.watch()
+            async with closing(statuses):
+                async for status in statuses:
+                    await self._heard(status)
         return self._settings.backoff_seconds  # the backend ended the watch: begin another one
 
     async def _report_nodes(self) -> None:
         """Tell the machine of nodes that are new, changed or gone."""
         nodes = {node.id: node for node in await self._backend.capacity()}
+        self.vitals.backend_answered()
         known = self._ledger.machine.nodes
         at = self._ledger.clock()
         changes = [

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any, Final, cast
 
 from jupyterhub_mesos.errors import NotFound
@@ -19,8 +21,12 @@ from jupyterhub_mesos.wire import Job, ProgressEvent, ProgressView, TrainingPayl
 from jupyterhub_mesos_quota.model import Allocation, RequestId
 
 LOG_PIECE: Final = 1024 * 1024
-MAX_LOG_BYTES: Final = 32 * 1024 * 1024
-"""Of one task's output at most; progress lines beyond are not shown."""
+MAX_LINE: Final = 64 * 1024
+"""Characters of a progress line; a longer line is output like any other."""
+MAX_KEPT: Final = 10_000
+"""Events of one request that are kept; of more, the newest."""
+MAX_ENDED: Final = 8
+"""Requests that are over whose events are kept for the next look; the others are read again."""
 MAX_EVENTS: Final = 1000
 """In one answer."""
 MARK: Final = '"progress"'
@@ -66,14 +72,46 @@ class _Tail:
     offset: int = 0
     rest: str = ""
     is_complete: bool = False
+    is_skipping: bool = False  # the beginning of this line is lost, or it is too long
+
+    def jump(self, offset: int) -> None:
+        """Go on from `offset`, in the middle of some line: what lies before was dropped."""
+        self.offset, self.rest, self.is_skipping = offset, "", True
+
+    def lines(self, text: str) -> Sequence[str]:
+        """Return the lines that `text` completes."""
+        lines = (self.rest + text).split("\n")
+        self.rest = lines.pop()
+        if lines and self.is_skipping:
+            del lines[0]
+            self.is_skipping = False
+        if len(self.rest) > MAX_LINE:
+            self.is_skipping = True
+        if self.is_skipping:
+            self.rest = ""
+        return lines
 
 
 @dataclass(slots=True)
 class _Progress:
-    """The progress of one request: its events in the order in which they were found."""
+    """The progress of one request: its newest events in the order in which they were found."""
 
-    events: list[ProgressEvent]
-    tails: dict[TaskId, _Tail]
+    events: deque[ProgressEvent] = field(default_factory=lambda: deque[ProgressEvent](maxlen=MAX_KEPT))
+    tails: dict[TaskId, _Tail] = field(default_factory=dict[TaskId, _Tail])
+    found: int = 0  # ever; events are numbered from 0
+
+    def add(self, events: Iterable[ProgressEvent]) -> None:
+        """Take in what was found."""
+        for event in events:
+            self.events.append(event)
+            self.found += 1
+
+    def view(self, after: int) -> ProgressView:
+        """Return events from number `after` on, as far as they are kept."""
+        dropped = self.found - len(self.events)
+        first = min(max(after, dropped), self.found)
+        events = tuple(islice(self.events, first - dropped, first - dropped + MAX_EVENTS))
+        return ProgressView(events=events, next_after=first + len(events))
 
 
 class Jobs:
@@ -83,7 +121,7 @@ class Jobs:
         self._launcher = launcher
         self._ledger = launcher.ledger
         self._generations = generations
-        self._progress: dict[RequestId, _Progress] = {}
+        self._progress: dict[RequestId, _Progress] = {}  # last asked for last
 
     async def reconcile(self, row: RequestRow, allocation: Allocation) -> float | None:
         """Bring a training allocation a step further."""
@@ -95,20 +133,26 @@ class Jobs:
     async def progress(self, request_id: RequestId, after: int) -> ProgressView:
         """Return what the tasks of a request printed as progress, from event number `after` on.
 
-        The output is read when it is asked for, and each byte of it once while the service runs.
+        The output is read when it is asked for, and of a live request each byte once.
         """
         if await self._ledger.find(request_id) is None:
             raise NotFound(f"there is no request {request_id}")
-        progress = self._progress.setdefault(request_id, _Progress([], {}))
+        progress = self._kept(request_id)
         for task in await self._tasks(request_id):
             await self._read(task, progress)
-        first = max(0, after)
-        events = tuple(progress.events[first : first + MAX_EVENTS])
-        return ProgressView(events=events, next_after=first + len(events))
+        return progress.view(after)
 
     def drop(self, request_id: RequestId) -> None:
         """Forget what was read of a request; it is read again when asked for."""
         self._progress.pop(request_id, None)
+
+    def _kept(self, request_id: RequestId) -> _Progress:
+        """Return what was read of a request so far, and forget the oldest of those that are over."""
+        progress = self._progress[request_id] = self._progress.pop(request_id, _Progress())
+        ended = [name for name in self._progress if self._ledger.row(name) is None]
+        for name in ended[:-MAX_ENDED]:
+            del self._progress[name]
+        return progress
 
     async def _tasks(self, request_id: RequestId) -> Sequence[TaskRow]:
         allocations = await self._ledger.read(lambda store: store.allocations_of(request_id))
@@ -122,19 +166,20 @@ class Jobs:
         tail = progress.tails.setdefault(task.id, _Tail())
         if task.phase is TaskPhase.RESERVED:
             return
-        while not tail.is_complete and tail.offset < MAX_LOG_BYTES:
+        while not tail.is_complete:
+            asked = tail.offset
             try:
-                chunk = await self._launcher.backend.logs(task.id, tail.offset, LOG_PIECE)
+                chunk = await self._launcher.backend.logs(task.id, asked, LOG_PIECE)
             except NotFound:  # not prepared yet, or forgotten with its folder
                 return
-            if chunk.offset != tail.offset:  # somebody else asked at the same time and was faster
+            if tail.offset != asked or chunk.offset < asked:  # somebody else was faster, or it is another log
                 return
-            is_news = chunk.next_offset > tail.offset
+            if chunk.offset > asked:  # dropped before anybody asked; its text begins with a note of that
+                tail.jump(chunk.offset)
+                continue
             tail.offset, tail.is_complete = chunk.next_offset, chunk.is_complete
-            lines = (tail.rest + chunk.text).split("\n")
-            tail.rest = lines.pop()
-            progress.events += _events(task, lines)
-            if not is_news:
+            progress.add(_events(task, tail.lines(chunk.text)))
+            if chunk.next_offset == asked:
                 return
 
 

@@ -3,7 +3,8 @@
 Group commit: whatever arrived while the last commit was being made durable is
 the next transaction. Each change is handled atomically by the machine; one
 that is refused fails its own caller only. When a commit fails, the machine is
-rebuilt from the store, so that memory never says more than the disk.
+rebuilt from the store at once. Memory says more than the disk only while a batch
+is written or rolled back: whoever acts on what it says awaits `settled` first.
 
 No task is owned here: a commit is work in the store's thread and a call-back.
 """
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.configuration.teams import team_values
-from jupyterhub_mesos.errors import CapacityError, LedgerError
+from jupyterhub_mesos.errors import CapacityError, LedgerError, TakenOver
 from jupyterhub_mesos.service.changes import Change, Commit, Handled, handle
 from jupyterhub_mesos.service.memory import Memory
 from jupyterhub_mesos.service.rows import Batch, Loaded, RequestRow, TaskRow, server_key
@@ -64,6 +65,8 @@ class Ledger:
         self._is_busy = False  # a batch is being handled, written or rolled back
         self._is_stale = True  # memory may say more than the disk
         self._is_closed = False
+        self._failure = ""
+        self._taken_over = asyncio.Event()
         self._listeners: list[Callable[[Commit], None]] = []
 
     # ---- opening and closing -------------------------------------------------------------------
@@ -96,6 +99,31 @@ class Ledger:
             asyncio.get_running_loop().call_soon(self._next_batch)
         return await call.done
 
+    async def settled(self) -> None:
+        """Wait until memory says what the disk says; it does when this returns, until the next await.
+
+        Raises `LedgerError` where a failed commit could not be rolled back.
+        """
+        if self._is_busy or self._is_stale:
+            await self.apply()
+
+    async def check_owner(self) -> None:
+        """Look whether this ledger is still ours; raises `TakenOver`."""
+        try:
+            await self._in_thread(self._store.check_owner)
+        except TakenOver as error:
+            self._note(error)
+            raise
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether another service has opened this ledger."""
+        return self._taken_over.is_set()
+
+    async def taken_over(self) -> None:
+        """Wait until another service has opened this ledger: nothing can be written from here then."""
+        await self._taken_over.wait()
+
     def subscribe(self, listener: Callable[[Commit], None]) -> Callable[[], None]:
         """Call `listener` after every commit, before its callers wake; return what ends that."""
         self._listeners.append(listener)
@@ -107,6 +135,11 @@ class Ledger:
     def machine(self) -> QuotaMachine:
         """The quota machine; do not keep it, it is replaced after a failed commit."""
         return self._machine
+
+    @property
+    def failure(self) -> str:
+        """Why the last commit failed; empty where it did not."""
+        return self._failure
 
     @property
     def teams(self) -> TeamsModel:
@@ -210,10 +243,17 @@ class Ledger:
     def _written(self, done: ThreadFuture[None], calls: list[_Call], commit: Handled) -> None:
         error = done.exception()
         if error is None:
+            self._failure = ""
             self._committed(calls, commit)
         else:
             log.error("the ledger could not be written: %s", error)
+            self._note(error)
             self._fail(calls, error)
+
+    def _note(self, error: BaseException) -> None:
+        self._failure = str(error)
+        if isinstance(error, TakenOver):
+            self._taken_over.set()
 
     def _committed(self, calls: list[_Call], handled: Handled) -> None:
         self._machine.forget_ended()
@@ -237,22 +277,28 @@ class Ledger:
                 log.exception("a listener of the ledger failed")
 
     def _fail(self, calls: list[_Call], error: BaseException) -> None:
-        """Tell the callers, then rebuild memory from the disk before anything else is handled."""
+        """Tell the callers, and rebuild memory from the disk before anything else is handled or acted on."""
         self._is_stale = True
         for call in calls:
             if not call.done.done():
                 failure = LedgerError(f"nothing was changed: {error}")
                 failure.__cause__ = error
                 call.done.set_exception(failure)
-        self._go_on()
+        if self._is_closed:
+            self._refuse_all("the ledger is closed")
+        else:
+            self._submit(self._load, self._reloaded)
 
     def _reloaded(self, done: ThreadFuture[tuple[Loaded, int]]) -> None:
         error = done.exception()
         if error is None:
+            phantoms = self._everything()
             self._restore(*done.result(), nodes=tuple(self._machine.nodes.values()))
+            self._tell(_rolled_back(phantoms, self._everything()))
             self._go_on()
             return
         log.error("the ledger could not be read back: %s", error)
+        self._failure = str(error)
         self._refuse_all(f"nothing was changed: {error}")
 
     def _refuse_all(self, reason: str) -> None:
@@ -272,6 +318,10 @@ class Ledger:
         machine = QuotaMachine.restore(team_values(loaded.teams), nodes, requests, loaded.allocations)
         self._memory, self._machine, self._is_stale = Memory.of(loaded, last_seq), machine, False
 
+    def _everything(self) -> Commit:
+        requests, allocations = frozenset(self._memory.requests), frozenset(self._machine.allocations)
+        return Commit((), requests, allocations, self._memory.revision)
+
     def _load(self) -> tuple[Loaded, int]:
         return self._store.load(), self._store.last_seq()
 
@@ -283,3 +333,9 @@ class Ledger:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _rolled_back(before: Commit, after: Commit) -> Commit:
+    """Return what the listeners are told after a roll-back: everything may look otherwise now."""
+    requests, allocations = before.requests | after.requests, before.allocations | after.allocations
+    return Commit((), requests, allocations, after.revision)

@@ -19,7 +19,7 @@ from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
 from jupyterhub_mesos.service.submissions import Asked, asked
-from jupyterhub_mesos.service.views import Links, explanation_view, request_view
+from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import (
     LogView,
@@ -101,7 +101,7 @@ class Operations:
             raise NotAllowed(f"{who.name} is a {who.kind} of the hub; only people ask for workloads.")
         live = self._live(who, submission)
         if live is not None:
-            return await self.view(live)
+            return await self.view(who, live)
         change = self.change(who, submission)
         try:
             await self.ledger.apply(change)
@@ -109,9 +109,9 @@ class Operations:
             live = self._live(who, submission)  # two presses at once: the other one was first
             if live is None:
                 raise
-            return await self.view(live)
+            return await self.view(who, live)
         assert isinstance(change.event, RequestSubmitted)  # noqa: S101 - `change` makes nothing else
-        return await self.view(await self._row(change.event.request.id))
+        return await self.view(who, await self._row(change.event.request.id))
 
     def change(self, who: Identity, submission: RequestSubmission, why: str = "asked for") -> Change:
         """Return the change that enters a submission into the ledger, or refuse it."""
@@ -129,7 +129,7 @@ class Operations:
         if row.request.status in WAITING or row.request.status is RequestStatus.ACTIVE:
             event = EndRequested(self.ledger.clock(), row.id)
             await self.ledger.apply(Change(event, who=who.name, why=f"ended by {who.name}"))
-        return await self.view(await self._row(row.id))
+        return await self.view(who, await self._row(row.id))
 
     def _live(self, who: Identity, submission: RequestSubmission) -> RequestRow | None:
         payload = submission.payload
@@ -154,21 +154,22 @@ class Operations:
 
     # ---- look ---------------------------------------------------------------------------------
 
-    async def get(self, who: Identity, request_id: str) -> RequestView:
+    async def get(self, who: Identity, request_id: str, *, has_file_texts: bool = False) -> RequestView:
         """Return a request; `NotFound` where the asker may not know of it."""
-        return await self.view(await self.visible(who, request_id))
+        row = await self.visible(who, request_id)
+        return await self.view(who, row, has_file_texts=has_file_texts)
 
     async def mine(self, who: Identity) -> tuple[RequestView, ...]:
         """Return the asker's own requests that are not over, newest first."""
         rows = [row for row in self.ledger.rows() if row.request.user == who.name]
         rows.sort(key=lambda row: row.request.submitted_at, reverse=True)
-        return tuple([await self.view(row) for row in rows])
+        return tuple([await self.view(who, row) for row in rows])
 
     async def find(self, who: Identity, wanted: RequestFilter) -> RequestPage:
         """Return a page of the requests that the asker may see whole, newest first."""
         query = self._query(who, wanted)
         rows, before = await self.ledger.read(lambda store: store.requests(query))
-        items = tuple([await self.view(self.ledger.row(row.id) or row) for row in rows])
+        items = tuple([await self.view(who, self.ledger.row(row.id) or row) for row in rows])
         return RequestPage(items=items, next_cursor=None if before is None else str(before))
 
     def _query(self, who: Identity, wanted: RequestFilter) -> RequestQuery:
@@ -281,10 +282,9 @@ class Operations:
         return row
 
     def _may_see(self, who: Identity, row: RequestRow) -> bool:
-        is_owner = row.request.user == who.name and who.kind == "user"
-        return is_owner or self.membership.is_team_admin(who, row.request.team)
+        return _is_owner(who, row) or self.membership.is_team_admin(who, row.request.team)
 
-    async def view(self, row: RequestRow) -> RequestView:
+    async def view(self, who: Identity, row: RequestRow, *, has_file_texts: bool = False) -> RequestView:
         """Return a request with its explanation while it waits and its newest allocation."""
         explained = None
         if row.request.status in WAITING and row.id in self.ledger.machine.requests:
@@ -294,7 +294,8 @@ class Operations:
             past = await self._allocations(row)
             allocation = past[-1] if past else None
         tasks = await self._tasks(allocation.id) if allocation else ()
-        return request_view(row, self.links, explained, allocation, tasks)
+        shown = Shown(env_values=_is_owner(who, row), file_texts=has_file_texts)
+        return request_view(row, self.links, explained, (allocation, tasks), shown)
 
     async def _row(self, request_id: RequestId) -> RequestRow:
         row = await self.ledger.find(request_id)
@@ -308,6 +309,10 @@ class Operations:
     async def _tasks(self, allocation_id: AllocationId) -> tuple[TaskRow, ...]:
         live = self.ledger.tasks_of(allocation_id)
         return live or await self.ledger.read(lambda store: store.tasks_of(allocation_id))
+
+
+def _is_owner(who: Identity, row: RequestRow) -> bool:
+    return row.request.user == who.name and who.kind == "user"
 
 
 def _one_of(

@@ -1,7 +1,9 @@
 """What the ledger keeps beside the core's own objects, and what a change may carry into one commit.
 
-No row holds an environment, a token or a key: what a task is started with
-stays in memory, or at the node.
+No row holds a token or key of ours: what a task is started with (a hub's token,
+an allocation's secret) stays in memory, or at the node. A payload is kept as its
+owner wrote it, the `env` of a job's role included: only the owner sees the values
+again, but whoever can read the ledger's file can too.
 """
 
 from __future__ import annotations

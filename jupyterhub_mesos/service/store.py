@@ -18,7 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from jupyterhub_mesos.errors import LedgerError
+from jupyterhub_mesos.errors import LedgerError, TakenOver
 from jupyterhub_mesos.service import encoding, schema
 from jupyterhub_mesos.service.rows import (
     AuditRow,
@@ -84,6 +84,14 @@ class Store:
                 _write(connection, batch)
         except SQLAlchemyError as error:
             raise LedgerError(f"the ledger could not be written: {_reason(error)}") from error
+
+    def check_owner(self) -> None:
+        """Raise `TakenOver` where another service has opened this ledger since."""
+        try:
+            with self._connected().connect() as connection:
+                self._check_epoch(connection)
+        except SQLAlchemyError as error:
+            raise LedgerError(f"the ledger could not be read: {_reason(error)}") from error
 
     def set_meta(self, key: str, value: str) -> None:
         """Store one named text."""
@@ -208,7 +216,7 @@ class Store:
             sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")
         ).scalar()
         if epoch != str(self._epoch):
-            raise LedgerError(
+            raise TakenOver(
                 "another capacity service has opened this ledger and took it over: stop one of the two"
             )
 

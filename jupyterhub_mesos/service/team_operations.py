@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from jupyterhub_mesos.backends.base import Backend
-from jupyterhub_mesos.configuration import diff_teams, team_values
+from jupyterhub_mesos.configuration import check_names, diff_teams, team_values
 from jupyterhub_mesos.errors import NotAllowed
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
@@ -106,6 +106,7 @@ class TeamOperations:
         """Put a tree in force, or only say what would change; nothing happens where it is already."""
         before = self._ledger.teams
         team_values(model)
+        check_names(model)
         changes = diff_teams(before, model)
         self._check_edit(who, before, model, changes)
         if is_dry_run or not changes:

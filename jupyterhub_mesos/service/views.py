@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 from urllib.parse import quote
 
 from jupyterhub_mesos.backends.base import Fact
-from jupyterhub_mesos.service.rows import RequestRow, TaskRow
+from jupyterhub_mesos.service.rows import AnyPayload, RequestRow, TaskRow
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.wire import (
     AllocationView,
@@ -19,6 +20,7 @@ from jupyterhub_mesos.wire import (
     RequestView,
     ResourcesModel,
     TaskView,
+    TrainingPayload,
 )
 from jupyterhub_mesos_quota.model import Allocation, AllocationState, Node, WorkloadKind
 from jupyterhub_mesos_quota.resources import Resources
@@ -111,15 +113,40 @@ def allocation_view(allocation: Allocation, tasks: Sequence[TaskRow]) -> Allocat
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How much of a payload is shown: the values of its environment, the text of its files."""
+
+    env_values: bool = False
+    file_texts: bool = False
+
+
+HIDDEN: Final = "***"
+
+
+def shown_payload(payload: AnyPayload, shown: Shown) -> AnyPayload:
+    """Return the payload as it is shown; what it names stays, what it says may be left out."""
+    if not isinstance(payload, TrainingPayload):
+        return payload
+    job = payload.job
+    if not shown.file_texts:
+        files = tuple(file.model_copy(update={"text": ""}) for file in job.source.files)
+        job = job.model_copy(update={"source": job.source.model_copy(update={"files": files})})
+    if not shown.env_values:
+        roles = tuple(role.model_copy(update={"env": dict.fromkeys(role.env, HIDDEN)}) for role in job.roles)
+        job = job.model_copy(update={"roles": roles})
+    return payload.model_copy(update={"job": job})
+
+
 def request_view(
     row: RequestRow,
     links: Links,
     explained: Explained | None,
-    allocation: Allocation | None,
-    tasks: Sequence[TaskRow],
+    held: tuple[Allocation | None, Sequence[TaskRow]],
+    shown: Shown,
 ) -> RequestView:
-    """Show a request to somebody who may see all of it."""
-    request = row.request
+    """Show a request to somebody who may see it, with what it holds or held last."""
+    request, (allocation, tasks) = row.request, held
     return RequestView(
         id=request.id,
         kind=request.kind,
@@ -140,7 +167,7 @@ def request_view(
         page_url=links.page(request.id),
         explanation=None if explained is None else explanation_view(explained),
         allocation=None if allocation is None else allocation_view(allocation, tasks),
-        payload=row.info.payload,
+        payload=shown_payload(row.info.payload, shown),
     )
 
 

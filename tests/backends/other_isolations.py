@@ -25,9 +25,17 @@ async def main(mode: str, state: Path) -> None:
     killed = await gone(backend, "t-2")
     left = processes.marked(f"{backend._mark}/t-2")
     sys.stdout.write(f"killed {killed.exit_code}\nleft {len(left)}\n")
-    for name in ("t-1", "t-2"):
+    traced = {"LD_DEBUG": "libs", "LD_DEBUG_OUTPUT": str(state / "trace")}
+    await launched(backend, spec("t-3", "/bin/true", env={} if mode == "shared" else traced))
+    await gone(backend, "t-3")
+    sys.stdout.write(f"traces {_traces(state)}\n")
+    for name in ("t-1", "t-2", "t-3"):
         await backend.forget(TaskId(name))
     await backend.close()
+
+
+def _traces(state: Path) -> int:
+    return len(list(state.glob("trace*")))
 
 
 asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

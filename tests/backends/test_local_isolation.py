@@ -271,7 +271,7 @@ def readable_by_all() -> Iterator[Path]:
     assert pynvml.origin is not None
     try:
         folder.mkdir(mode=0o755)
-        for package in ("jupyterhub_mesos", "quota/jupyterhub_mesos_quota"):
+        for package in ("jupyterhub_mesos", "quota/jupyterhub_mesos_quota", "tests/backends"):
             source = REPOSITORY / package
             shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
         for module in (DRIVER, Path(pynvml.origin)):
@@ -312,7 +312,7 @@ def test_the_other_isolations_keep_a_task_too(
     finally:
         shutil.rmtree(state)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"uid {uid_of_task}", "exit 4", "killed 137", "left 0"]
+    assert done.stdout.splitlines() == [f"uid {uid_of_task}", "exit 4", "killed 137", "left 0", "traces 0"]
 
 
 def _can_import(python: str, modules: Path) -> bool:

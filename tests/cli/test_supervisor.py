@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -13,7 +14,8 @@ import pytest
 import requests
 
 from deadlines import eventually
-from jupyterhub_mesos.cli.supervisor import Supervisor, SupervisorSettings, find_proxy
+from jupyterhub_mesos.cli.proxy import PROXY_VARIABLE, ProxyNotFound, proxy_command
+from jupyterhub_mesos.cli.supervisor import Supervisor, SupervisorSettings
 from jupyterhub_mesos.errors import CapacityError, Conflict, Unavailable
 from requirements import require
 
@@ -23,7 +25,7 @@ SECONDS = 60.0
 
 def has_proxy() -> bool:
     try:
-        find_proxy()
+        proxy_command()
     except CapacityError:
         return False
     return True
@@ -126,3 +128,21 @@ async def test_a_broken_configuration_is_quoted_and_nothing_stays(tmp_path: Path
     with pytest.raises(Unavailable, match=r"(?s)ended before it answered.*broken on purpose"):
         await up.__aenter__()
     assert set(up.pids.values()) == {None}
+
+
+async def test_the_proxys_namesake_on_the_path_is_never_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "path"
+    place.mkdir()
+    for name, first_line in (("configurable-http-proxy", "#!/usr/bin/python3"), ("node", "#!/bin/sh")):
+        (place / name).write_text(f"{first_line}\ntouch {tmp_path}/started\n")
+        (place / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(place))
+    monkeypatch.delenv(PROXY_VARIABLE, raising=False)
+    monkeypatch.setattr(
+        "jupyterhub_mesos.cli.supervisor.proxy_command", partial(proxy_command, prefix=tmp_path)
+    )
+    with pytest.raises(ProxyNotFound, match="make set-up"):
+        await Supervisor(settings(tmp_path)).__aenter__()
+    assert not (tmp_path / "started").exists()

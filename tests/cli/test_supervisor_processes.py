@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -98,6 +102,83 @@ async def test_what_a_killed_supervisor_left_is_ended_and_strangers_are_not(
     finally:
         stranger.kill()
         await asyncio.gather(left.wait(), stranger.wait())
+
+
+async def test_a_program_whose_note_cannot_be_written_runs_and_is_ended(
+    tmp_path: Path, run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (run / "page.json").mkdir()
+    child = Child(program(tmp_path), run)
+    child.start()
+    try:
+        await child.ready(SECONDS)
+        pid = child.pid
+        assert pid
+    finally:
+        await child.stop()
+    assert not psutil.pid_exists(pid)
+    assert "a successor will not find process" in caplog.text
+
+
+async def test_a_program_that_cannot_be_executed_for_a_while_comes_back(tmp_path: Path, run: Path) -> None:
+    whole = program(tmp_path)
+    link = tmp_path / "python"
+    link.symlink_to(sys.executable)
+    child = Child(replace(whole, argv=(str(link), *whole.argv[1:])), run)
+    returned = asyncio.Event()
+
+    async def note() -> None:
+        returned.set()
+
+    child.on_return = note
+    child.start()
+    try:
+        await child.ready(SECONDS)
+        link.unlink()
+        assert child.pid
+        os.kill(child.pid, signal.SIGKILL)
+        with caught("when it was started") as failed:
+            async with asyncio.timeout(SECONDS):
+                await failed.wait()
+        link.symlink_to(sys.executable)
+        async with asyncio.timeout(SECONDS):
+            await returned.wait()
+    finally:
+        await child.stop()
+
+
+async def test_a_keeper_that_dies_is_told(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_: Child) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Child, "_run_once", broken)
+    child = Child(program(tmp_path), run)
+    child.start()
+    with pytest.raises(Unavailable, match="ended before it answered"):
+        await child.ready(SECONDS)
+    assert "page: is not kept running any more" in caplog.text
+    with pytest.raises(RuntimeError, match="a bug"):
+        await child.stop()
+
+
+@contextmanager
+def caught(text: str) -> Generator[asyncio.Event]:
+    """Lend an event that is set when `text` is logged."""
+    event = asyncio.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if text in record.getMessage():
+                event.set()
+
+    listener, log = Listener(), logging.getLogger("jupyterhub_mesos.cli.processes")
+    log.addHandler(listener)
+    try:
+        yield event
+    finally:
+        log.removeHandler(listener)
 
 
 def names(folder: Path) -> list[str]:

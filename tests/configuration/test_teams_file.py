@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from jupyterhub_mesos.configuration import InvalidFile, diff_teams, load_teams, team_values
+from jupyterhub_mesos.configuration.teams import RESERVED_NAMES
 from jupyterhub_mesos.errors import InvalidInput
+from jupyterhub_mesos.lake import Lake
 from jupyterhub_mesos.wire import ResourcesModel, TeamsModel
 from jupyterhub_mesos_quota.errors import TreeError
 from jupyterhub_mesos_quota.resources import CPU_MILLIS, MEM_MIB, UNLIMITED
@@ -192,6 +194,16 @@ def test_names_that_yaml_takes_for_truths_and_numbers_stay_names(tmp_path: Path)
     path = tmp_path / "teams.yaml"
     path.write_text("teams:\n  no: {}\n  7: {parent: 'no'}\n", encoding="utf-8")
     assert list(load_teams(path).teams) == ["no", "7"]
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
+def test_a_team_that_the_lake_has_no_folder_for_is_refused_at_its_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "teams.yaml"
+    path.write_text(f"teams:\n  lab: {{}}\n  {name}: {{}}\n", encoding="utf-8")
+    with pytest.raises(InvalidFile, match=rf"teams\.yaml:3: teams\.{name}: a team may not be named '{name}'"):
+        load_teams(path)
+    with pytest.raises(InvalidInput):
+        Lake(tmp_path).path(name)
 
 
 def test_a_tree_that_came_another_way_is_refused_by_the_core() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyterhub_mesos.errors import Conflict, WorkloadError
+from jupyterhub_mesos.errors import Conflict, InvalidInput, WorkloadError
 from jupyterhub_mesos.export import export, push_bundle, verify
 from jupyterhub_mesos.export.bundle import read_manifest
 from jupyterhub_mesos.export.git import redacted
@@ -188,3 +188,9 @@ def test_a_bundle_that_was_tampered_with_is_not_pushed(bundle: Path, tmp_path: P
 
     with pytest.raises(WorkloadError, match="Dockerfile was changed"):
         push_bundle(copy, str(other))
+
+
+def test_a_remote_with_a_password_is_refused(bundle: Path) -> None:
+    with pytest.raises(InvalidInput, match="git credential helper") as caught:
+        push_bundle(bundle, "https://ada:hush@git.example/models.git")
+    assert "hush" not in str(caught.value)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import service_rig as rig
-from jupyterhub_mesos.backends.base import Checkpoint
+from jupyterhub_mesos.backends.base import Checkpoint, LogChunk
 from jupyterhub_mesos.backends.faulty import MemoryBackend, MemoryWorld, StopHangs
 from jupyterhub_mesos.errors import BackendError, InvalidInput, NotFound
 from jupyterhub_mesos.service.ledger import Change
@@ -227,3 +228,74 @@ async def test_a_start_that_is_tried_again_says_why_until_it_runs(path: Path) ->
         )
         await service.allocation("r1", AllocationState.RUNNING)
         assert message() is None
+
+
+def told(epoch: int) -> str:
+    return json.dumps({"event": "progress", "epoch": epoch}) + "\n"
+
+
+class KeepsTheEnd(MemoryBackend):
+    """A backend that keeps the end of a long output, as the local one does."""
+
+    first = 0
+
+    async def logs(self, task_id: TaskId, offset: int = 0, limit: int = 65536) -> LogChunk:
+        chunk = await super().logs(task_id, max(offset, self.first), limit)
+        return replace(chunk, text=f"[dropped]\n{chunk.text}") if offset < self.first else chunk
+
+
+async def test_progress_goes_on_where_the_beginning_of_the_output_was_dropped(path: Path) -> None:
+    backend = KeepsTheEnd(MemoryWorld(nodes=(rig.NODE,)))
+    async with rig.running(path, backend=backend) as service:
+        await submitted(service)
+        first, _ = await workers(service)
+        backend.write(first, told(1) + told(2) + told(3))
+        backend.first = len(told(1)) + 5  # in the middle of the second line
+        view = await service.controller.jobs.progress(RequestId("r1"), 0)
+        assert [event.data["epoch"] for event in view.events] == [3]
+        backend.write(first, told(4))
+        more = await service.controller.jobs.progress(RequestId("r1"), view.next_after)
+        assert [event.data["epoch"] for event in more.events] == [4]
+
+
+async def test_only_the_newest_events_are_kept_and_their_numbers_stay(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyterhub_mesos.service.jobs.MAX_KEPT", 3)
+    async with rig.running(path) as service:
+        await submitted(service)
+        first, _ = await workers(service)
+        service.backend.write(first, "".join(map(told, range(5))))
+        view = await service.controller.jobs.progress(RequestId("r1"), 0)
+        assert ([event.data["epoch"] for event in view.events], view.next_after) == ([2, 3, 4], 5)
+        late = await service.controller.jobs.progress(RequestId("r1"), 4)
+        assert [event.data["epoch"] for event in late.events] == [4]
+
+
+async def test_a_line_without_an_end_is_not_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyterhub_mesos.service.jobs.MAX_LINE", 100)
+    async with rig.running(path) as service:
+        await submitted(service)
+        first, _ = await workers(service)
+        service.backend.write(first, "{" * 101)
+        assert (await service.controller.jobs.progress(RequestId("r1"), 0)).events == ()
+        service.backend.write(first, told(1) + told(2))
+        view = await service.controller.jobs.progress(RequestId("r1"), 0)
+        assert [event.data["epoch"] for event in view.events] == [2]
+
+
+async def test_of_jobs_that_are_over_a_few_are_remembered(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyterhub_mesos.service.jobs.MAX_ENDED", 2)
+    async with rig.running(path) as service:
+        names = [f"r{number}" for number in range(1, 6)]
+        for name in names:
+            await service.ledger.apply(rig.training(service.ledger, name))
+            for index in range(2):
+                service.backend.finish(await service.task(f"{name}-1", "worker", index), 0)
+            await service.ended(name)
+        for name in names:
+            await service.controller.jobs.progress(RequestId(name), 0)
+        remembered: dict[str, object] = vars(service.controller.jobs)["_progress"]
+        assert list(remembered) == names[-2:]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
 import service_rig as rig
 from jupyterhub_mesos.configuration.teams import team_values
-from jupyterhub_mesos.errors import Conflict, LedgerError
+from jupyterhub_mesos.errors import Conflict, LedgerError, TakenOver
 from jupyterhub_mesos.service.ledger import Change, Commit, Ledger
 from jupyterhub_mesos.service.rows import (
     Batch,
@@ -126,13 +127,75 @@ async def test_a_failed_commit_changes_nothing_and_the_next_one_works(path: Path
         return_exceptions=True,
     )
     assert all(isinstance(result, LedgerError) for result in results)
-    assert not commits
+    assert not any(commit.actions for commit in commits)
     await ledger.apply(rig.notebook(ledger, "r3", "three"))
     assert [row.id for row in ledger.rows()] == ["r3"]
     assert list(ledger.machine.requests) == ["r3"]
     assert ledger.machine.allocations[AllocationId("r3-1")].state is AllocationState.GRANTED  # nodes are kept
     ledger.machine.audit_state()
     await ledger.close()
+
+
+async def test_memory_follows_the_disk_after_a_failed_commit_with_nobody_asking(path: Path) -> None:
+    store = BreakingStore(store_url(path))
+    async with rig.opened(path, store=store) as ledger:
+        rolled_back: asyncio.Future[Commit] = asyncio.get_running_loop().create_future()
+        ledger.subscribe(rolled_back.set_result)
+        store.failures = 1
+        with pytest.raises(LedgerError):
+            await ledger.apply(rig.notebook(ledger, "r1"))
+        async with asyncio.timeout(rig.DEADLINE_SECONDS):
+            assert R1 in (await rolled_back).requests
+        assert (ledger.row(R1), dict(ledger.machine.requests)) == (None, {})
+        assert ledger.failure == "the disk is full"
+
+
+class HeldStore(Store):
+    """A store whose next write waits for the test, and fails."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.holds, self.is_held, self.goes_on = False, threading.Event(), threading.Event()
+
+    def write(self, batch: Batch) -> None:
+        if self.holds:
+            self.holds = False
+            self.is_held.set()
+            self.goes_on.wait(rig.DEADLINE_SECONDS)
+            raise LedgerError("the disk is full")
+        super().write(batch)
+
+
+async def test_nothing_is_stopped_on_the_word_of_a_commit_that_fails(path: Path) -> None:
+    store = HeldStore(store_url(path))
+    async with rig.running(path, store=store) as service:
+        await service.ledger.apply(rig.training(service.ledger, "r1"))
+        await service.allocation("r1", AllocationState.RUNNING)
+        store.holds = True
+        ending = asyncio.ensure_future(service.ledger.apply(Change(EndRequested(2.0, R1))))
+        await service.seen(store.is_held.is_set)
+        service.controller.look(A1)  # by chance, while the end is in memory alone
+        for _ in range(100):
+            await asyncio.sleep(0)
+        store.goes_on.set()
+        with pytest.raises(LedgerError):
+            await ending
+        service.controller.look(A1)
+        await service.ledger.settled()
+        await service.ledger.apply(rig.notebook(service.ledger, "r2"))
+        assert service.backend.stops == []
+        assert service.ledger.machine.allocations[A1].state is AllocationState.RUNNING
+
+
+async def test_a_ledger_that_was_taken_over_is_noticed_without_a_write(path: Path) -> None:
+    async with rig.opened(path) as first:
+        await first.check_owner()
+        assert not first.is_taken_over
+        async with rig.opened(path):
+            with pytest.raises(TakenOver):
+                await first.check_owner()
+        async with asyncio.timeout(rig.DEADLINE_SECONDS):
+            await first.taken_over()
 
 
 async def test_a_ledger_that_cannot_be_written_says_so(path: Path) -> None:

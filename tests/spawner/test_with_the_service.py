@@ -10,7 +10,8 @@ import requests
 
 from deadlines import eventually
 from jupyterhub_mesos.cli.person import Person
-from jupyterhub_mesos.cli.supervisor import Supervisor, SupervisorSettings, find_proxy
+from jupyterhub_mesos.cli.proxy import proxy_command
+from jupyterhub_mesos.cli.supervisor import Supervisor, SupervisorSettings
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos_quota.model import RequestStatus
@@ -22,7 +23,7 @@ SECONDS = 60.0
 
 def has_proxy() -> bool:
     try:
-        find_proxy()
+        proxy_command()
     except CapacityError:
         return False
     return True

@@ -25,9 +25,17 @@ from jupyterhub_mesos.backends.feed import StatusFeed
 from jupyterhub_mesos.backends.gpus import NO_GPUS, Gpus
 from jupyterhub_mesos.backends.local import cgroups, isolation, processes
 from jupyterhub_mesos.backends.local.accounts import Accounts
-from jupyterhub_mesos.backends.local.endings import KEEPER_KILLED, KILLED_EXIT_CODE, NEVER_STARTED, ending
+from jupyterhub_mesos.backends.local.endings import (
+    DAMAGED,
+    KEEPER_KILLED,
+    KILLED_EXIT_CODE,
+    NEVER_STARTED,
+    ending,
+)
 from jupyterhub_mesos.backends.local.folders import TaskFolder, found_folders
+from jupyterhub_mesos.backends.local.leftovers import end_leftovers
 from jupyterhub_mesos.backends.local.ports import HOST, Ports
+from jupyterhub_mesos.backends.local.records import read_last_words, read_record, read_shim
 from jupyterhub_mesos.backends.local.spawning import Spawned, Spawning
 from jupyterhub_mesos.backends.local.tasklog import read_log
 from jupyterhub_mesos.backends.registry import BackendOptions
@@ -43,6 +51,7 @@ NODE: Final = NodeId("local")
 MEMORY_SHARE_PERCENT: Final = 80  # the rest is for the hub, the service, the page cache and the system
 SHIM_JSON_SECONDS: Final = 5.0  # a shim that has the lock writes its pid within milliseconds
 _LOOK_AGAIN_SECONDS: Final = 0.02
+_UNKNOWN_PID: Final = -1  # of a shim that there is or was, and that its folder does not tell
 _MIB: Final = 1024 * 1024
 
 
@@ -54,6 +63,7 @@ class _Task:
     pid: int = 0
     start_time: int = 0
     pidfd: int | None = None
+    watch: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -232,10 +242,10 @@ class LocalBackend:
             if task.pid or task.is_gone:
                 return
             spawned = await asyncio.to_thread(self._open.spawn, spec, task.folder)
-            if spawned is None:
-                await self._attach(task)
-                return
-            await self._confirm(task, spawned)
+            if spawned is not None:
+                await self._confirm(task, spawned)
+            elif not await self._attach(task):
+                raise BackendError(f"task {task.status.id}: {task.folder.path} is held by another process")
 
     async def _confirm(self, task: _Task, spawned: Spawned) -> None:
         """Wait until the shim says that the task runs, or why it does not."""
@@ -252,52 +262,60 @@ class LocalBackend:
 
     async def _find(self, folder: TaskFolder) -> None:
         """Take in a task from its folder."""
-        document = folder.read("spec.json")
-        if document is None:
-            raise BackendError(f"{folder.path} holds no task: remove it")
+        record = await asyncio.to_thread(read_record, folder)
+        document = record.document
         identity = TaskId(document["id"]), AllocationId(document["allocation_id"])
         task = self._tasks[identity[0]] = _Task(folder, document, TaskStatus(*identity, TaskState.STARTING))
-        if (last_words := folder.read("exit.json")) is not None:
-            self._say_gone(task, last_words)
-            return
-        await self._find_shim(task)
-        self._feed.publish(task.status)
-
-    async def _find_shim(self, task: _Task) -> None:
-        lock = task.folder.lock()
-        if lock is None:
+        self._know_shim(task, record.shim)
+        if record.damage:
+            self._quarantine(task, record.damage)
+        elif record.last_words is not None:
+            self._say_gone(task, record.last_words)
+        elif folder.is_locked():
             await self._attach(task)
-            return
-        os.close(lock)
-        if self._read_shim(task):  # it ran, and is over
+        elif task.pid:  # it ran, and is over
             task.status = replace(task.status, state=TaskState.RUNNING)
             self._watch_shim(task, None)
+        self._feed.publish(task.status)
 
-    async def _attach(self, task: _Task) -> None:
-        """Watch a shim that holds its folder's lock."""
+    def _quarantine(self, task: _Task, damage: str) -> None:
+        """End a task that can be kept no more: one damaged folder must not keep the service down."""
+        log.error("task %s: quarantined: %s", task.status.id, damage)
+        task.pid = task.pid or _UNKNOWN_PID
+        task.status = replace(task.status, state=TaskState.RUNNING)
+        self._watch_shim(task, None, DAMAGED.format(damage=damage))
+
+    async def _attach(self, task: _Task) -> bool:
+        """Watch a shim that holds its folder's lock; say whether it is one, and end it where it is not."""
         try:
             async with asyncio.timeout(SHIM_JSON_SECONDS):
-                while not self._read_shim(task):  # noqa: ASYNC110 - started this very moment, by a dead service
+                while not self._know_shim(task, read_shim(task.folder)):  # noqa: ASYNC110 - started this very moment
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        except TimeoutError as error:
-            raise BackendError(f"something holds the lock of {task.folder.path} and is no shim") from error
+        except TimeoutError:
+            self._quarantine(task, f"something holds the lock of {task.folder.path} and is no shim")
+            return False
         self._move(task, TaskState.RUNNING)
         self._watch_shim(task, processes.open_pidfd(task.pid, task.start_time))
+        return True
 
-    def _read_shim(self, task: _Task) -> bool:
-        shim = task.folder.read("shim.json")
+    def _know_shim(self, task: _Task, shim: dict[str, Any] | None) -> bool:
         if shim is not None:
             task.pid, task.start_time = int(shim["pid"]), int(shim["start_time"])
         return shim is not None
 
-    def _watch_shim(self, task: _Task, pidfd: int | None) -> asyncio.Task[None]:
+    def _watch_shim(self, task: _Task, pidfd: int | None, damage: str = "") -> asyncio.Task[None]:
         task.pidfd = pidfd
-        watch = asyncio.create_task(self._until_gone(task))
-        self._watches.add(watch)
-        watch.add_done_callback(self._watches.discard)
-        return watch
+        task.watch = asyncio.create_task(self._until_gone(task, damage))
+        self._watches.add(task.watch)
+        task.watch.add_done_callback(self._watch_ended)
+        return task.watch
 
-    async def _until_gone(self, task: _Task) -> None:
+    def _watch_ended(self, watch: asyncio.Task[None]) -> None:
+        self._watches.discard(watch)
+        if not watch.cancelled() and (error := watch.exception()) is not None:
+            log.error("a task's watch ended before the task; a stop begins another", exc_info=error)
+
+    async def _until_gone(self, task: _Task, damage: str) -> None:
         """Wait for the shim's end, see to it that nothing is left, and say GONE."""
         try:
             if task.pidfd is not None:
@@ -306,22 +324,23 @@ class LocalBackend:
             if task.pidfd is not None:
                 os.close(task.pidfd)
             task.pidfd = None
-        processes.reap(task.pid)
-        last_words = task.folder.read("exit.json")
+        last_words = None if damage else read_last_words(task.folder)
         if last_words is None:
-            last_words = await self._end_orphans(task)
+            name = task.folder.path.name
+            await end_leftovers(task.folder.path, self._open.cgroups, f"{self._mark}/{name}")
+            last_words = _last_words(KILLED_EXIT_CODE, damage or KEEPER_KILLED)
+            self._write_down(task, last_words)
+        if task.pid != _UNKNOWN_PID:
+            processes.reap(task.pid)
         self._say_gone(task, last_words)
 
-    async def _end_orphans(self, task: _Task) -> dict[str, Any]:
-        """Kill what a killed shim left behind."""
-        name = task.folder.path.name
-        limits, mark = self._open.cgroups, f"{self._mark}/{name}"
-        await processes.kill_until_none(lambda: limits.members(name) | processes.marked(mark))
-        limits.remove(name)
-        last_words = {"exit_code": KILLED_EXIT_CODE, "oom_kills": 0, "error": KEEPER_KILLED}
-        task.folder.drop("env.json")
-        task.folder.write("exit.json", last_words)
-        return last_words
+    def _write_down(self, task: _Task, last_words: dict[str, Any]) -> None:
+        """Keep how a task ended; where that fails it is GONE all the same, and a restart finds that again."""
+        try:
+            task.folder.drop("env.json")
+            task.folder.write("exit.json", last_words)
+        except OSError as error:
+            log.warning("task %s: its end could not be written down: %s", task.status.id, error)
 
     # -- ending --------------------------------------------------------------------------------------
 
@@ -334,15 +353,23 @@ class LocalBackend:
         if task.pid == 0:  # else its shim listens, even in the midst of a start
             async with task.lock:
                 self._never_start(task)
+        elif not task.is_gone and (task.watch is None or task.watch.done()):
+            self._watch_shim(task, self._pidfd(task))
         if task.pidfd is not None:
-            task.folder.write("stop", grace_seconds)
+            try:
+                task.folder.write("stop", grace_seconds)
+            except OSError as error:
+                log.warning("task %s: it has its own grace, this one is lost: %s", task_id, error)
             with suppress(ProcessLookupError):  # it ended this moment
                 signal.pidfd_send_signal(task.pidfd, signal.SIGTERM)
 
+    def _pidfd(self, task: _Task) -> int | None:
+        return None if task.pid == _UNKNOWN_PID else processes.open_pidfd(task.pid, task.start_time)
+
     def _never_start(self, task: _Task) -> None:
         if task.pid == 0 and not task.is_gone:
-            last_words = {"exit_code": None, "oom_kills": 0, "error": NEVER_STARTED}
-            task.folder.write("exit.json", last_words)
+            last_words = _last_words(None, NEVER_STARTED)
+            self._write_down(task, last_words)
             self._say_gone(task, last_words)
 
     async def forget(self, task_id: TaskId) -> None:
@@ -367,6 +394,10 @@ class LocalBackend:
         log.info("task %s: %s -> %s %s", task.status.id, task.status.state.value, state.value, message)
         task.status = replace(task.status, state=state, exit_code=exit_code, message=message)
         self._feed.publish(task.status)
+
+
+def _last_words(exit_code: int | None, error: str) -> dict[str, Any]:
+    return {"exit_code": exit_code, "oom_kills": 0, "error": error}
 
 
 def _memory_mib() -> int:

@@ -12,6 +12,7 @@ KILLED_EXIT_CODE: Final = 128 + 9
 SANDBOX_FAILED: Final = 1  # what bubblewrap ends with when it cannot make the sandbox
 KEEPER_KILLED: Final = "its keeper process was killed, and the task with it"
 NEVER_STARTED: Final = "it was stopped before it was started"
+DAMAGED: Final = "its record on this node is damaged, so whatever was left of it was ended ({damage})"
 _TAIL_BYTES: Final = 500
 
 
@@ -37,6 +38,9 @@ def ending(folder: TaskFolder, document: dict[str, Any], exit_document: dict[str
 
 
 def _said_by_sandbox(folder: TaskFolder) -> str:
-    tail = read_log(folder.log, -_TAIL_BYTES, _TAIL_BYTES, is_gone=True).text.strip()
+    try:
+        tail = read_log(folder.log, -_TAIL_BYTES, _TAIL_BYTES, is_gone=True).text.strip()
+    except OSError:  # the end matters more than what was said of it
+        return ""
     last = tail.rpartition("\n")[2]
     return f"the sandbox could not be made: {last}" if last.startswith(("bwrap: ", "setpriv: ")) else ""

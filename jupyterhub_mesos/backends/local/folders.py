@@ -50,7 +50,9 @@ class TaskFolder:
             for file in files:
                 _lay_file(fresh.task, file)
             _give(fresh.task, account)
+            _sync(fresh.path)
             fresh.path.rename(self.path)
+            _sync(self.path.parent)
         except OSError as error:
             shutil.rmtree(fresh.path, ignore_errors=True)
             raise BackendError(f"the task's folder {self.path} could not be made: {error}") from error
@@ -61,7 +63,7 @@ class TaskFolder:
             return dict(json.loads((self.path / name).read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise BackendError(f"{self.path / name} is damaged: {error}") from error
 
     def write(self, name: str, value: object) -> None:
@@ -69,6 +71,7 @@ class TaskFolder:
         fresh = self.path / (name + _NEW)
         _write_private(fresh, json.dumps(value))
         fresh.replace(self.path / name)
+        _sync(self.path)
 
     def drop(self, name: str) -> None:
         """Remove a file of ours."""
@@ -84,17 +87,31 @@ class TaskFolder:
             return None
         return descriptor
 
+    def is_locked(self) -> bool:
+        """Say whether a shim lives; nothing is made for it, for the disk may be full."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def remove(self) -> None:
         """Remove the folder and all in it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def found_folders(tasks: Path) -> Iterator[TaskFolder]:
-    """Yield the folders of tasks; what a crash left half-made is removed."""
+    """Yield the folders of tasks, damaged ones too; what a crash left half-made is removed."""
     for path in sorted(tasks.iterdir()):
         if path.name.startswith(_NEW):
             shutil.rmtree(path, ignore_errors=True)
-        elif (path / "spec.json").exists():
+        elif path.is_dir():
             yield TaskFolder(path)
 
 
@@ -175,6 +192,16 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # a crash after the rename must not leave an empty file under the final name
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, _DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _lay_file(folder: Path, file: TaskFile) -> None:

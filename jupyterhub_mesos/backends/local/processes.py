@@ -57,6 +57,27 @@ def marked(mark: str) -> set[int]:
     }
 
 
+def keepers(folder: Path) -> set[int]:
+    """Return the shims that keep the task in `folder`, of whatever release they are."""
+    wanted = os.fsencode(folder)
+    return {
+        int(entry.name)
+        for entry in PROC.iterdir()
+        if entry.name.isdecimal() and _is_keeper(_command_line(entry), wanted)
+    }
+
+
+def _is_keeper(words: list[bytes], folder: bytes) -> bool:
+    return folder in words and any(word.endswith(b"/shim.py") for word in words)
+
+
+def _command_line(entry: Path) -> list[bytes]:
+    try:
+        return (entry / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def _environment(entry: Path) -> bytes:
     try:
         return (entry / "environ").read_bytes()

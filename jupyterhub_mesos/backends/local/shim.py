@@ -8,6 +8,8 @@ is one such process per task. Its contract with the service, all in FOLDER:
 - the lock on LOCK_FD, taken by the service, is held as long as this process lives;
 - READY_FD (written once, then closed): `ok`, or why the task could not be started;
 - `shim.json` (written first): this process' pid and start time;
+- what makes a sandbox runs with an environment of ours alone: the loader would obey the user's (`LD_PRELOAD`)
+  before the rights are dropped. `launcher.py` takes up the task's own, from ENV_FD, when they are;
 - `log/<offset>` (written): the task's output in two segments at most, so that it cannot fill the disk;
 - `stop` (read at SIGTERM): the seconds between SIGTERM and SIGKILL;
 - `exit.json` (written last): the exit code; once it is there, nothing of the task runs any more.
@@ -31,6 +33,7 @@ TYPE_CHECKING = False  # the real one costs an import of `typing` per task
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+ENV_FD = 7  # where the task's environment waits until nothing privileged runs any more
 STARTED_FD = 8  # where the task itself says `ok`, from inside the sandbox
 INFO_FD = 9  # where bubblewrap tells the pid of the sandbox's first process
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
@@ -51,7 +54,12 @@ def _prctl(option: int, value: int) -> None:
 def _write(name: str, value: dict[str, Any]) -> None:
     with open(name + ".new", "w") as file:
         json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())  # else a crash may leave an empty file under the final name
     os.replace(name + ".new", name)
+    folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(folder)
+    os.close(folder)
 
 
 def _start_time(pid: int) -> int:
@@ -93,16 +101,33 @@ class Log:
 
     def write(self, data: bytes) -> None:
         """Append a piece; begin a new segment where the last one is full."""
-        if self.written >= self.segment_bytes:
-            os.close(self.fd)
-            self.starts.append(self.starts[-1] + self.written)
-            self.open()
-            while len(self.starts) > 2:
-                os.unlink(f"log/{self.starts.pop(0)}")
         try:
+            if self.written >= self.segment_bytes:
+                self.turn()
             self.written += os.write(self.fd, data)
         except OSError as error:  # a full disk must not end the task
-            os.write(2, f"the log could not be written: {error}\n".encode())
+            _complain(f"the log could not be written: {error}\n")
+
+    def turn(self) -> None:
+        """Begin a new segment, and drop what is more than two."""
+        full = self.fd
+        self.starts.append(self.starts[-1] + self.written)
+        try:
+            self.open()
+        except OSError:
+            self.starts.pop()
+            raise
+        os.close(full)
+        while len(self.starts) > 2:
+            os.unlink(f"log/{self.starts.pop(0)}")
+
+
+def _complain(text: str) -> None:
+    """Say it in `shim.err`, which may be on the same full disk."""
+    try:
+        os.write(2, text.encode())
+    except OSError:
+        pass
 
 
 class Keeper:
@@ -181,7 +206,8 @@ class Keeper:
             os.umask(TASK_UMASK)
             self.tidy_descriptors(*pipes)
             doing = f"run {self.orders['command'][0]}"
-            os.execvpe(self.orders["command"][0], self.orders["command"], self.env)  # noqa: S606 - a shell is what we avoid
+            env = self.orders["maker_env"] if self.orders["is_sandbox"] else self.env
+            os.execvpe(self.orders["command"][0], self.orders["command"], env)  # noqa: S606 - a shell is what we avoid
         except OSError as error:
             os.write(problem, f"could not {doing}: {error.strerror}".encode())
         finally:
@@ -202,9 +228,19 @@ class Keeper:
         if self.orders["is_sandbox"]:
             os.dup2(high[1], INFO_FD)
             os.dup2(high[2], STARTED_FD)
+            os.dup2(fcntl.fcntl(self.env_in_memory(), fcntl.F_DUPFD_CLOEXEC, INFO_FD + 1), ENV_FD)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+    def env_in_memory(self) -> int:
+        """Return a file in memory with the environment: on no disk and in no command line."""
+        fd = os.memfd_create("env")
+        words = [os.fsencode(f"{name}={value}") for name, value in self.env.items()]
+        with os.fdopen(os.dup(fd), "wb") as file:
+            file.write(b"\0".join(words))
+        os.lseek(fd, 0, os.SEEK_SET)
+        return fd
 
     def say_ready(self, text: str) -> None:
         """Tell the service how the start went; nothing: the task's output says why it did not."""

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from jupyterhub_mesos.backends.gpus import Gpus, making
-from jupyterhub_mesos.backends.local import shim
+from jupyterhub_mesos.backends.local import launcher, shim
 from jupyterhub_mesos.backends.local.accounts import Account, Accounts, own_account
 from jupyterhub_mesos.backends.local.cgroups import Cgroups
 from jupyterhub_mesos.backends.local.folders import TaskFolder, link_inside, make_home, make_inside
 from jupyterhub_mesos.backends.local.isolation import Isolation, Mode
-from jupyterhub_mesos.backends.local.processes import start_time
-from jupyterhub_mesos.backends.local.rendering import Places, check, check_program, environment
+from jupyterhub_mesos.backends.local.processes import TASK_MARK, start_time
+from jupyterhub_mesos.backends.local.rendering import DEFAULT_LANG, Places, check, check_program, environment
 from jupyterhub_mesos.backends.local.sandbox import DeviceNode, View, command
 from jupyterhub_mesos.backends.local.tasklog import SEGMENT_BYTES
 from jupyterhub_mesos.errors import BackendError, InvalidInput
@@ -25,13 +25,11 @@ from jupyterhub_mesos.safe_names import safe_name
 from jupyterhub_mesos.tasks import Mount, TaskSpec
 
 SANDBOX_TMP: Final = "/tmp"  # noqa: S108 - the task's own
-SAY_STARTED: Final = (
-    "/bin/sh",
-    "-c",
-    f'echo ok >&{shim.STARTED_FD}; exec {shim.STARTED_FD}>&-; exec "$@"',
-    "sh",
+LAUNCH: Final = (
+    *(sys.executable, "-I", "-S", "-c", Path(launcher.__file__).read_text(encoding="utf-8")),
+    *(str(shim.ENV_FD), str(shim.STARTED_FD)),
 )
-"""What the sandbox runs first: from then on the task's process group is there to be stopped."""
+"""What the sandbox runs first, as text: the view need not show our modules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,10 @@ class Spawning:
 
     def environment(self, spec: TaskSpec, folder: TaskFolder) -> dict[str, str]:
         """Compose the task's environment."""
-        mark = f"{self.mark}/{folder.path.name}"
-        return environment(spec, self.places(spec, folder), mark, os.environ)
+        return environment(spec, self.places(spec, folder), self._task_mark(folder), os.environ)
+
+    def _task_mark(self, folder: TaskFolder) -> str:
+        return f"{self.mark}/{folder.path.name}"
 
     def check(self, spec: TaskSpec, folder: TaskFolder) -> None:
         """Refuse what cannot run here; nothing is made."""
@@ -151,6 +151,7 @@ class Spawning:
         return {
             "command": self._in_sandbox(spec, folder, account, argv) if is_sandbox else argv,
             "is_sandbox": is_sandbox,
+            "maker_env": {"PATH": os.defpath, "LANG": DEFAULT_LANG, TASK_MARK: self._task_mark(folder)},
             "drop": drop if self.isolation.mode is Mode.ACCOUNT else None,
             "workdir": "/" if is_sandbox else workdir,
             "cgroups": [str(path) for path in self.cgroups.folders(folder.path.name)],
@@ -171,7 +172,7 @@ class Spawning:
         )
         workdir = str(self._workdir(spec, folder))
         return command(
-            self.isolation.programs, view, workdir, [*SAY_STARTED, *argv], is_root=self.isolation.is_root
+            self.isolation.programs, view, workdir, [*LAUNCH, *argv], is_root=self.isolation.is_root
         )
 
     def _device_nodes(self, spec: TaskSpec) -> tuple[DeviceNode, ...]:
@@ -187,6 +188,9 @@ class Spawning:
             return None
         try:
             return self._spawn(spec, folder, lock)
+        except OSError as error:
+            folder.drop("env.json")
+            raise BackendError(f"task {spec.id} could not be started: {error}") from error
         finally:
             os.close(lock)
 

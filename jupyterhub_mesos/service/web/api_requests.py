@@ -42,7 +42,7 @@ class RequestHandler(ApiHandler):
 
     async def get(self, request_id: str) -> None:
         """Return one request."""
-        self.answer(await self.context.operations.get(self.identity, request_id))
+        self.answer(await self.context.operations.get(self.identity, request_id, has_file_texts=True))
 
     async def delete(self, request_id: str) -> None:
         """Withdraw or stop it; answers what it is now."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import version
 
 from jupyterhub_mesos.errors import InvalidInput
+from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.web.base import ApiHandler
 from jupyterhub_mesos.wire import Health, TeamsModel
 from jupyterhub_mesos_quota.model import RequestStatus
@@ -66,13 +68,22 @@ class HealthHandler(ApiHandler):
         """Say whether the parts answer."""
         ledger = self.context.operations.ledger
         rows = ledger.rows()
+        complaints = [*_complaints(ledger), *self.context.operations.controller.vitals.complaints()]
         self.answer(
             Health(
-                status="ok",
+                status="degraded" if complaints else "ok",
                 version=version("jupyterhub-mesos"),
                 backend=self.context.operations.backend.name,
-                ledger="ok",
+                ledger="failed" if ledger.failure else "ok",
                 waiting=sum(row.request.status is RequestStatus.QUEUED for row in rows),
                 active=sum(row.request.status is RequestStatus.ACTIVE for row in rows),
+                message="; ".join(complaints),
             )
         )
+
+
+def _complaints(ledger: Ledger) -> Iterator[str]:
+    if ledger.is_taken_over:
+        yield "another capacity service has taken the ledger over"
+    elif ledger.failure:
+        yield "the last change could not be written to the ledger"

@@ -2,8 +2,10 @@
 
 A stream says `event: requests` (the asker's requests that are not over),
 `event: capacity`, and `event: request` for the one named in `?request=ID`;
-a comment every 15 s keeps proxies from closing it. It ends by itself after a
-while, so that the browser's reconnect shows its identity anew.
+`event: beat` every few seconds tells a page that the stream lives: where the
+service dies, the hub's proxy leaves the browser's connection open and silent.
+It ends by itself after a while, so that the browser's reconnect shows its
+identity anew.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from tornado.iostream import StreamClosedError
 from jupyterhub_mesos.errors import NotFound
 from jupyterhub_mesos.service.web.base import ApiHandler
 
-HEARTBEAT_SECONDS: Final = 15.0
+BEAT_SECONDS: Final = 4.0
+"""A page takes the stream for lost after 10 s without one (`SILENT_MS` in api.js)."""
+
 STREAM_SECONDS: Final = 600.0
 RETRY_MS: Final = 1000
 """When a browser comes back to a stream that ended; its page shows no interruption in that time."""
@@ -89,14 +93,17 @@ class EventsHandler(ApiHandler):
         while not self._is_over and loop.time() < end:
             changed.clear()
             await self._send_what_changed(sent)
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    await changed.wait()
-            except TimeoutError:
-                self.send_piece(": still here\n\n")
-                await self.flush()
-            else:
-                await asyncio.sleep(COALESCE_SECONDS)
+            while not changed.is_set() and loop.time() < end:
+                await self._beat_until(changed)
+            await asyncio.sleep(COALESCE_SECONDS)
+
+    async def _beat_until(self, changed: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(BEAT_SECONDS):
+                await changed.wait()
+        except TimeoutError:
+            self.send_piece("event: beat\ndata:\n\n")
+            await self.flush()
 
     @property
     def _is_over(self) -> bool:

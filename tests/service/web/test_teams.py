@@ -77,3 +77,10 @@ async def test_health_needs_no_token(web: Web) -> None:
     response = await web.ask("GET", "health", None)
     assert response.code == 200
     assert b'"status":"ok"' in response.body
+
+
+async def test_a_team_named_as_the_lakes_shared_folder_is_refused(web: Web) -> None:
+    for path in ("teams", "teams?dry_run=true"):
+        status, code, detail = await web.problem("PUT", path, "admin", tree(shared={"parent": "lab"}))
+        assert (status, code) == (400, "teams-invalid")
+        assert "may not be named 'shared'" in detail

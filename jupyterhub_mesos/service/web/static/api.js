@@ -2,6 +2,7 @@
 const { prefix, xsrf } = document.body.dataset;
 const HIDE_TOAST_MS = 8000;
 const REOPEN_MS = 1000;
+const SILENT_MS = 10000; // the service beats every 4 s; the proxy leaves a dead service's stream open
 const AWAY_AFTER_MS = 1500; // longer than a stream that ended needs to come back
 const AWAY = "The service does not answer at the moment. What you asked for is safe; this page goes on by itself.";
 const AWAY_CALL = "The service does not answer. Your requests are safe; try again in a moment.";
@@ -29,21 +30,25 @@ export async function call(method, path, body) {
 /** Follow live events; `handlers` maps an event's name to what is done with its data. */
 export function follow(handlers, query = {}) {
   const search = new URLSearchParams({ ...query, _xsrf: xsrf });
-  let source = null, timer = null, isDone = false;
+  let source = null, timer = null, watch = null, isDone = false;
+  const heard = () => { clearTimeout(watch); watch = setTimeout(silent, SILENT_MS); };
+  const silent = () => { close(); lost(); };
   const open = () => {
     clearTimeout(timer);
     if (source !== null || isDone) return;
     source = new EventSource(`${prefix}api/v1/events?${search}`);
-    source.addEventListener("open", present);
+    heard();
+    source.addEventListener("open", () => { heard(); present(); });
+    source.addEventListener("beat", heard);
     source.addEventListener("error", lost);
     for (const [name, handle] of Object.entries(handlers)) {
-      source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+      source.addEventListener(name, (event) => { heard(); handle(JSON.parse(event.data)); });
     }
   };
-  const close = () => { clearTimeout(timer); source?.close(); source = null; };
+  const close = () => { clearTimeout(timer); clearTimeout(watch); source?.close(); source = null; };
   const lost = () => { // a browser gives up at an answer that is no stream, as the proxy's while the service is away
     away();
-    if (source?.readyState !== EventSource.CLOSED) return;
+    if (source !== null && source.readyState !== EventSource.CLOSED) return; // it tries again itself
     close();
     timer = setTimeout(async () => {
       if (await isLoggedOut()) away("You are not logged in here any more. Reload this page to log in again.", 0);
@@ -64,13 +69,18 @@ async function isLoggedOut() {
 
 /** Say that the page is not live, unless that passes within a moment. */
 function away(text = AWAY, afterMs = AWAY_AFTER_MS) {
-  const banner = document.getElementById("away");
-  clearTimeout(away.timer);
-  away.timer = setTimeout(() => { if (banner.textContent !== text) banner.textContent = text; banner.hidden = false; }, banner.hidden ? afterMs : 0);
+  away.text = text;
+  away.timer ??= setTimeout(() => {
+    const banner = document.getElementById("away");
+    if (banner.textContent !== away.text) banner.textContent = away.text;
+    banner.hidden = false;
+    away.timer = null;
+  }, afterMs);
 }
 
 function present() {
   clearTimeout(away.timer);
+  away.timer = null;
   const banner = document.getElementById("away");
   banner.hidden = true;
   banner.textContent = "";

@@ -134,6 +134,7 @@ async function start(event) {
 showMine(JSON.parse(list.dataset.requests));
 if (form) {
   form.addEventListener("submit", start);
+  document.getElementById("start-button").disabled = false; // before this script, it would load the page anew
   form.addEventListener("change", showFits);
   showFits();
 }

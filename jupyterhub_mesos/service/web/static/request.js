@@ -123,7 +123,8 @@ function display() {
 one("end").addEventListener("click", async () => {
   one("end").disabled = true;
   try {
-    request = await call("DELETE", `requests/${encodeURIComponent(request.id)}`);
+    const answer = await call("DELETE", `requests/${encodeURIComponent(request.id)}`);
+    if (!isOver(request)) request = answer; // the stream may have been faster
     display();
   } catch (error) {
     show(error.message);
