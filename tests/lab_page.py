@@ -55,9 +55,15 @@ def browser_page() -> Iterator[Page]:
 class LabPage:
     """A page on which notebooks are open."""
 
-    def __init__(self, page: Page, lab: LabServer) -> None:
+    def __init__(self, page: Page, lab: LabServer | None = None) -> None:
         self.page = page
-        self.lab = lab
+        self._lab = lab
+
+    @property
+    def lab(self) -> LabServer:
+        """The server without a hub."""
+        assert self._lab is not None
+        return self._lab
 
     def open(self, notebook: str) -> LabPage:
         """Open a notebook alone, and wait until its kernel is connected: a run before that is lost."""
@@ -69,6 +75,16 @@ class LabPage:
         """Open a notebook from the file browser, beside what is open."""
         self.page.get_by_role("listitem", name=notebook).dblclick()
         self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)").get_by_role("heading").first.wait_for()
+
+    def open_at_hub(self, url: str, name: str, password: str) -> LabPage:
+        """Open a notebook's address at a hub, and log in where it asks for that."""
+        self.page.goto(url, timeout=LOAD_MS)
+        self.page.fill("#username_input", name)
+        self.page.fill("#password_input", password)
+        self.page.click("#login_submit")
+        self.page.wait_for_selector(".jp-NotebookPanel", timeout=LOAD_MS)
+        self.until_idle()
+        return self
 
     @property
     def notebook(self) -> Locator:
@@ -109,6 +125,11 @@ class LabPage:
     def panel(self) -> Locator:
         """The panel that follows something, and is in front."""
         return self.page.locator(".capacity-Panel:visible")
+
+    @property
+    def state(self) -> Locator:
+        """Where that stands, in one word."""
+        return self.panel.locator("header .capacity-State")
 
     @property
     def notification(self) -> Locator:

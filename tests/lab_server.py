@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import requests
 
-import jupyterhub_mesos.lab
 from deadlines import eventually
 from fake_capacity import TOKEN as CAPACITY_TOKEN
 from fake_capacity import FakeCapacity
@@ -22,7 +21,8 @@ from fake_capacity import FakeCapacity
 TOKEN: Final = "the-browser-s-token"
 START_SECONDS: Final = 60.0
 END_SECONDS: Final = 60
-BUNDLES: Final = "labextensions"
+BUNDLES: Final = Path(__file__).parent / "lab" / "labextensions"
+"""The sources' own bundle under its name, whatever is installed."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,7 @@ def running_lab(root: Path, capacity_url: str, env: Mapping[str, str] | None = N
 
 
 def _options(root: Path) -> list[str]:
-    """Return the command line; the bundle is the sources' own, whatever is installed."""
-    bundles = root / BUNDLES
-    bundles.mkdir(parents=True, exist_ok=True)
-    place = bundles / jupyterhub_mesos.lab.LABEXTENSION
-    if not place.exists():
-        place.symlink_to(Path(jupyterhub_mesos.lab.__file__).parent / "labextension")
+    """Return the command line, and leave the question for news unasked."""
     page = root / "config" / "labconfig" / "page_config.json"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text('{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}')
@@ -97,7 +92,7 @@ def _options(root: Path) -> list[str]:
         f"--IdentityProvider.token={TOKEN}",
         '--ServerApp.jpserver_extensions={"jupyterhub_mesos.lab": True, "jupyterlab": True}',
         "--LabApp.expose_app_in_browser=True",  # its state can be asked for in the page
-        f"--LabServerApp.extra_labextensions_path={bundles}",
+        f"--LabServerApp.extra_labextensions_path={BUNDLES}",
     ]
 
 

@@ -80,7 +80,7 @@ def test_a_model_goes_from_the_kernel_to_a_tag_in_git_and_is_served(
     fields.get_by_label("Git repository").fill(str(remote))
     lab.accept("Export")
     panel = lab.panel
-    expect(panel.locator("header").get_by_role("status")).to_have_text("Pushed", timeout=60_000)
+    expect(lab.state).to_have_text("Pushed", timeout=60_000)
     expect(panel.get_by_role("listitem")).to_contain_text(
         ["collect", "convert", "check", "test", "bundle", "push"]
     )
@@ -107,7 +107,7 @@ def test_a_remote_that_refuses_is_heard_and_the_export_can_be_done_again(
     set_hook(remote, "echo 'no models on Fridays' >&2; exit 1")
     lab = opened(rig, page, "refused", DATA, FIT)
     export_to(lab, remote)
-    expect(lab.panel.locator("header").get_by_role("status")).to_have_text("Not exported", timeout=60_000)
+    expect(lab.state).to_have_text("Not exported", timeout=60_000)
     expect(lab.panel.get_by_role("alert")).to_contain_text("no models on Fridays")
     expect(lab.panel.get_by_role("listitem")).to_contain_text(
         ["collect", "convert", "check", "test", "bundle"]

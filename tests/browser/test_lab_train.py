@@ -141,9 +141,9 @@ def test_a_job_is_followed_to_its_real_end(lab: LabPage, fake: FakeCapacity) -> 
     panel = lab.panel
     expect(panel).to_contain_text("2 of 3 in the queue. Two workers need 2 cores; 1 core is free now.")
     expect(panel).to_contain_text("1 of 3 in the queue.")
-    expect(panel.get_by_role("status")).to_have_text("Running")
+    expect(lab.state).to_have_text("Running")
     expect(panel.get_by_role("img", name="loss over")).to_be_visible()
-    expect(panel.get_by_role("status")).to_have_text("Finished")
+    expect(lab.state).to_have_text("Finished")
     expect(panel).to_contain_text("epoch 30 of 30")
     expect(panel.locator(".capacity-Curve-restart")).to_have_count(2)  # one in each of the two charts
     expect(panel.get_by_role("button", name="Cancel")).to_have_count(0)
@@ -157,9 +157,9 @@ def test_a_panel_comes_back_with_the_page(lab: LabPage, fake: FakeCapacity) -> N
     lab.press("Train")
     with lab.page.expect_response("**/api/workspaces/**"):  # the layout is saved a moment later
         lab.accept("Train")
-        expect(lab.panel.get_by_role("status")).to_have_text("Finished")
+        expect(lab.state).to_have_text("Finished")
     lab.page.goto(f"{lab.lab.url}lab")
-    expect(lab.panel.get_by_role("status")).to_have_text("Finished", timeout=60_000)
+    expect(lab.state).to_have_text("Finished", timeout=60_000)
 
 
 def test_a_refusal_leaves_the_dialog_open_with_its_sentence(lab: LabPage, fake: FakeCapacity) -> None:
@@ -218,7 +218,7 @@ def test_cancel_ends_the_job(lab: LabPage, fake: FakeCapacity) -> None:
         "GET /requests/r1", running.model_copy(update={"is_ending": True}), training(ENDED, outcome="stopped")
     )
     lab.panel.get_by_role("button", name="Cancel").click()
-    expect(lab.panel.get_by_role("status")).to_have_text("Stopped")
+    expect(lab.state).to_have_text("Stopped")
     assert [call.path for call in fake.calls if call.method == "DELETE"] == ["/requests/r1"]
 
 
@@ -228,7 +228,7 @@ def test_a_failed_job_says_why(lab: LabPage, fake: FakeCapacity) -> None:
     fake.on("GET /requests/r1", training(ENDED, outcome="failed", message=why))
     lab.press("Train")
     lab.accept("Train")
-    expect(lab.panel.get_by_role("status")).to_have_text("Failed")
+    expect(lab.state).to_have_text("Failed")
     expect(lab.panel.get_by_role("alert")).to_have_text(why)
 
 
@@ -240,7 +240,7 @@ def test_a_service_that_goes_away_and_comes_back_is_waited_for(lab: LabPage, fak
     lab.press("Train")
     lab.accept("Train")
     expect(lab.panel).to_contain_text("The ledger does not answer Looking again")
-    expect(lab.panel.get_by_role("status")).to_have_text("Finished", timeout=60_000)
+    expect(lab.state).to_have_text("Finished", timeout=60_000)
     expect(lab.panel).not_to_contain_text("Looking again")
 
 
@@ -249,7 +249,7 @@ def test_two_notebooks_are_followed_at_once(lab: LabPage, fake: FakeCapacity, ru
     tell_the_whole_story(fake)
     lab.press("Train")
     lab.accept("Train")
-    expect(lab.panel.get_by_role("status")).to_have_text("Finished", timeout=60_000)
+    expect(lab.state).to_have_text("Finished", timeout=60_000)
     other = training(ENDED, id="r2", name="second", outcome="failed", message="no luck")
     fake.on("POST /requests", other)
     fake.on("GET /requests/r2", other)

@@ -32,6 +32,8 @@ export class Buttons {
     private readonly jobs: JobTracker
   ) {}
 
+  private newest: Widget | null = null;
+
   addCommands(): void {
     const isEnabled = () => this.notebooks.currentWidget !== null;
     this.app.commands.addCommand(CommandIDs.train, {
@@ -58,20 +60,24 @@ export class Buttons {
   }
 
   /** Show the panel of a request; one that is open already comes to the front. */
-  private follow(id: string, name: string, beside?: Widget): void {
+  private follow(id: string, name: string, notebook?: Widget): void {
     const known = this.jobs.find(widget => widget.content.id === `capacity-job-${id}`);
     const widget = known ?? framed(new JobPanel(new Following(id), name));
     if (known === undefined) {
       widget.id = `capacity-${id}`;
-      this.show(widget, beside);
+      this.show(widget, notebook);
       void this.jobs.add(widget);
     }
     this.app.shell.activateById(widget.id);
   }
 
-  private show(widget: Widget, beside?: Widget): void {
-    const place = beside === undefined ? {} : { ref: beside.id, mode: 'split-right' as const };
-    this.app.shell.add(widget, 'main', place);
+  /** Beside the notebook; where a panel of ours is open already, as a tab of the same place. */
+  private show(widget: Widget, notebook?: Widget): void {
+    const ours = this.newest?.isAttached ? this.newest : undefined;
+    const ref = ours ?? notebook;
+    const mode = ours === undefined ? ('split-right' as const) : ('tab-after' as const);
+    this.app.shell.add(widget, 'main', ref === undefined ? {} : { ref: ref.id, mode });
+    this.newest = widget;
   }
 
   private async onNotebook(act: (panel: NotebookPanel) => Promise<void>): Promise<void> {
