@@ -72,7 +72,7 @@ def test_a_model_goes_from_the_kernel_to_a_tag_in_git_and_is_served(
     fields = lab.dialog
     expect(fields.get_by_label("Object")).to_have_value("model")
     expect(fields).to_contain_text("model: LogisticRegression, 5")  # and its size in kB
-    expect(fields).to_contain_text("64 features -> 10 classes")
+    expect(fields).to_contain_text("64 features → 10 classes")
     expect(fields.get_by_label("Name", exact=True)).to_have_value("digits")
     expect(fields.get_by_label("Example inputs")).to_have_value("test_images")
     expect(fields.get_by_label("Held-out rows")).to_have_value("test_images")

@@ -64,7 +64,7 @@ def test_models_are_listed_with_signature_and_size_the_newest_fitted_one_first(c
     ]
     model = found.models[0]
     assert (model.type, model.framework, model.features) == ("Pipeline", "sklearn", 64)
-    assert model.signature == "64 features -> 10 classes"
+    assert model.signature == "64 features → 10 classes"
     assert model.size_bytes is not None
     assert 5_000 < model.size_bytes < 50_000
     assert {(table.name, table.shape) for table in found.tables} == {
@@ -103,7 +103,7 @@ def test_objects_that_raise_at_every_look_are_survived(capsys: Any) -> None:
 
 def test_a_transformer_says_what_it_makes(capsys: Any) -> None:
     (model,) = candidates({"scale": StandardScaler().fit([[1.0, 2.0]])}, capsys).models
-    assert model.signature == "2 features -> columns"
+    assert model.signature == "2 features → columns"
 
 
 def test_it_runs_with_the_standard_library_alone_and_says_what_is_lacking(tmp_path: Path) -> None:

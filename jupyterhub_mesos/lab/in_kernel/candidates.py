@@ -94,8 +94,8 @@ def signature_of(value: Any) -> str:
         return call_of(value)
     classes = asked(value, "classes_")
     if classes is not None:
-        return f"{features} features -> {len(classes)} classes"
-    return f"{features} features -> {'a number' if has(value, 'predict') else 'columns'}"
+        return f"{features} features → {len(classes)} classes"
+    return f"{features} features → {'a number' if has(value, 'predict') else 'columns'}"
 
 
 def call_of(value: Any) -> str:

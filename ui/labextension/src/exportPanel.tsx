@@ -93,7 +93,7 @@ function Result({ done, serve }: ResultProps): React.JSX.Element {
       <p className="capacity-Form-help">
         Commit {done.commit.slice(0, 12)}; a copy is in {done.directory}.
       </p>
-      <Action label="Serve it" onPress={() => serve(done)} />
+      <Action label="Serve it" isMain onPress={() => serve(done)} />
     </div>
   );
 }

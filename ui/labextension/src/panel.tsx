@@ -58,11 +58,12 @@ export function Action(props: {
   label: string;
   onPress: () => void;
   isDisabled?: boolean;
+  isMain?: boolean;
 }): React.JSX.Element {
   return (
     <button
       type="button"
-      className="jp-mod-styled"
+      className={`jp-mod-styled${props.isMain ? ' jp-mod-accept' : ''}`}
       disabled={props.isDisabled ?? false}
       onClick={props.onPress}
     >

@@ -323,7 +323,7 @@
   grid-template-columns: 16px 80px 1fr auto;
   gap: 8px;
   padding: 5px 0;
-  border-bottom: var(--jp-border-width) solid var(--jp-border-color3);
+  border-bottom: var(--jp-border-width) solid var(--jp-border-color2);
   overflow-wrap: anywhere;
 }
 
