@@ -21,7 +21,8 @@ class BackendOptions:
     """What an operator may say of a backend; each takes what it knows.
 
     `cpu_millis` and `mem_mib` are what may be used of the machine, where not all of
-    it; `isolation`, `hidden` and `gpu_flavors` (exceptions to the rule that
+    it; `isolation`, `hidden`, `use_machine_accounts` (whether a user is the
+    machine's account of that name) and `gpu_flavors` (exceptions to the rule that
     names a GPU's flavor) are the local backend's.
     """
 
@@ -29,6 +30,7 @@ class BackendOptions:
     mem_mib: int | None = None
     isolation: str = "auto"
     hidden: tuple[Path, ...] = ()
+    use_machine_accounts: bool = False
     gpu_flavors: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -64,10 +66,18 @@ def _options(options: Mapping[str, object]) -> BackendOptions:
         cpu_millis=_amount(options, "cpu_millis"),
         mem_mib=_amount(options, "mem_mib"),
         isolation=str(options.get("isolation", "auto")),
+        use_machine_accounts=_is_set(options, "use_machine_accounts"),
     )
     hidden = cast("Iterable[str | Path]", options.get("hidden", ()))
     gpu_flavors = cast("Mapping[str, str]", options.get("gpu_flavors", {}))
     return replace(chosen, hidden=tuple(Path(place) for place in hidden), gpu_flavors=gpu_flavors)
+
+
+def _is_set(options: Mapping[str, object], name: str) -> bool:
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{value!r} is neither yes nor no: use True or False", where=name)
+    return value
 
 
 def _amount(options: Mapping[str, object], name: str) -> int | None:

@@ -272,7 +272,7 @@ class MainJob:
         self.version = newest_tag(repository)
         with tempfile.TemporaryDirectory() as scratch:
             clone = Path(scratch) / "clone"
-            git("clone", "--quiet", "--branch", self.version, f"file://{repository}", str(clone))
+            git(repository, "clone", "--quiet", "--branch", self.version, f"file://{repository}", str(clone))
             done = subprocess.run(
                 [sys.executable, "-m", "jupyterhub_mesos.cli", "verify", str(clone / "models" / MODEL_NAME)],
                 capture_output=True,

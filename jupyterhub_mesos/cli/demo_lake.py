@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -25,10 +26,21 @@ def fill_lake(root: Path) -> Path:
         lake.prepare(team)
     _write_digits(root / "shared" / "digits")
     repository = root / "vision" / "models.git"
-    if not repository.exists():
-        git("init", "--quiet", "--bare", "--shared=group", "--initial-branch=main", str(repository))
-        _give_to_group(repository, lake.group("vision"))
+    if not os.path.lexists(repository):
+        _make_repository(repository, root, lake.group("vision"))
     return repository
+
+
+def _make_repository(repository: Path, root: Path, group: int | None) -> None:
+    """Make a bare repository where only we may write, and put it in its place whole.
+
+    A member of the team could lay a link into the team's folder while we work there as root.
+    """
+    with tempfile.TemporaryDirectory(dir=root, prefix=".making-") as private:
+        made = Path(private) / repository.name
+        git(made, "init", "--quiet", "--bare", "--shared=group", "--initial-branch=main", str(made))
+        _give_to_group(made, group)
+        made.rename(repository)
 
 
 def _write_digits(folder: Path) -> None:
@@ -50,5 +62,7 @@ def _give_to_group(repository: Path, group: int | None) -> None:
     if group is None or os.geteuid() != 0:
         return
     for path in (repository, *repository.rglob("*")):
-        os.chown(path, -1, group)
+        os.chown(path, -1, group, follow_symlinks=False)
+        if path.is_symlink():
+            continue
         path.chmod(path.stat().st_mode | (0o2070 if path.is_dir() else 0o060))

@@ -5,10 +5,13 @@ Each probe raises `StepFailed` with what it saw where that is not what has to be
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +20,8 @@ import psutil
 import requests
 from numpy.typing import NDArray
 
+from jupyterhub_mesos.backends.local.cgroups import CGROUP_ROOT
+from jupyterhub_mesos.backends.local.processes import TASK_MARK
 from jupyterhub_mesos.cli.person import Person
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.errors import CapacityError
@@ -31,6 +36,8 @@ LOOK_SECONDS: Final = 0.1
 """Between two looks over HTTP at something that comes about in another process."""
 
 MODEL_NAME: Final = "digits"
+MARK_DIGITS: Final = 12
+"""Of the digest by which the local backend marks the tasks of its folder."""
 
 
 class StepFailed(CapacityError):
@@ -133,34 +140,54 @@ def worker_process(allocation: AllocationView, index: int) -> int:
     raise StepFailed(f"the process of worker {index} is not in the process table")
 
 
-def task_processes(state: Path) -> list[str]:
-    """Return the command lines of processes that belong to a task of this state folder."""
-    folder = str(state / "local" / "tasks")
+def task_processes(state: Path, cgroup_root: Path = CGROUP_ROOT) -> list[str]:
+    """Return pid and name of each process that belongs to a task of this state folder.
+
+    By our mark in its environment, the task's folder in its command line, and the members of the
+    tasks' control groups: a kernel has no folder in its command line, and a program may wipe its environment.
+    """
+    local = Path(os.path.realpath(state / "local"))
+    mark = hashlib.sha256(str(local).encode()).hexdigest()[:MARK_DIGITS]
+    grouped = _members(cgroup_root, mark)
     found: list[str] = []
     for process in psutil.process_iter():
-        try:
-            command = process.cmdline()
-        except (psutil.AccessDenied, psutil.NoSuchProcess):
-            continue
-        if any(folder in word for word in command):
-            found.append(" ".join(command)[:200])
+        with suppress(psutil.AccessDenied, psutil.NoSuchProcess):
+            if process.pid in grouped or _is_of(process, mark, local / "tasks"):
+                found.append(f"{process.pid} {process.name()}")
     return found
+
+
+def _is_of(process: psutil.Process, mark: str, folder: Path) -> bool:
+    with suppress(psutil.AccessDenied):  # another account's may still be known by its command line
+        if process.environ().get(TASK_MARK, "").startswith(f"{mark}/"):
+            return True
+    return any(f"{folder}/" in word for word in process.cmdline())
+
+
+def _members(cgroup_root: Path, mark: str) -> set[int]:
+    """Return the processes in the control groups of a state folder's tasks, of version 2 or 1."""
+    pids: set[int] = set()
+    for hierarchy in ("", "memory", "cpu"):
+        for members in (cgroup_root / hierarchy / "jupyterhub-mesos" / mark).rglob("cgroup.procs"):
+            with suppress(OSError):  # a group that is being removed
+                pids.update(int(pid) for pid in members.read_text().split())
+    return pids
 
 
 def newest_tag(repository: Path) -> str:
     """Return the newest version tag of the model in a bare repository."""
-    tags = git("-C", str(repository), "tag", "--list", f"{MODEL_NAME}/v*", "--sort=-version:refname").split()
+    listing = ("tag", "--list", f"{MODEL_NAME}/v*", "--sort=-version:refname")
+    tags = git(repository, "-C", str(repository), *listing).split()
     expect(bool(tags), f"no version of {MODEL_NAME} was pushed to {repository}")
     return tags[0]
 
 
-def git(*args: str) -> str:
-    """Run git on repositories that other accounts may own; raise `StepFailed` with its words."""
+def git(repository: Path, *args: str) -> str:
+    """Run git, trusting the one repository, which others may own; raise `StepFailed` with its words."""
     program = shutil.which("git")
     if program is None:
         raise StepFailed("git is not installed: apt-get install git")
-    done = subprocess.run(
-        [program, "-c", "safe.directory=*", *args], capture_output=True, text=True, check=False
-    )
+    trust = f"safe.directory={repository}"
+    done = subprocess.run([program, "-c", trust, *args], capture_output=True, text=True, check=False)
     expect(done.returncode == 0, f"git {' '.join(args)}: {done.stderr.strip()}")
     return done.stdout

@@ -94,22 +94,23 @@ def checks_of_backend() -> Iterator[Check]:
     try:
         with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-doctor-") as folder:
             Path(folder).chmod(PASS_THROUGH)  # as a state folder's: other accounts' homes stand below it
-            facts = asyncio.run(_backend_facts(Path(folder)))
+            yield from asyncio.run(_backend_checks(Path(folder)))
     except (CapacityError, ImportError) as error:
         cure = "read the error; `jupyterhub-mesos[service]` brings what the backend needs"
         yield Check(Fact("local backend", holds=False, detail=str(error), cure=cure), is_needed=True)
-        return
-    for fact in facts:
-        yield Check(fact)
 
 
-async def _backend_facts(folder: Path) -> Sequence[Fact]:
+async def _backend_checks(folder: Path) -> Sequence[Check]:
+    from jupyterhub_mesos.backends.local.isolation import NoIsolation  # noqa: PLC0415  (psutil may be missing)
     from jupyterhub_mesos.backends.registry import create_backend  # noqa: PLC0415  (psutil may be missing)
 
     backend = create_backend("local", folder)
-    await backend.open()
     try:
-        return backend.facts()
+        await backend.open()
+    except NoIsolation as refusal:
+        return (Check(refusal.fact(), is_needed=True),)
+    try:
+        return [Check(fact) for fact in backend.facts()]
     finally:
         await backend.close()
 

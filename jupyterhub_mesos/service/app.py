@@ -26,6 +26,7 @@ from jupyterhub_mesos.service.hub_side import HubSide
 from jupyterhub_mesos.service.launcher import LakeMounts
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.operations import Operations
+from jupyterhub_mesos.service.rates import WriteRates
 from jupyterhub_mesos.service.rows import TeamsRecord
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.store import Store, store_url
@@ -129,7 +130,8 @@ def _web_context(
     settings: CapacitySettings, ledger: Ledger, controller: Controller, backend: Backend
 ) -> WebContext:
     profiles: ProfilesModel | None = load_profiles(settings.profiles_file) if settings.profiles_file else None
-    operations = Operations(ledger, controller, backend, profiles, Links(settings))
+    most = settings.max_live_requests_per_user
+    operations = Operations(ledger, controller, backend, profiles, Links(settings), max_live=most)
     return WebContext(
         settings=settings,
         identities=HubIdentities(settings),
@@ -138,6 +140,7 @@ def _web_context(
         hub_side=HubSide(operations, controller.notebooks),
         feed=Feed(),
         templates=environment(),
+        rates=WriteRates(settings.writes_per_minute, time.monotonic),
     )
 
 

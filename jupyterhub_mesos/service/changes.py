@@ -17,6 +17,7 @@ from jupyterhub_mesos.service.rows import (
     Record,
     RequestInfo,
     RequestRow,
+    ServerKey,
     TaskRow,
     TaskUpdate,
     TeamsRecord,
@@ -117,10 +118,20 @@ def _check(change: Change, memory: Memory) -> None:
             server = record.server(change.event.request.user)
             other = memory.servers.get(server) if server is not None else None
             if server is not None and other not in {None, record.id}:
-                raise Conflict(
-                    f"the server {server.server_name!r} of {server.user} has request {other} already: "
-                    "end that one first, or go to it"
-                )
+                raise _occupied(server, memory.requests.get(other) if other is not None else None)
+
+
+def _occupied(server: ServerKey, other: RequestRow | None) -> Conflict:
+    if other is not None and other.request.is_ending:
+        return Conflict(
+            f"the server {server.server_name!r} of {server.user} is being stopped (request {other.id}): "
+            "start it again in some seconds, when it is gone"
+        )
+    request = other.id if other is not None else "another"
+    return Conflict(
+        f"the server {server.server_name!r} of {server.user} has request {request} already: "
+        "end that one first, or go to it"
+    )
 
 
 def _touch(event: Event | None, actions: Sequence[Action], touched: Handled) -> None:

@@ -153,10 +153,6 @@ class Launcher:
                 await self.write(Outcome(row.id, None, message))
             raise
 
-    def secret(self, allocation_id: AllocationId) -> str:
-        """Return what the tasks of an allocation, and only they, share with us; the same after a restart."""
-        return hmac.new(self.settings.job_key, allocation_id.encode(), hashlib.sha256).hexdigest()
-
     async def launch(self, spec: TaskSpec) -> None:
         """Launch one task, or find it launched; every checkpoint is stored before the next step.
 

@@ -142,7 +142,7 @@ class Notebooks:
         row = self._ledger.server(user, server_name)
         allocation = self._ledger.allocation_of(row.id) if row is not None else None
         if row is not None and allocation is not None and allocation.state is not AllocationState.GRANTED:
-            await self._end(row, who, f"the server was stopped by {who}")
+            await self._end(row, who, f"the server was stopped by {who}", _given_up(row, allocation))
         return await self.server(user, server_name)
 
     async def delete(self, user: str, server_name: str, who: str) -> None:
@@ -316,8 +316,11 @@ class Notebooks:
             exit_code = (tasks[-1].exit_code if tasks else None) or 1
         return HubServer(is_alive=False, exit_code=exit_code, message=row.message, request_id=row.id)
 
-    async def _end(self, row: RequestRow, who: str, why: str) -> None:
-        await self._ledger.apply(Change(EndRequested(self._ledger.clock(), row.id), who=who, why=why))
+    async def _end(self, row: RequestRow, who: str, why: str, message: str = "") -> None:
+        records = (Outcome(row.id, None, message),) if message else ()
+        await self._ledger.apply(
+            Change(EndRequested(self._ledger.clock(), row.id), records, who=who, why=why)
+        )
 
 
 def change_server(change: Change) -> str:
@@ -328,6 +331,14 @@ def change_server(change: Change) -> str:
             if server is not None:
                 return server.server_name
     raise TypeError("the submission is for no notebook")
+
+
+def _given_up(row: RequestRow, allocation: Allocation) -> str:
+    """Say why a server is over that never ran; nothing of one that did, or that is ending already."""
+    if allocation.state is not AllocationState.STARTING or row.request.is_ending:
+        return ""
+    said = row.message or "Its output, if there is any, and the hub's log say more."
+    return f"The hub gave up its start before it ran, or the start was cancelled there. {said}"
 
 
 def _server_name(row: RequestRow) -> str:

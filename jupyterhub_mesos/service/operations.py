@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jupyterhub_mesos.backends.base import Backend
@@ -18,7 +17,7 @@ from jupyterhub_mesos.service.controller import Controller
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
-from jupyterhub_mesos.service.submissions import Asked, asked
+from jupyterhub_mesos.service.submissions import Asked, Places, asked
 from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import (
@@ -78,15 +77,15 @@ class Operations:
         backend: Backend,
         profiles: ProfilesModel | None,
         links: Links,
-        *,
-        new_id: Callable[[], str] = new_request_id,
+        max_live: int = 0,
     ) -> None:
+        """`max_live`: how many live requests one user may have; 0 is no limit."""
         self.ledger = ledger
         self.controller = controller
         self.backend = backend
         self.profiles = profiles
         self.links = links
-        self._new_id = new_id
+        self._places = Places(max_live, ledger.rows)
 
     @property
     def membership(self) -> Membership:
@@ -103,15 +102,17 @@ class Operations:
         if live is not None:
             return await self.view(who, live)
         change = self.change(who, submission)
+        assert isinstance(change.event, RequestSubmitted)  # noqa: S101 - `change` makes nothing else
+        request = change.event.request
         try:
-            await self.ledger.apply(change)
+            with self._places.hold(request):
+                await self.ledger.apply(change)
         except Conflict:
             live = self._live(who, submission)  # two presses at once: the other one was first
             if live is None:
                 raise
             return await self.view(who, live)
-        assert isinstance(change.event, RequestSubmitted)  # noqa: S101 - `change` makes nothing else
-        return await self.view(who, await self._row(change.event.request.id))
+        return await self.view(who, await self._row(request.id))
 
     def change(self, who: Identity, submission: RequestSubmission, why: str = "asked for") -> Change:
         """Return the change that enters a submission into the ledger, or refuse it."""
@@ -119,7 +120,7 @@ class Operations:
         wanted: Asked = asked(submission, self.profiles, team)
         self._check_priority(who, submission, team)
         self._check_parent(who, submission)
-        request_id, now = self._new_id(), self.ledger.clock()
+        request_id, now = new_request_id(), self.ledger.clock()
         request = wanted.request(request_id, who.name, team, submission, now)
         return Change(RequestSubmitted(now, request), (wanted.info(request_id),), who=who.name, why=why)
 
@@ -219,9 +220,9 @@ class Operations:
                 replicas=request.replicas,
                 submitted_at=request.submitted_at,
                 is_mine=request.user == who.name,
-                explanation=explanation_view(machine.explain(request.id)),
+                explanation=explanation_view(machine.explain(request.id, position)),
             )
-            for request in waiting
+            for position, request in enumerate(waiting, start=1)
             if request.team in seen or request.user == who.name
         )
         return QueueView(items=items, waiting=len(waiting))

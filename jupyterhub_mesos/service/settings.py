@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from traitlets import Dict, Enum, Integer, TraitType, Unicode, default
+from traitlets import Bool, Dict, Enum, Integer, TraitType, Unicode, default
 from traitlets.config import Application
 
 from jupyterhub_mesos.errors import InvalidInput
@@ -24,6 +24,11 @@ ADMIN_SCOPE: Final = "custom:jupyterhub-mesos:admin"
 DEFAULT_PORT: Final = 8090
 DEFAULT_BODY_BYTES: Final = 12 * 1024 * 1024
 """A job's source (8 MiB of text at most) with JSON's escapes."""
+
+DEFAULT_LIVE_REQUESTS: Final = 100
+"""More than a person can look after; a sweep of jobs still fits."""
+DEFAULT_WRITES: Final = 120
+"""Two a second, and the whole sweep at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class CapacitySettings:
     identity_seconds: int = 30
     max_body_bytes: int = DEFAULT_BODY_BYTES
     output_days: int = 7
+    max_live_requests_per_user: int = DEFAULT_LIVE_REQUESTS
+    writes_per_minute: int = DEFAULT_WRITES
 
     @property
     def ledger_file(self) -> Path:
@@ -159,6 +166,12 @@ class CapacityService(Application):
         help="How the local backend keeps users apart: sandbox (bubblewrap), account (a system account "
         "each), shared (one trust domain). Default: auto, the best that works here.",
     ).tag(config=True)
+    machine_accounts = Bool(
+        False,
+        help="Whether a user's tasks run under the machine's account of that name, where it is a person's "
+        "(id 1000 or above), with its primary group alone. Only where whoever logs in to the hub as NAME "
+        "is NAME on this machine. Default: False, an id of 20000 to 29999 for each user.",
+    ).tag(config=True)
     gpu_flavors = Dict(
         key_trait=Unicode(),
         value_trait=Unicode(),
@@ -186,6 +199,20 @@ class CapacityService(Application):
         min=0,
         help="Days for which the output of a notebook, job or model server that is over can still be read; "
         "then its files are removed. The ledger keeps what happened. Default: 7.",
+    ).tag(config=True)
+
+    max_live_requests_per_user = Integer(
+        DEFAULT_LIVE_REQUESTS,
+        min=0,
+        help="Requests that one user may have waiting or running at once; one more is answered 429. The "
+        "hub's own starts are not counted against it. 0 is no limit. Default: 100.",
+    ).tag(config=True)
+    writes_per_minute = Integer(
+        DEFAULT_WRITES,
+        min=0,
+        help="Changes (submit, end, edit) that one user may ask for in a minute, and as many at once; one "
+        "more is answered 429 with Retry-After. The hub and services are exempt. 0 is no limit. "
+        "Default: 120.",
     ).tag(config=True)
 
     @default("state_dir")
@@ -260,6 +287,8 @@ class CapacityService(Application):
             identity_seconds=self.identity_seconds,
             max_body_bytes=self.max_body_bytes,
             output_days=self.output_days,
+            max_live_requests_per_user=self.max_live_requests_per_user,
+            writes_per_minute=self.writes_per_minute,
         )
 
     def _backend_options(self, state: StateFolder) -> Mapping[str, object]:
@@ -267,6 +296,7 @@ class CapacityService(Application):
             "cpu_millis": self.capacity_cpu_millis or None,
             "mem_mib": self.capacity_mem_mib or None,
             "isolation": self.isolation,
+            "use_machine_accounts": self.machine_accounts,
             "hidden": (state.root,),
             "gpu_flavors": self.gpu_flavors,
         }

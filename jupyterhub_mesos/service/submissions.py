@@ -6,12 +6,13 @@ team and nothing else, so that nobody asks for resources past the form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jupyterhub_mesos.errors import InvalidInput, NotAllowed
-from jupyterhub_mesos.service.rows import RequestInfo
+from jupyterhub_mesos.errors import InvalidInput, NotAllowed, TooMany
+from jupyterhub_mesos.service.rows import RequestInfo, RequestRow
 from jupyterhub_mesos.wire import (
     NotebookPayload,
     ProfileModel,
@@ -61,6 +62,33 @@ class Asked:
     def info(self, request_id: str) -> RequestInfo:
         """Return what the ledger keeps of the payload."""
         return RequestInfo(RequestId(request_id), self.name, self.payload)
+
+
+class Places:
+    """How many requests one user may have that wait or run."""
+
+    def __init__(self, most: int, rows: Callable[[], Iterable[RequestRow]]) -> None:
+        """`rows` returns what is live; a `most` of 0 is no limit."""
+        self._most = most
+        self._rows = rows
+        self._held: dict[RequestId, UserName] = {}
+
+    @contextmanager
+    def hold(self, request: Request) -> Generator[None]:
+        """Hold a place while a request becomes durable; raises `TooMany` where its user has none left."""
+        user = request.user
+        taken = {row.id for row in self._rows() if row.request.user == user}
+        taken |= {request_id for request_id, holder in self._held.items() if holder == user}
+        if self._most and len(taken) >= self._most:
+            raise TooMany(
+                f"{user} has {len(taken)} requests that wait or run; {self._most} are possible at once: "
+                "end some of them, or wait until some are over."
+            )
+        self._held[request.id] = user
+        try:
+            yield
+        finally:
+            del self._held[request.id]
 
 
 def hub_submission(server_name: str, options: Mapping[str, Any]) -> RequestSubmission:

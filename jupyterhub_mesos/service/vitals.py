@@ -5,7 +5,7 @@ Sentences here are for everybody, so they name no address and quote no error; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Vitals:
         self._answered_at = self.clock()
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
+    def watch(self) -> Generator[None]:
         """Note one watch of the backend; it is meant to have no end."""
         self._is_watching = True
         try:
@@ -40,7 +40,7 @@ class Vitals:
             self._is_watching, self._broke_at = False, self.clock()
 
     @contextmanager
-    def hub(self) -> Iterator[None]:
+    def hub(self) -> Generator[None]:
         """Note one slow look at the hub."""
         try:
             yield

@@ -366,13 +366,16 @@ class QuotaMachine:
             self._order = admission.line.ordered(admission.usage, admission.pool.capacity)
         return self._order
 
-    def explain(self, request_id: RequestId) -> Explanation:
-        """Say why a request waits, or how it stands. Raises `UnknownRequest`."""
+    def explain(self, request_id: RequestId, position: int | None = None) -> Explanation:
+        """Say why a request waits, or how it stands. Raises `UnknownRequest`.
+
+        `position` is its place in `queue()`, from 1, of a caller that knows it: a search costs the queue.
+        """
         request = self._book.request(request_id)
         order = self._queue_order()
         if request.status is not RequestStatus.QUEUED:
             return explain_status(request, len(order))
-        position = order.index(request_id) + 1
+        position = position or order.index(request_id) + 1
         return replace(explain_waiting(self._admission, request), position=position, waiting=len(order))
 
     def could_start(self, team: TeamId, resources: Resources, replicas: int = 1) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jupyterhub_mesos.backends.base import Fact
+from jupyterhub_mesos.backends.local import isolation
 from jupyterhub_mesos.cli import doctor, main
 from jupyterhub_mesos.cli.doctor import Check, checks_of_backend, checks_of_machine, line
 
@@ -71,3 +72,14 @@ def test_the_backend_says_what_it_enforces_here() -> None:
     assert not [check for check in checks if check.is_needed]  # it opened
     assert {"isolation", "memory limit", "cpu limit"} <= {check.fact.name for check in checks}
     assert all(check.fact.cure for check in checks if not check.fact.holds)
+
+
+def test_a_machine_on_which_every_user_would_be_root_is_a_finding_with_a_cure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(isolation, "_problem", lambda *_: "it does not work")
+    monkeypatch.setattr(isolation.os, "getuid", lambda: 0)
+    [check] = checks_of_backend()
+    assert (check.fact.name, check.fact.holds, check.is_needed) == ("isolation", False, True)
+    assert "would run as root" in check.fact.detail
+    assert "install bubblewrap" in check.fact.cure

@@ -365,3 +365,33 @@ async def test_a_server_that_cannot_start_ends_at_once_and_the_hub_is_told_why(p
         assert (row.outcome, row.message) == ("failed", said)
         server = await service.controller.notebooks.server("ada", "")
         assert (server.is_alive, server.exit_code, server.message) == (False, 1, said)
+
+
+async def test_a_start_while_the_old_server_stops_is_told_to_come_back(path: Path) -> None:
+    async with rig.running(path, backend=StopHangs(MemoryWorld(nodes=(rig.NODE,)))) as service:
+        await started(service)
+        await service.ledger.apply(Change(EndRequested(2.0, RequestId("r1"))))
+        with pytest.raises(
+            Conflict, match=r"is being stopped \(request r1\): start it again in some seconds"
+        ):
+            await service.ledger.apply(rig.notebook(service.ledger, "r2"))
+
+
+async def test_a_start_that_the_hub_gave_up_leaves_a_message(path: Path) -> None:
+    backend = MemoryBackend(MemoryWorld(nodes=(rig.NODE,)), starts_at_once=False)
+    async with rig.running(path, backend=backend, launch_wait_seconds=0.01) as service:
+        claim = await service.controller.notebooks.submit(rig.notebook(service.ledger, "r1"))
+        assert claim is not None
+        await service.controller.notebooks.launch(claim.allocation.id, ARGV, ENV)
+        await service.controller.notebooks.stop("ada", "", "hub")
+        row = await service.ended("r1")
+        assert row.outcome == "stopped"
+        assert row.message.startswith("The hub gave up its start before it ran")
+
+
+async def test_a_server_that_ran_is_stopped_without_a_complaint(path: Path) -> None:
+    async with rig.running(path) as service:
+        await started(service)
+        await service.controller.notebooks.stop("ada", "", "hub")
+        row = await service.ended("r1")
+        assert (row.outcome, row.message) == ("stopped", "")

@@ -66,12 +66,18 @@ class ModelServer:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_SECONDS)
         try:
             connection.request(method or ("GET" if payload is None else "POST"), path, payload, headers)
-            response = connection.getresponse()
-            return Answer(
-                response.status,
-                {name.lower(): value for name, value in response.getheaders()},
-                response.read(),
-            )
+            return _answer(connection)
+        finally:
+            connection.close()
+
+    def announce(self, path: str, length: int) -> Answer:
+        """Send the head of a request whose body would have `length` bytes, and read the answer to that."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_SECONDS)
+        try:
+            connection.putrequest("POST", path)
+            connection.putheader("Content-Length", str(length))
+            connection.endheaders()
+            return _answer(connection)
         finally:
             connection.close()
 
@@ -88,6 +94,12 @@ class ModelServer:
         with Path(f"/proc/{self.process.pid}/stat").open() as stat:
             fields = stat.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _answer(connection: HTTPConnection) -> Answer:
+    response = connection.getresponse()
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, headers, response.read())
 
 
 @contextmanager

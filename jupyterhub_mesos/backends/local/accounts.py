@@ -38,16 +38,21 @@ def own_account() -> Account:
 
 
 class Accounts:
-    """The accounts by user: the machine's own where a person has one, else an id of a range, for ever."""
+    """The accounts by user: an id of a range, for ever.
 
-    def __init__(self, path: Path, uids: range = ACCOUNT_UIDS) -> None:
+    With `use_machine_accounts` the machine's own where a person has one: only right where
+    the hub's users *are* the machine's, for a name is all that the two have in common.
+    """
+
+    def __init__(self, path: Path, uids: range = ACCOUNT_UIDS, *, use_machine_accounts: bool = False) -> None:
         self._book = NumberBook(path, uids, _is_uid_of_machine)
+        self._use_machine_accounts = use_machine_accounts
 
     def account(self, user: str) -> Account:
         """Return the user's account; an id that was given stays, even if the machine gets the name later."""
         uid = self._book.known(user)
         if uid is None:
-            existing = _account_of_machine(user)
+            existing = _account_of_machine(user) if self._use_machine_accounts else None
             if existing is not None:
                 return existing
             uid = self._book.number(user)
@@ -61,8 +66,7 @@ def _account_of_machine(user: str) -> Account | None:
         return None
     if entry.pw_uid < FIRST_PERSON_UID or entry.pw_uid == NOBODY_UID or entry.pw_gid == 0:
         return None
-    groups = tuple(gid for gid in os.getgrouplist(user, entry.pw_gid) if gid != 0)
-    return Account(user, entry.pw_uid, entry.pw_gid, groups)
+    return Account(user, entry.pw_uid, entry.pw_gid)  # never its further groups: `docker` is as good as root
 
 
 def _is_uid_of_machine(uid: int) -> bool:

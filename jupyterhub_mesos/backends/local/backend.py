@@ -77,12 +77,13 @@ class LocalBackend:
     `capacity`: what may be used of the machine; an amount of 0 is the machine's own.
     `isolation`: `auto`, or one that must work (see `isolation.Mode`).
     `hidden`: further places that no task may see.
+    `use_machine_accounts`: whether a user is the machine's account of that name (see `Accounts`).
     `gpus`: where the machine's GPUs are known from; without it there are none.
     """
 
     name = "local"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the operator may say, each by its name
         self,
         state: Path,
         *,
@@ -90,6 +91,7 @@ class LocalBackend:
         isolation: str = "auto",
         hidden: Sequence[Path] = (),
         gpus: Gpus | None = None,
+        use_machine_accounts: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = Path(os.path.realpath(state))
@@ -97,6 +99,7 @@ class LocalBackend:
         self._wanted_isolation = isolation
         self._hidden = (self._state, *hidden)
         self._gpus = gpus
+        self._use_machine_accounts = use_machine_accounts
         self._ports = Ports(clock)
         self._mark = hashlib.sha256(str(self._state).encode()).hexdigest()[:12]
         self._feed = StatusFeed()
@@ -129,7 +132,7 @@ class LocalBackend:
                 f"the state folder {self._state} cannot be used ({error}): choose one that we may write"
             ) from error
         limits = cgroups.probe(self._mark)
-        accounts = Accounts(local / "accounts.json")
+        accounts = Accounts(local / "accounts.json", use_machine_accounts=self._use_machine_accounts)
         return Spawning(self._state, self._mark, found, limits, accounts, self._hidden, self._gpus)
 
     async def close(self) -> None:
@@ -413,4 +416,5 @@ def create(state: Path, options: BackendOptions) -> LocalBackend:
         isolation=options.isolation,
         hidden=options.hidden,
         gpus=Gpus(options.gpu_flavors),
+        use_machine_accounts=options.use_machine_accounts,
     )

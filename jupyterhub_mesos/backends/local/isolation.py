@@ -40,6 +40,32 @@ class Mode(StrEnum):
     SHARED = "shared"  # nothing: one trust domain
 
 
+class NoIsolation(BackendError):
+    """Nothing would stand between the users and root, and nobody said that they may be root."""
+
+    cure = (
+        "install bubblewrap (`bwrap`) and setpriv; or install Python and this product where all may "
+        "run them, not under /root; or, if everybody who logs in is trusted with root on this machine, say "
+        'so: c.CapacityService.isolation = "shared"'
+    )
+
+    def __init__(self, reasons: str) -> None:
+        super().__init__(
+            "the service runs as root, and no isolation works here: every user's task would be root. "
+            f"{reasons} What to do: {self.cure}"
+        )
+        self.reasons = reasons
+
+    def fact(self) -> Fact:
+        """Say it as `facts` would, had it been let pass."""
+        return Fact(
+            "isolation",
+            False,
+            f"every user's task would run as root, so the service does not start. {self.reasons}",
+            self.cure,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Isolation:
     """What was found: the mode, by which programs, and why not a better one."""
@@ -113,7 +139,8 @@ def _gpu_fact(found: Isolation) -> Fact:
 def probe(wanted: str, local: Path, hidden: Sequence[Path]) -> Isolation:
     """Find the best isolation that works here, or check the one that is wanted.
 
-    Raises `BackendError` where the wanted one does not work: a lesser one is never taken in its place.
+    Raises `BackendError` where the wanted one does not work: a lesser one is never taken in its place;
+    `NoIsolation` where `auto` would make every user root.
     """
     if wanted not in ("auto", *Mode):
         raise InvalidInput(
@@ -129,6 +156,8 @@ def probe(wanted: str, local: Path, hidden: Sequence[Path]) -> Isolation:
         reasons.append(f"{mode.value}: {problem}.")
     if wanted != "auto":
         raise BackendError(f"the isolation {wanted!r} does not work here. {' '.join(reasons)}")
+    if is_root:
+        raise NoIsolation(" ".join(reasons))
     log.warning("isolation shared: one trust domain. %s", " ".join(reasons))
     return Isolation(Mode.SHARED, is_root, programs, " ".join(reasons))
 

@@ -2,8 +2,8 @@
 
 The task sees the machine read-only, its own processes alone, its own `/tmp`
 and `/dev` (of the accelerators those that it was granted), its home and its
-mounts. Whatever is hidden (the whole state folder, `/root`, `/home`, what the
-operator names) is an empty folder; what the interpreter needs from inside a
+mounts. Whatever is hidden (the whole state folder, `/root`, `/home`, `/run`, what
+the operator names) is an empty folder; what the interpreter needs from inside a
 hidden folder is put back, read-only. The network is the machine's: the hub
 must reach the notebook.
 """
@@ -21,7 +21,11 @@ from jupyterhub_mesos.backends.local.accounts import Account
 from jupyterhub_mesos.backends.local.shim import INFO_FD
 from jupyterhub_mesos.tasks import Mount, MountMode
 
-ALWAYS_HIDDEN: Final = ("/root", "/home")
+RUN: Final = Path("/run")
+ALWAYS_HIDDEN: Final = ("/root", "/home", str(RUN), "/var/run")
+"""Below `/run` are the sockets of those that do things for others as root: docker, containerd, the bus."""
+RESOLVER: Final = Path("/run/systemd/resolve")
+RESOLV_CONF: Final = Path("/etc/resolv.conf")
 PRIVATE_TMP: Final = ("/tmp", "/var/tmp")  # noqa: S108 - hidden behind the task's own, not used
 _OTHERS_MAY_ENTER: Final = 0o001
 _DEV: Final = Path("/dev")
@@ -124,6 +128,7 @@ def _devices(granted: Sequence[DeviceNode]) -> list[str]:
 def _layers(view: View, *, is_root: bool) -> list[_Layer]:
     own = [_show(view.home, "--bind"), _show(view.task, "--bind")]
     own += [_mount(mount, view.home) for mount in view.mounts]
+    own += [_show(place, "--ro-bind") for place in _needed_by_names()]
     python = [_show(place, "--ro-bind") for place in needed_by_python()]
     hides = [_hide(place) for place in _hidden(view, [*own, *python], is_root=is_root)]
     private = [
@@ -168,6 +173,13 @@ def _hidden(view: View, shown: Iterable[_Layer], *, is_root: bool) -> set[Path]:
         for layer in shown:
             hidden |= set(_first_closed(layer.place))
     return hidden - {Path("/")}
+
+
+def _needed_by_names() -> set[Path]:
+    """Return what is below `/run` and tells where names are resolved."""
+    wanted = {RESOLVER, RESOLV_CONF.resolve()}
+    places = {place for place in wanted if place.is_relative_to(RUN) and place.exists()}
+    return {place for place in places if places.isdisjoint(place.parents)}
 
 
 def _first_closed(place: Path) -> list[Path]:

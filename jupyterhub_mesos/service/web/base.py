@@ -12,7 +12,7 @@ from jupyterhub.services.auth import HubOAuthenticated  # type: ignore[import-un
 from pydantic import BaseModel
 from tornado.web import HTTPError, RequestHandler
 
-from jupyterhub_mesos.errors import InvalidInput, NotAuthenticated, NotFound, TooLarge
+from jupyterhub_mesos.errors import InvalidInput, NotAuthenticated, NotFound, TooLarge, TooMany
 from jupyterhub_mesos.service.identity import Identity
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.web.auth import HubIdentities, check_hub_key
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from jupyterhub_mesos.service.hub_side import HubSide
     from jupyterhub_mesos.service.operations import Operations
+    from jupyterhub_mesos.service.rates import WriteRates
     from jupyterhub_mesos.service.team_operations import TeamOperations
     from jupyterhub_mesos.service.web.events import Feed
 
@@ -32,6 +33,8 @@ _M = TypeVar("_M", bound=BaseModel)
 
 SMALL_BODY_BYTES: Final = 64 * 1024
 """Enough for every body but a job's source and a launch's environment."""
+
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class WebContext:
     hub_side: HubSide
     feed: Feed
     templates: Environment
+    rates: WriteRates
 
 
 class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # untyped base
@@ -108,7 +112,12 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # u
 
 
 class ApiHandler(BaseHandler):
-    """A route of the API: answers JSON, and a problem for every error; never a redirect."""
+    """A route of the API: answers JSON, and a problem for every error; never a redirect.
+
+    `counts_writes`: whether a user's writes here count against `writes_per_minute`.
+    """
+
+    counts_writes = True
 
     async def prepare(self) -> None:
         """Learn who asks; nobody passes without a token or a cookie with its XSRF token."""
@@ -119,6 +128,8 @@ class ApiHandler(BaseHandler):
                 "Log in, or show a token of the hub in `Authorization: Bearer TOKEN`; a page's script "
                 "also has to send the page's `_xsrf`."
             )
+        if self.counts_writes and self._identity.kind == "user" and self.request.method not in _READS:
+            self.context.rates.take(self._identity.name)
 
     def body(self, model: type[_M]) -> _M:
         """Read the request's JSON as `model`."""
@@ -133,6 +144,8 @@ class ApiHandler(BaseHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Send the problem that the error is."""
         error = kwargs.get("exc_info", (None, HTTPError(status_code), None))[1]
+        if isinstance(error, TooMany) and error.retry_seconds is not None:
+            self.set_header("Retry-After", str(error.retry_seconds))
         self.send_problem(problem_of(error or HTTPError(status_code)))
 
     def send_problem(self, problem: Problem) -> None:

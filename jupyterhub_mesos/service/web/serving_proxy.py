@@ -78,6 +78,8 @@ class ModelDoor:
 class ServingHandler(ApiHandler):
     """`/serving/ID/v2/…`."""
 
+    counts_writes = False  # an inference changes nothing here; `ModelDoor` bounds how many there are
+
     def initialize(self, context: WebContext, door: ModelDoor) -> None:  # type: ignore[override]  # one more
         """Take a whole batch."""
         super().initialize(context)

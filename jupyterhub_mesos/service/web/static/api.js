@@ -112,7 +112,7 @@ export function cells(columns) {
 
 /** Say where a request stands: a word, and the colour of its pill. */
 export function standing(request) {
-  if (request.is_ending) return ["Stopping", "wait"];
+  if (request.is_ending && !isOver(request)) return ["Stopping", "wait"];
   if (request.status === "queued") return ["Waiting", "wait"];
   if (request.status === "held") return ["Held", "wait"];
   if (request.status === "active") {

@@ -33,9 +33,9 @@ function sentence() {
   if (request.explanation) return request.explanation.sentence;
   if (request.message) return request.message;
   const state = request.allocation?.state;
-  if (request.is_ending) return "It is being stopped.";
+  if (request.is_ending && !isOver(request)) return "It is being stopped.";
   if (request.status === "withdrawn") return "This request was cancelled.";
-  if (request.status === "ended") return "This is over. Start it again from the launch page.";
+  if (request.status === "ended") return request.kind === "notebook" ? "This is over. Start it again from the launch page." : `It ${{ failed: "failed", stopped: "was stopped" }[request.outcome] ?? "finished"}.`;
   if (state === "running" && isOpenedElsewhere) return "It runs. Another tab of yours opens it; or open it here.";
   return state === "running" ? "It runs." : "There is room: it is being started.";
 }
