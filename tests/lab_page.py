@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from lab_server import LabServer
-from requirements import require
 
-CHROMIUM: Final = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-FLAGS: Final = (
-    "--no-sandbox",  # as root, in a container, Chromium's own sandbox cannot work
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 LOAD_MS: Final = 60_000
 ACT_MS: Final = 20_000
 
@@ -37,18 +23,15 @@ _IS_IDLE: Final = """() => {
 
 
 @contextmanager
-def browser_page() -> Iterator[Page]:
+def browser_page(browser: Browser) -> Iterator[Page]:
     """Yield a page whose script errors fail the test."""
-    require("Chromium", CHROMIUM)
     errors: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(ACT_MS)
-        expect.set_options(timeout=ACT_MS)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(ACT_MS)
+    expect.set_options(timeout=ACT_MS)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
     assert errors == []
 
 

@@ -74,8 +74,12 @@ def running_lab(root: Path, capacity_url: str, env: Mapping[str, str] | None = N
         yield LabServer(url, home)
     finally:
         process.terminate()
-        process.wait(END_SECONDS)
-        log.close()
+        try:
+            process.wait(END_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+            log.close()
 
 
 def _options(root: Path) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from fake_capacity import FakeCapacity, serving
 from jupyterhub_mesos.wire import LogView, ProgressView, RequestSubmission, TrainingPayload
@@ -29,8 +29,8 @@ def running_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 @pytest.fixture(scope="module")
-def chromium_page() -> Iterator[Page]:
-    with browser_page() as page:
+def chromium_page(chromium: Browser) -> Iterator[Page]:
+    with browser_page(chromium) as page:
         yield page
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from deadlines import eventually
 from installation import START_SECONDS, Installation
@@ -42,12 +42,14 @@ def example() -> dict[str, Any]:
 
 
 @pytest.mark.timeout(400)  # a hub, JupyterLab in Chromium, two workers, an export and a model server
-def test_a_notebook_trains_exports_and_serves_by_its_buttons(lab_cloud: Installation) -> None:
+def test_a_notebook_trains_exports_and_serves_by_its_buttons(
+    lab_cloud: Installation, chromium: Browser
+) -> None:
     lab_cloud.start_notebook("ann", "medium")
     ann = lab_cloud.person("ann")
     eventually(lambda: is_ready(ann), "the hub takes ann's server as ready", START_SECONDS)
     ann.save_notebook("digits.ipynb", example())
-    with browser_page() as page:
+    with browser_page(chromium) as page:
         lab = LabPage(page).open_at_hub(
             f"{lab_cloud.url}user/ann/lab/tree/digits.ipynb", "ann", lab_cloud.folder.password("vision")
         )

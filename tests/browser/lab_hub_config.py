@@ -1,10 +1,11 @@
 """The tests' configuration with the notebook server that people get: JupyterLab with the buttons."""
 
+import os
 import sys
 from pathlib import Path
 
 here = Path(__file__).resolve().parent
-load_subconfig(str(here / "hub_config.py"))  # noqa: F821 - given by traitlets
+load_subconfig(str(here.parent / "end_to_end" / "hub_config.py"))  # noqa: F821 - given by traitlets
 
 c = get_config()  # noqa: F821 - given by traitlets
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
@@ -16,3 +17,4 @@ c.Spawner.args = [
 ]
 c.Spawner.default_url = "/lab"
 c.Spawner.http_timeout = 60
+c.Spawner.environment.update({"PYTHONPATH": os.environ.get("PYTHONPATH", "")})
