@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Final
 
 import requests
 
+from jupyterhub_mesos.backends.local import LocalBackend
+from jupyterhub_mesos.backends.local.isolation import NoIsolation
 from jupyterhub_mesos.cli.demo_job import MainJob, Stage
 from jupyterhub_mesos.cli.demo_lake import fill_lake
 from jupyterhub_mesos.cli.supervisor import Supervisor, SupervisorSettings
@@ -28,6 +31,7 @@ MEM_MIB: Final = 6144
 Limits are upper bounds, so four CPUs may be promised on a machine with two.
 """
 
+SHARED: Final = "shared"
 EXIT_FAILED: Final = 1
 Say = Callable[[str], None]
 
@@ -36,6 +40,8 @@ _CONFIG_TEXT: Final = """\
 load_subconfig({config!r})
 c.CapacityService.capacity_cpu_millis = {cpu_millis}
 c.CapacityService.capacity_mem_mib = {mem_mib}
+c.CapacityService.isolation = {isolation!r}
+c.Spawner.args = {arguments!r}
 """
 
 
@@ -59,7 +65,7 @@ async def _demo(args: argparse.Namespace, say: Say) -> int:
     await asyncio.to_thread(fill_lake, folder.root / "lake")
     settings = SupervisorSettings(
         state=args.state,
-        config=_write_config(folder),
+        config=_write_config(folder, await _isolation(folder, say)),
         public_port=port(args.port, args.state),
         stop_notebooks=True,
     )
@@ -77,10 +83,29 @@ async def _demo(args: argparse.Namespace, say: Say) -> int:
     return EXIT_FAILED
 
 
-def _write_config(folder: StateFolder) -> Path:
+async def _isolation(folder: StateFolder, say: Say) -> str:
+    """Return how people are kept apart here; a demo may go on where a real installation refuses to."""
+    with tempfile.TemporaryDirectory(dir=folder.root) as scratch:
+        backend = LocalBackend(Path(scratch))
+        try:
+            await backend.open()
+        except NoIsolation as error:
+            say(f"NOT ISOLATED, in this demo only: {error}")
+            return SHARED
+        await backend.close()
+        return "auto"
+
+
+def _write_config(folder: StateFolder, isolation: str) -> Path:
     path = folder.root / "demo_config.py"
     path.write_text(
-        _CONFIG_TEXT.format(config=str(CONFIG.resolve()), cpu_millis=CPU_MILLIS, mem_mib=MEM_MIB),
+        _CONFIG_TEXT.format(
+            config=str(CONFIG.resolve()),
+            cpu_millis=CPU_MILLIS,
+            mem_mib=MEM_MIB,
+            isolation=isolation,
+            arguments=["--allow-root"] if isolation == SHARED else [],  # else a notebook server refuses
+        ),
         encoding="utf-8",
     )
     return path

@@ -66,3 +66,12 @@ def test_a_visitor_after_a_denial_comes_to_the_request(
     log_in(page, hub, "denied2")
     page.goto(f"{hub.url}/user/denied2/lab")
     page.wait_for_url(f"**{page_of(2)}")
+
+
+def test_whom_the_hub_sent_to_wait_for_nothing_comes_to_the_launch_page(
+    hub: RealHub, capacity: FakeCapacity, page: Page
+) -> None:
+    log_in(page, hub, "early")
+    page.goto(f"{hub.url}/hub/spawn-pending/early")
+    page.wait_for_url("**/services/capacity/**")
+    assert capacity.story.starts == []
