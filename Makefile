@@ -29,6 +29,7 @@ lint: set-up
 	$(RUN) mypy
 	$(RUN) pyright --pythonpath .venv/bin/python
 	.venv/bin/python .venv/bin/lint-imports
+	if [ -d ui/node_modules ]; then npm --prefix ui run --silent lint; fi
 
 clean:
 	sh scripts/clean.sh

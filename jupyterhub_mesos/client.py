@@ -140,8 +140,7 @@ class Client:
     def _log(self, request_id: str, task: str, *, follow: bool) -> Iterator[str]:
         offset = 0
         while True:
-            path = f"/requests/{quote(request_id, safe='')}/logs"
-            piece = self._get(path, LogView, {"task": task, "offset": str(offset)})
+            piece = self.log_piece(request_id, task, offset)
             if piece.text:
                 yield piece.text
             is_stuck = piece.next_offset <= offset
@@ -155,7 +154,7 @@ class Client:
         """Yield what the job's tasks printed as progress, in order; `follow` goes on until it is over."""
         while True:
             is_last = not follow or is_over(self.request(request_id))  # asked first: nothing is missed
-            view = self._progress(request_id, after)
+            view = self.progress_page(request_id, after)
             yield from view.events
             if is_last and not view.events:
                 return
@@ -163,7 +162,13 @@ class Client:
                 time.sleep(POLL_SECONDS)
             after = view.next_after
 
-    def _progress(self, request_id: str, after: int) -> ProgressView:
+    def log_piece(self, request_id: str, task: str, offset: int = 0) -> LogView:
+        """Return what a task has written since `offset`, as much as one answer holds."""
+        path = f"/requests/{quote(request_id, safe='')}/logs"
+        return self._get(path, LogView, {"task": task, "offset": str(offset)})
+
+    def progress_page(self, request_id: str, after: int = 0) -> ProgressView:
+        """Return the progress after the first `after` lines, as much as one answer holds."""
         path = f"/requests/{quote(request_id, safe='')}/progress"
         return self._get(path, ProgressView, {"after": str(after)})
 

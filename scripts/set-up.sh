@@ -38,6 +38,7 @@ find_python() {
 fingerprint() {
     pwd
     cksum <pyproject.toml
+    cksum <jupyterhub_mesos/lab/labextension/package.json # it names the bundle, which an installation copies
     cksum <scripts/set-up.sh
 }
 

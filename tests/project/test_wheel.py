@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def test_the_wheel_holds_every_file_of_the_three_packages(built: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert _package_files() - names == set()
-    ours = {name for name in names if ".dist-info/" not in name}
+    ours = {name for name in names if ".dist-info/" not in name and ".data/" not in name}
     assert {name.split("/")[0] for name in ours} == set(PACKAGES)
     for ending in ("py.typed", ".html", "/alembic.ini", "migrations/env.py"):
         if any(name.endswith(ending) for name in _package_files()):
@@ -93,6 +94,16 @@ def _lend_dependencies(python: Path) -> None:
     there = Path(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip())
     ours = [path for path in sys.path if path.endswith("site-packages")]
     (there / "dependencies.pth").write_text("\n".join(ours) + "\n", encoding="utf-8")
+
+
+def test_jupyterlab_and_its_server_find_the_buttons_where_they_look(installed: Path) -> None:
+    prefix = installed.parents[1]
+    extension = prefix / "share" / "jupyter" / "labextensions" / "jupyterhub-mesos-lab"
+    package = json.loads((extension / "package.json").read_text(encoding="utf-8"))
+    assert (extension / package["jupyterlab"]["_build"]["load"]).is_file()
+    config = prefix / "etc" / "jupyter" / "jupyter_server_config.d" / "jupyterhub-mesos.json"
+    enabled = json.loads(config.read_text(encoding="utf-8"))["ServerApp"]["jpserver_extensions"]
+    assert enabled == {"jupyterhub_mesos.lab": True}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,0 +1,21 @@
+"""The programs for a notebook's kernel, as one statement that leaves nothing behind in the notebook."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final, Literal
+
+from jupyterhub_mesos.lab.messages import KernelCode
+
+_RUN: Final = (
+    '__import__("builtins").exec(compile({program!r}, "<capacity>", "exec"), '
+    '{{"__name__": "capacity", "namespace": __import__("builtins").globals(), "order": {order!r}}})'
+)
+Program = Literal["candidates", "exporting"]
+Order = dict[str, str | list[str] | None]
+
+
+def code(program: Program, order: Order) -> KernelCode:
+    """Return the program with its order; it runs beside the notebook's variables, not among them."""
+    text = files("jupyterhub_mesos.lab.in_kernel").joinpath(f"{program}.py").read_text(encoding="utf-8")
+    return KernelCode(code=_RUN.format(program=f"{text}\nanswer(namespace, order)\n", order=order))

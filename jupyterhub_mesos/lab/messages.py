@@ -1,0 +1,173 @@
+"""What the buttons and the notebook server say to each other, beside the service's own messages.
+
+TypeScript's types are made of these and of `jupyterhub_mesos.wire` by `npm run types` in `ui/labextension`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from jupyterhub_mesos.wire import Count, Name, Positive, Problem, Text, Wire
+
+Framework = Literal["torch", "tensorflow", "jax", "generic"]
+
+
+class ParameterField(Wire):
+    """A name that a `parameters` cell sets to a plain value; `value` is spelled as people type it."""
+
+    name: str
+    kind: Literal["truth", "whole", "number", "text"]
+    value: str
+
+
+class TrainForm(Wire):
+    """`GET capacity/notebook?path=`: what the Train dialog shows of a notebook, with its defaults."""
+
+    path: str
+    job_name: str
+    workers: int
+    cpu_millis: int
+    mem_mib: int
+    framework: Framework
+    checkpoint: str
+    restarts: int
+    parameters: tuple[ParameterField, ...]
+    train_cells: tuple[int, ...]
+    files: tuple[str, ...]
+    """The local modules that travel."""
+    dropped: tuple[str, ...]
+    """Lines that only IPython understands, each with its cell and line."""
+
+
+class Choices(Wire):
+    """`GET capacity/choices`: what the service lets this person choose from."""
+
+    teams: tuple[str, ...]
+    flavors: tuple[str, ...]
+
+
+class TrainOrder(Wire):
+    """`POST capacity/trainings`: the filled-in Train dialog. `parameters` holds only what was changed."""
+
+    path: Text
+    name: Name
+    team: Name | None = None
+    workers: Positive
+    cpu_millis: Count
+    mem_mib: Count
+    accelerators: dict[Name, Positive] = Field(default_factory=dict)
+    framework: Framework
+    checkpoint: Text
+    restarts: Count
+    parameters: dict[str, Text] = Field(default_factory=dict)
+
+
+Identifier = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class ExportOrder(Wire):
+    """`POST capacity/exports/code`: the filled-in Export dialog; four names are variables of the kernel."""
+
+    path: Text
+    model: Identifier
+    name: Text
+    example_inputs: Identifier
+    held_out_rows: Identifier | None = None
+    held_out_labels: Identifier | None = None
+    remote: Text
+    description: Text = ""
+
+
+class ServeOrder(Wire):
+    """`POST capacity/servings`: serve a version that an export has pushed."""
+
+    name: Name
+    remote: Text
+    ref: Text
+    team: Name | None = None
+
+
+class LabProblem(Problem):
+    """An error; `cell` and `line` say where in the notebook, where there is such a place."""
+
+    cell: int | None = None
+    line: int | None = None
+
+
+class KernelCode(Wire):
+    """Python that the browser runs in the notebook's kernel; what it says is a `KernelSaying`."""
+
+    code: str
+
+
+# ---- what the code says in the kernel ------------------------------------------------------------
+
+
+class ModelObject(Wire):
+    """A variable that may be a model. `size_bytes` is None where it cannot be known quickly."""
+
+    name: str
+    type: str
+    framework: str
+    signature: str
+    size_bytes: int | None
+    is_fitted: bool
+    features: int | None
+
+
+class TableObject(Wire):
+    """A variable that may be rows or labels."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    dtype: str
+    size_bytes: int | None
+
+
+class Candidates(Wire):
+    """What there is to choose from; `lacking` says what has to be installed first, or is empty."""
+
+    say: Literal["candidates"] = "candidates"
+    models: tuple[ModelObject, ...]
+    tables: tuple[TableObject, ...]
+    lacking: str
+
+
+class ExportBegan(Wire):
+    """The kernel has come to it: what it ran before is done."""
+
+    say: Literal["began"] = "began"
+
+
+class ExportStep(Wire):
+    """A step is done, in the words that `export` prints."""
+
+    say: Literal["step"] = "step"
+    line: str
+
+
+class ExportDone(Wire):
+    """The version is pushed."""
+
+    say: Literal["done"] = "done"
+    name: str
+    version: int
+    ref: str
+    remote: str
+    commit: str
+    directory: str
+    metrics: dict[str, float]
+
+
+class ExportFailed(Wire):
+    """Nothing was published; `detail` is a traceback where the error was not foreseen."""
+
+    say: Literal["failed"] = "failed"
+    sentence: str
+    detail: str = ""
+
+
+KernelSaying = Candidates | ExportBegan | ExportStep | ExportDone | ExportFailed

@@ -1,0 +1,41 @@
+"""Which path below `/capacity/` is answered by which handler."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+
+from jupyterhub_mesos.lab.handlers import (
+    CandidatesCodeHandler,
+    CapacityHandler,
+    ChoicesHandler,
+    ExportCodeHandler,
+    LogsHandler,
+    NotebookHandler,
+    ProgressHandler,
+    RequestHandler,
+    ServingsHandler,
+    TrainingsHandler,
+)
+
+PREFIX: Final = "capacity"
+ROUTES: Final[dict[str, type[CapacityHandler]]] = {
+    "notebook": NotebookHandler,
+    "choices": ChoicesHandler,
+    "trainings": TrainingsHandler,
+    "servings": ServingsHandler,
+    "requests/([^/]+)": RequestHandler,
+    "requests/([^/]+)/progress": ProgressHandler,
+    "requests/([^/]+)/logs": LogsHandler,
+    "candidates/code": CandidatesCodeHandler,
+    "exports/code": ExportCodeHandler,
+}
+
+
+def add_routes(server: ServerApp) -> None:
+    """Serve the routes below the server's own base path."""
+    base = server.web_app.settings["base_url"]
+    rules = [(url_path_join(base, PREFIX, path), handler) for path, handler in ROUTES.items()]
+    server.web_app.add_handlers(".*$", rules)  # type: ignore[no-untyped-call]  # tornado says no types
