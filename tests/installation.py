@@ -16,7 +16,7 @@ import requests
 
 from deadlines import eventually
 from jupyterhub_mesos.cli.demo_lake import fill_lake
-from jupyterhub_mesos.cli.demo_probes import is_over, is_running
+from jupyterhub_mesos.cli.demo_probes import is_over, is_ready, is_running
 from jupyterhub_mesos.cli.person import Person
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.statefolder import LOOPBACK, StateFolder
@@ -122,8 +122,11 @@ class Installation:
         return Client(person.service_url, person.token)
 
     def start_notebook(self, name: str, profile: str) -> RequestView:
-        """Press Start and wait until the notebook runs."""
-        return self.until_running(name, self.person(name).press_start(profile)["id"])
+        """Press Start and wait until the notebook runs, for the service and for the hub."""
+        person = self.person(name)
+        view = self.until_running(name, person.press_start(profile)["id"])
+        eventually(lambda: is_ready(person), f"the hub takes {name}'s server as ready", START_SECONDS)
+        return view
 
     def until_running(self, name: str, request_id: str) -> RequestView:
         return self._until(name, request_id, is_running)
