@@ -1,6 +1,6 @@
 """The hub's side of the capacity service over a real socket, as a test sets it; and a proxy's API.
 
-It speaks `wire.py` and checks the hub's key, but has no ledger: `room` decides
+It speaks `jupyterhub_mesos.wire` and checks the hub's key, but has no ledger: `room` decides
 whether a start is claimed or queued. It runs on a thread of its own, so that a
 test may block on the real hub meanwhile.
 """

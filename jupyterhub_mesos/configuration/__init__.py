@@ -1,6 +1,6 @@
 """What an operator writes (teams.yaml, profiles.yaml), with the line of everything that is wrong.
 
-Both files become messages of `wire.py`; the team tree is validated by the
+Both files become messages of `wire`; the team tree is validated by the
 decision core, so that a file, the API and the ledger hold the same rules.
 """
 

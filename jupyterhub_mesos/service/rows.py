@@ -14,10 +14,16 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from jupyterhub_mesos.tasks import Endpoint, TaskId, TaskState, TaskStatus
-from jupyterhub_mesos.wire import NotebookPayload, ServingPayload, TeamsModel, TrainingPayload
+from jupyterhub_mesos.wire import (
+    NotebookPayload,
+    PipelinePayload,
+    ServingPayload,
+    TeamsModel,
+    TrainingPayload,
+)
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, NodeId, Request, RequestId, UserName
 
-AnyPayload = NotebookPayload | TrainingPayload | ServingPayload
+AnyPayload = NotebookPayload | TrainingPayload | ServingPayload | PipelinePayload
 
 
 class ServerKey(NamedTuple):

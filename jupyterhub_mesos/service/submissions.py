@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jupyterhub_mesos.errors import InvalidInput, NotAllowed, TooMany
-from jupyterhub_mesos.service.rows import RequestInfo, RequestRow
+from jupyterhub_mesos.service.rows import AnyPayload, RequestInfo, RequestRow
 from jupyterhub_mesos.wire import (
     NotebookPayload,
+    PipelinePayload,
     ProfileModel,
     ProfilesModel,
     RequestSubmission,
@@ -39,7 +40,7 @@ class Asked:
 
     kind: WorkloadKind
     name: str
-    payload: NotebookPayload | TrainingPayload | ServingPayload
+    payload: AnyPayload
     resources: ResourcesModel
     replicas: int = 1
 
@@ -124,6 +125,8 @@ def asked(submission: RequestSubmission, profiles: ProfilesModel | None, team: s
             resources = submission.resources or SERVING_DEFAULT
             _check_least(resources, "resources")
             return Asked(WorkloadKind.SERVING, payload.name, payload, resources)
+        case PipelinePayload():
+            raise InvalidInput("pipelines are not run by this service yet", where="payload.kind")
 
 
 def usable_profiles(profiles: ProfilesModel | None, team: str) -> Mapping[str, ProfileModel]:

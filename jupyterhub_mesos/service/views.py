@@ -1,4 +1,4 @@
-"""What the core and the ledger hold, as the messages of `wire.py`."""
+"""What the core and the ledger hold, as the messages of `wire`."""
 
 from __future__ import annotations
 

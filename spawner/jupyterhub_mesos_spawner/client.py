@@ -1,6 +1,6 @@
 """The hub's side of the capacity service, as the spawner calls it.
 
-Every call answers a message of `wire.py` or raises one of
+Every call answers a message of `wire` or raises one of
 
 ```
 Queued        the start has to wait; the request stands in the queue

@@ -1,0 +1,31 @@
+"""Errors and health."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from jupyterhub_mesos.wire.base import Wire
+
+
+class Problem(Wire):
+    """An error (RFC 9457, `application/problem+json`); `detail` is for people, `code` for machines."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | None = None
+    page_url: str | None = None
+
+
+class Health(Wire):
+    """`GET /health`: whether the parts answer."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    backend: str
+    ledger: str
+    waiting: int
+    active: int
+    message: str = ""
