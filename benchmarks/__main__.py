@@ -1,7 +1,7 @@
 """`make bench`: every benchmark in turn, one table, and docs/reference/numbers.md written from it.
 
-Each module named in `AREAS` has `main(quick) -> list[Figure]`. A benchmark that cannot run here says why and the
-others go on; the exit code is then 1.
+Each module named in `AREAS` has `main(quick) -> list[Figure]`. A benchmark that cannot run here
+says why and the others go on; the exit code is then 1.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ AREAS: Final = {
     "serving": "Model server",
     "admission": "Admission: the quota core",
 }
+INTRODUCTION: Final = """\
+Measured by `make bench`, which writes this page. Machines are noisy: compare the ratios to the baseline,
+which ran in the same run.
+"""
 PAGE: Final = Path("docs/reference/numbers.md")
 
 
@@ -63,8 +67,7 @@ def _run(areas: list[str], *, quick: bool) -> tuple[dict[str, list[Figure]], lis
 def _page(results: dict[str, list[Figure]]) -> str:
     parts = [
         "# Numbers\n",
-        "Measured by `make bench`, which writes this page. Machines are noisy: compare the ratios to the "
-        "baseline, which ran in the same run.\n",
+        INTRODUCTION,
         f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.\n",
     ]
     for area, figures in results.items():
