@@ -29,7 +29,8 @@ RUNNER = '''#!{python} -P
 """Stands for `python -P -m jupyterhub_mesos.pipeline run`: a step that trains, and says so."""
 import os, sys
 from jupyterhub_mesos.client import Client
-from jupyterhub_mesos.wire import Job, RequestSubmission, ResourcesModel, Restart, Role, StepEvent, TrainingPayload
+from jupyterhub_mesos.wire import Job, RequestSubmission, ResourcesModel, Restart, Role
+from jupyterhub_mesos.wire import StepEvent, TrainingPayload
 
 def say(state, **more):
     print(StepEvent(step="train", number=1, of=6, state=state, **more).model_dump_json(), flush=True)
