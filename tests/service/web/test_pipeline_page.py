@@ -156,5 +156,7 @@ async def test_the_page_of_somebody_else_s_pipeline_offers_no_second_run(web: We
     await ended(web, name)
     await viewer.open(name)
     await expect(viewer.page.locator("#state")).to_have_text("Finished")
-    await expect(viewer.page.get_by_text("It said nothing of its steps, or its output is not kept any more.")).to_be_visible()
+    await expect(
+        viewer.page.get_by_text("It said nothing of its steps, or its output is not kept any more.")
+    ).to_be_visible()
     await expect(viewer.page.get_by_role("button", name="Run again")).to_be_hidden()
