@@ -71,7 +71,7 @@ async def ended(web: Web, name: str) -> None:
 
 
 async def test_the_steps_are_shown_as_they_go_with_the_job_and_the_table(web: Web, viewer: Viewer) -> None:
-    name, task = await run(web, ref="main")
+    name, task = await run(web, ref="refs/heads/main")
     await viewer.open(name)
     page = viewer.page
     await expect(page.get_by_text("No step has begun yet.")).to_be_visible()
