@@ -6,6 +6,7 @@ import ast
 import hashlib
 import keyword
 import math
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ PROGRAM: Final = "train.py"
 """What a job made of a notebook runs, in the job's folder."""
 GIT_SECONDS: Final = 10.0
 """Git asks the disk only; longer than this and the lineage goes without the commit."""
+
+_CELL_LINE: Final = re.compile(r"# ---- cell (\d+) ----")
+"""Stands before each cell of a program."""
+_PARAMETERS_LINE: Final = "# ---- parameters of this job ----"
 
 Parameter = bool | int | float | str | None
 """What a parameter may be set to from outside: a plain value that a cell can spell."""
@@ -43,7 +48,7 @@ def read(path: Path, parameters: Mapping[str, Parameter] | None = None) -> Noteb
     """
     path = path.expanduser().absolute()
     cells = [plain(cell) for cell in chosen(code_cells(path), path)]
-    program = SourceFile(path=PROGRAM, text=_program(path, cells, parameters or {}))
+    program = SourceFile(path=PROGRAM, text=program_of(path, cells, parameters or {}))
     for cell in cells:
         check_importable(cell.tree, path.parent, cell.cell.number)
     modules = local_modules([cell.tree for cell in cells], path.parent)
@@ -62,15 +67,18 @@ def read(path: Path, parameters: Mapping[str, Parameter] | None = None) -> Noteb
     return NotebookSource(source, tuple(line for cell in cells for line in cell.dropped))
 
 
-def _program(path: Path, cells: Sequence[PlainCell], parameters: Mapping[str, Parameter]) -> str:
-    """Join the cells; the overrides follow the last `parameters` cell, so that they win."""
+def program_of(path: Path, cells: Sequence[PlainCell], parameters: Mapping[str, Parameter]) -> str:
+    """Join the cells; the overrides follow the last `parameters` cell, so that they win.
+
+    Raises `WorkloadError` for an unknown parameter, and where the cells hold alone and not together.
+    """
     _check_parameters(path, cells, parameters)
     last = max((at for at, cell in enumerate(cells) if PARAMETERS in cell.cell.tags), default=-1)
     parts = [f"# Made of the notebook {path.name!r}; each part names its cell.\n"]
     for at, cell in enumerate(cells):
         parts.append(f"# ---- cell {cell.cell.number} ----\n{cell.code.rstrip()}\n")
         if parameters and at == last:
-            parts.append("# ---- parameters of this job ----\n" + _assignments(parameters))
+            parts.append(f"{_PARAMETERS_LINE}\n{_assignments(parameters)}")
     program = "\n\n".join(parts)
     _check_whole(program)
     return program
@@ -112,18 +120,22 @@ def _check_whole(program: str) -> None:
         compile(program, PROGRAM, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
-        cell = _cell_at(program, line or 1)
+        cell, _ = place_in_notebook(program, line or 1)
         where = f"cell {cell}" if cell else "the parameters"
         raise WorkloadError(
             f"{where} does not hold in the job's program: {error}", cell=cell, line=line
         ) from error
 
 
-def _cell_at(program: str, line: int) -> int | None:
-    for text in reversed(program.splitlines()[:line]):
-        if text.startswith("# ---- cell "):
-            return int(text.split()[3])
-    return None
+def place_in_notebook(program: str, line: int) -> tuple[int | None, int]:
+    """Return the cell that a line of a program came from, and its line there; no cell is our own text."""
+    lines = program.split("\n")[:line]
+    for at in range(len(lines) - 1, -1, -1):
+        if found := _CELL_LINE.fullmatch(lines[at]):
+            return int(found[1]), line - at - 1
+        if lines[at] == _PARAMETERS_LINE:
+            break
+    return None, line
 
 
 def _commit(path: Path, modules: Sequence[str]) -> tuple[str, bool]:
