@@ -180,6 +180,15 @@ def scratch_repository(remote: Remote, *, author: str = "") -> Generator[Git]:
         yield git
 
 
+def init_bare(path: Path) -> None:
+    """Make an empty bare repository that the members of its group share."""
+    with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-git-") as folder:
+        git = Git(Path(folder), _environment(Path(os.devnull), ""))
+        git.run(
+            "init", "--quiet", "--template=", "--bare", "--shared=group", "--initial-branch=main", str(path)
+        )
+
+
 def _config(remote: Remote) -> str:
     """Write the global configuration: the person's own, and trust in the named repository.
 

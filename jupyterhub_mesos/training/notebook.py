@@ -67,7 +67,9 @@ def read(path: Path, parameters: Mapping[str, Parameter] | None = None) -> Noteb
     return NotebookSource(source, tuple(line for cell in cells for line in cell.dropped))
 
 
-def program_of(path: Path, cells: Sequence[PlainCell], parameters: Mapping[str, Parameter]) -> str:
+def program_of(
+    path: Path, cells: Sequence[PlainCell], parameters: Mapping[str, Parameter], program: str = PROGRAM
+) -> str:
     """Join the cells; the overrides follow the last `parameters` cell, so that they win.
 
     Raises `WorkloadError` for an unknown parameter, and where the cells hold alone and not together.
@@ -79,9 +81,9 @@ def program_of(path: Path, cells: Sequence[PlainCell], parameters: Mapping[str, 
         parts.append(f"# ---- cell {cell.cell.number} ----\n{cell.code.rstrip()}\n")
         if parameters and at == last:
             parts.append(f"{_PARAMETERS_LINE}\n{_assignments(parameters)}")
-    program = "\n\n".join(parts)
-    _check_whole(program)
-    return program
+    text = "\n\n".join(parts)
+    _check_whole(text, program)
+    return text
 
 
 def _assignments(parameters: Mapping[str, Parameter]) -> str:
@@ -114,17 +116,15 @@ def _assigned(tree: ast.Module) -> set[str]:
     return {node.id for node in stores}
 
 
-def _check_whole(program: str) -> None:
+def _check_whole(text: str, program: str) -> None:
     """Parse what was joined: a `from __future__` in a later cell, say, holds alone and not here."""
     try:
-        compile(program, PROGRAM, "exec", dont_inherit=True)
+        compile(text, program, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
-        cell, _ = place_in_notebook(program, line or 1)
+        cell, _ = place_in_notebook(text, line or 1)
         where = f"cell {cell}" if cell else "the parameters"
-        raise WorkloadError(
-            f"{where} does not hold in the job's program: {error}", cell=cell, line=line
-        ) from error
+        raise WorkloadError(f"{where} does not hold in {program}: {error}", cell=cell, line=line) from error
 
 
 def place_in_notebook(program: str, line: int) -> tuple[int | None, int]:
