@@ -35,6 +35,10 @@ class Reporter:
         """Print to this process's output; events are asked for, or follow where no person reads."""
         return cls(with_events or not sys.stdout.isatty(), sys.stdout)
 
+    def head(self, line: str) -> None:
+        """Print what the run is, before its steps."""
+        self._print(line)
+
     def say(self, line: str) -> None:
         """Print a line of a step's own; indented, so that it is never taken for one of ours."""
         self._print("\n".join(f"    {part}" for part in line.splitlines()))
