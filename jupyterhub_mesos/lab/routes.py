@@ -11,6 +11,7 @@ from jupyterhub_mesos.lab.handlers import (
     CandidatesCodeHandler,
     CapacityHandler,
     ChoicesHandler,
+    EnvironmentCodeHandler,
     ExportCodeHandler,
     LogsHandler,
     NotebookHandler,
@@ -30,6 +31,7 @@ ROUTES: Final[dict[str, type[CapacityHandler]]] = {
     "requests/([^/]+)/progress": ProgressHandler,
     "requests/([^/]+)/logs": LogsHandler,
     "candidates/code": CandidatesCodeHandler,
+    "environment/code": EnvironmentCodeHandler,
     "exports/code": ExportCodeHandler,
 }
 

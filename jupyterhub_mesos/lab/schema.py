@@ -28,6 +28,7 @@ MODELS: Final[tuple[type[Wire], ...]] = (
     messages.ServeOrder,
     messages.KernelCode,
     messages.Candidates,
+    messages.KernelEnvironment,
     messages.ExportBegan,
     messages.ExportStep,
     messages.ExportDone,
