@@ -12,7 +12,7 @@ _RUN: Final = (
     '{{"__name__": "capacity", "namespace": __import__("builtins").globals(), "order": {order!r}}})'
 )
 Program = Literal["candidates", "exporting"]
-Order = dict[str, str | list[str] | None]
+Order = dict[str, str | bool | list[str] | None]
 
 
 def code(program: Program, order: Order) -> KernelCode:
