@@ -89,6 +89,7 @@ class ExportOrder(Wire):
     held_out_labels: Identifier | None = None
     remote: Text
     description: Text = ""
+    optimise: bool = True
 
 
 class ServeOrder(Wire):
