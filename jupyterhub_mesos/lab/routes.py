@@ -19,6 +19,13 @@ from jupyterhub_mesos.lab.handlers import (
     ServingsHandler,
     TrainingsHandler,
 )
+from jupyterhub_mesos.lab.lake_handlers import (
+    LakeFileHandler,
+    LakeFoldersHandler,
+    LakeListHandler,
+    LakePreviewHandler,
+    LakeSourcesHandler,
+)
 
 PREFIX: Final = "capacity"
 ROUTES: Final[dict[str, type[CapacityHandler]]] = {
@@ -31,6 +38,11 @@ ROUTES: Final[dict[str, type[CapacityHandler]]] = {
     "requests/([^/]+)/logs": LogsHandler,
     "candidates/code": CandidatesCodeHandler,
     "exports/code": ExportCodeHandler,
+    "lake/sources": LakeSourcesHandler,
+    "lake/list": LakeListHandler,
+    "lake/preview": LakePreviewHandler,
+    "lake/folders": LakeFoldersHandler,
+    "lake/file": LakeFileHandler,
 }
 
 
