@@ -22,9 +22,11 @@ from tornado.netutil import bind_sockets
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.configuration import load_profiles, load_teams, team_values
 from jupyterhub_mesos.errors import TakenOver
+from jupyterhub_mesos.lake.sessions import Sessions
 from jupyterhub_mesos.service.controller import Controller, ControllerSettings
 from jupyterhub_mesos.service.hub_api import HubApi
 from jupyterhub_mesos.service.hub_side import HubSide
+from jupyterhub_mesos.service.lake import LakeOperations
 from jupyterhub_mesos.service.launcher import LakeMounts
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.operations import Operations
@@ -149,6 +151,7 @@ def _web_context(
         templates=environment(),
         rates=WriteRates(settings.writes_per_minute, time.monotonic),
         tokens=TeamTokens(ledger),
+        lake=LakeOperations(ledger, controller.connections, Sessions(ledger.clock)),
     )
 
 
