@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -82,6 +83,7 @@ class S3Server:
                 s3.delete_object(Bucket=self.bucket, Key=key)
 
 
+@functools.cache  # making one reads megabytes of descriptions
 def client(endpoint: str, service: str, key_id: str, secret: str) -> Any:
     return botocore.session.Session().create_client(
         service,
