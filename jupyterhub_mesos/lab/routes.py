@@ -20,6 +20,13 @@ from jupyterhub_mesos.lab.handlers import (
     ServingsHandler,
     TrainingsHandler,
 )
+from jupyterhub_mesos.lab.lake_handlers import (
+    LakeFileHandler,
+    LakeFoldersHandler,
+    LakeListHandler,
+    LakePreviewHandler,
+    LakeSourcesHandler,
+)
 
 PREFIX: Final = "capacity"
 ROUTES: Final[dict[str, type[CapacityHandler]]] = {
@@ -33,6 +40,11 @@ ROUTES: Final[dict[str, type[CapacityHandler]]] = {
     "candidates/code": CandidatesCodeHandler,
     "environment/code": EnvironmentCodeHandler,
     "exports/code": ExportCodeHandler,
+    "lake/sources": LakeSourcesHandler,
+    "lake/list": LakeListHandler,
+    "lake/preview": LakePreviewHandler,
+    "lake/folders": LakeFoldersHandler,
+    "lake/file": LakeFileHandler,
 }
 
 
