@@ -20,18 +20,25 @@ from jupyter_server.utils import ApiPath, to_os_path
 from pydantic import ValidationError
 from tornado import web
 
-from jupyterhub_mesos.client import Client
-from jupyterhub_mesos.errors import CapacityError, InvalidInput, WorkloadError
+from jupyterhub_mesos.client import Client, is_over
+from jupyterhub_mesos.errors import CapacityError, Conflict, InvalidInput, WorkloadError
 from jupyterhub_mesos.lab.kernel import code
 from jupyterhub_mesos.lab.messages import (
     Choices,
     ExportOrder,
-    LabProblem,
     ServeOrder,
     TrainOrder,
 )
 from jupyterhub_mesos.lab.notebooks import form_of, job_of
-from jupyterhub_mesos.wire import RequestSubmission, RequestView, ServingPayload, TrainingPayload, Wire
+from jupyterhub_mesos.lab.problems import FieldProblem, problem_of
+from jupyterhub_mesos.wire import (
+    PipelinePayload,
+    RequestSubmission,
+    RequestView,
+    ServingPayload,
+    TrainingPayload,
+    Wire,
+)
 
 FRAMEWORKS: Final = ["sklearn", "torch"]
 """What `export` takes, the most likely first: only the order of the list in the dialog hangs on it."""
@@ -51,12 +58,11 @@ class CapacityHandler(APIHandler):
         return await asyncio.to_thread(call, *args, **kwargs)
 
     def order(self, model: type[_M]) -> _M:
-        """Read the body; raises `InvalidInput` that names each field that does not hold."""
+        """Read the body; raises `FieldProblem` that names each field that does not hold."""
         try:
             return model.model_validate_json(self.request.body)
         except ValidationError as error:
-            problems = (f"{'.'.join(map(str, p['loc'])) or 'the order'}: {p['msg']}" for p in error.errors())
-            raise InvalidInput("; ".join(problems)) from error
+            raise FieldProblem.of(error) from error
 
     def file(self, path: str) -> Path:
         """Return the file of a path as JupyterLab shows it; raises `WorkloadError` where there is none."""
@@ -81,17 +87,7 @@ class CapacityHandler(APIHandler):
             super().write_error(status_code, **kwargs)
             return
         self.set_status(error.status)
-        self.finish(
-            LabProblem(
-                title=HTTPStatus(error.status).phrase,
-                status=error.status,
-                detail=str(error),
-                code=error.code,
-                cell=error.cell if isinstance(error, WorkloadError) else None,
-                line=error.line if isinstance(error, WorkloadError) else None,
-            ).model_dump_json(),
-            set_content_type="application/problem+json",
-        )
+        self.finish(problem_of(error).model_dump_json(), set_content_type="application/problem+json")
 
     def log_exception(
         self,
@@ -162,6 +158,16 @@ class RequestHandler(CapacityHandler):
         await self.in_thread(_client().end, request_id)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
+
+
+class AgainHandler(CapacityHandler):
+    """A pipeline's run once more."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, request_id: str) -> None:
+        """Submit the same commit and steps; what the run before has done is not done again."""
+        self.answer(await self.in_thread(_again, request_id), HTTPStatus.CREATED)
 
 
 class ProgressHandler(CapacityHandler):
@@ -235,6 +241,16 @@ def _submit_training(path: Path, order: TrainOrder) -> RequestView:
 def _submit_serving(order: ServeOrder) -> RequestView:
     payload = ServingPayload(name=order.name, bundle=order.remote, ref=order.ref)
     return _client().submit(RequestSubmission(team=order.team, payload=payload))
+
+
+def _again(request_id: str) -> RequestView:
+    client = _client()
+    view = client.request(request_id)
+    if not isinstance(view.payload, PipelinePayload):
+        raise InvalidInput(f"{view.name} is no pipeline: only a pipeline's run can be tried again as it was")
+    if not is_over(view):
+        raise Conflict(f"{view.name} is not over yet: cancel it first, or wait for its end")
+    return client.submit(RequestSubmission(team=view.team, payload=view.payload, resources=view.resources))
 
 
 def _whole(name: str, text: str) -> int:

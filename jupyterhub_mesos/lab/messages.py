@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jupyterhub_mesos.wire import Count, Name, Positive, Problem, Text, Wire
+from jupyterhub_mesos.wire import Count, Environment, Name, Positive, Problem, Text, Wire
 
 Framework = Literal["torch", "tensorflow", "jax", "generic"]
 
@@ -78,6 +78,7 @@ class ExportOrder(Wire):
     held_out_labels: Identifier | None = None
     remote: Text
     description: Text = ""
+    optimise: bool = True
 
 
 class ServeOrder(Wire):
@@ -89,11 +90,87 @@ class ServeOrder(Wire):
     team: Name | None = None
 
 
+class Variable(Wire):
+    """A name that the cells of a pipeline set; `cell` is the last that does."""
+
+    name: str
+    cell: int
+
+
+class Roles(Wire):
+    """Which of a pipeline's variables is what; empty where none is."""
+
+    model: str
+    example_inputs: str
+    held_out_rows: str
+    held_out_labels: str
+
+
+class PipelineForm(Wire):
+    """`GET capacity/pipeline?path=`: a notebook as a pipeline, with the dialog's defaults."""
+
+    job: TrainForm
+    """What trains; its name and checkpoint place are the pipeline's own at each run."""
+    name: str
+    remote: str
+    models_remote: str
+    model_cells: tuple[int, ...]
+    test_cells: tuple[int, ...]
+    files: tuple[str, ...]
+    """The local modules that any of its cells imports."""
+    dropped: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    """What the model may be made of, in the order of the cells."""
+    roles: Roles
+    """A guess by the names."""
+    minimum_accuracy: float
+
+
+class PipelineOrder(Wire):
+    """`POST capacity/pipelines`: the filled-in dialog; the notebook is pushed as a project that CI/CD runs.
+
+    Without `held_out_rows` and their labels nothing is measured, so there is no `minimum_accuracy` either.
+    """
+
+    path: Text
+    name: Name
+    team: Name | None = None
+    remote: Text
+    models_remote: Text
+    description: Text = ""
+    workers: Positive
+    cpu_millis: Count
+    mem_mib: Count
+    accelerators: dict[Name, Positive] = Field(default_factory=dict)
+    framework: Framework
+    restarts: Count
+    parameters: dict[str, Text] = Field(default_factory=dict)
+    model: Identifier
+    example_inputs: Identifier
+    held_out_rows: Identifier | None = None
+    held_out_labels: Identifier | None = None
+    minimum_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    serve: bool = True
+    environment: Environment | None = None
+
+
+class PipelinePushed(Wire):
+    """The project is pushed as `commit`; `request_id` is its run, or None where others run it."""
+
+    name: str
+    remote: str
+    commit: str
+    request_id: str | None
+    lines: tuple[str, ...]
+    """What was done, as `jupyterhub-mesos pipeline export` prints it."""
+
+
 class LabProblem(Problem):
-    """An error; `cell` and `line` say where in the notebook, where there is such a place."""
+    """An error; `cell` and `line` are its place in the notebook, `field` in the dialog, where it has one."""
 
     cell: int | None = None
     line: int | None = None
+    field: str | None = None
 
 
 class KernelCode(Wire):

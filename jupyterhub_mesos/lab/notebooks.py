@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.lab.messages import Framework, ParameterField, TrainForm, TrainOrder
+from jupyterhub_mesos.lab.problems import FieldProblem
 from jupyterhub_mesos.training.cells import PARAMETERS, TRAIN, PlainCell, chosen, code_cells, plain
 from jupyterhub_mesos.training.notebook import PROGRAM, Parameter, read
 from jupyterhub_mesos.training.submit import CHECKPOINTS, DEFAULT_RESOURCES, train
@@ -59,9 +59,10 @@ def form_of(path: Path, shown_as: str) -> TrainForm:
 def job_of(path: Path, order: TrainOrder) -> Job:
     """Make the job that the order describes; raises `WorkloadError` or `InvalidInput` as `train` does."""
     if order.restarts and not order.checkpoint:
-        raise InvalidInput(
+        raise FieldProblem(
             f"{order.restarts} restarts asked for without a checkpoint place, so each would begin at the "
-            f"first step: name a place (for instance {CHECKPOINTS}/{order.name}), or ask for 0 restarts"
+            f"first step: name a place (for instance {CHECKPOINTS}/{order.name}), or ask for 0 restarts",
+            field="checkpoint",
         )
     job = train(
         path,
@@ -139,9 +140,10 @@ def _value(field: ParameterField, text: str) -> Parameter:
             case "truth":
                 return {"true": True, "false": False}[text.strip().lower()]
     except (ValueError, KeyError):
-        raise InvalidInput(
+        raise FieldProblem(
             f"the parameter {field.name} is {field.value} in the notebook, and {text!r} is not "
-            f"{_MEANT[field.kind]}"
+            f"{_MEANT[field.kind]}",
+            field=f"parameters.{field.name}",
         ) from None
 
 

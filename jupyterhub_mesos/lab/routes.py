@@ -8,6 +8,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 
 from jupyterhub_mesos.lab.handlers import (
+    AgainHandler,
     CandidatesCodeHandler,
     CapacityHandler,
     ChoicesHandler,
@@ -19,14 +20,17 @@ from jupyterhub_mesos.lab.handlers import (
     ServingsHandler,
     TrainingsHandler,
 )
+from jupyterhub_mesos.lab.pipeline_handlers import PipelineHandler
 
 PREFIX: Final = "capacity"
 ROUTES: Final[dict[str, type[CapacityHandler]]] = {
     "notebook": NotebookHandler,
     "choices": ChoicesHandler,
+    "pipeline": PipelineHandler,
     "trainings": TrainingsHandler,
     "servings": ServingsHandler,
     "requests/([^/]+)": RequestHandler,
+    "requests/([^/]+)/again": AgainHandler,
     "requests/([^/]+)/progress": ProgressHandler,
     "requests/([^/]+)/logs": LogsHandler,
     "candidates/code": CandidatesCodeHandler,

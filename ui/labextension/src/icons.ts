@@ -15,3 +15,17 @@ export const exportIcon = new LabIcon({
   name: 'capacity:export',
   svgstr: svg('M12 2 6.5 7.5l1.4 1.4L11 5.8V15h2V5.8l3.1 3.1 1.4-1.4zM5 11H3v10h18V11h-2v8H5z')
 });
+
+/** Boxes in a row, each led to by the one before. */
+export const pipelineIcon = new LabIcon({
+  name: 'capacity:pipeline',
+  svgstr: svg('M2 9h5v6H2zm7.5 0h5v6h-5zM17 9h5v6h-5zM7 11.4h2.5v1.2H7zm7.5 0H17v1.2h-2.5z')
+});
+
+/** A basin with its water line. */
+export const lakeIcon = new LabIcon({
+  name: 'capacity:lake',
+  svgstr: svg(
+    'M12 3C7 3 3 4.6 3 6.5v11C3 19.4 7 21 12 21s9-1.6 9-3.5v-11C21 4.6 17 3 12 3m0 2c4.3 0 7 1.1 7 1.5S16.300 8 12 8 5 6.900 5 6.500 7.700 5 12 5M5 9c1.600.700 4.100 1.100 7 1.100S17.400 9.700 19 9v3c0 .4-2.700 1.500-7 1.500S5 12.400 5 12zm0 5.600c1.600.700 4.100 1 7 1s5.400-.3 7-1v2.900c0 .4-2.700 1.500-7 1.500s-7-1.100-7-1.500z'
+  )
+});

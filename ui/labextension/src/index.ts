@@ -1,10 +1,10 @@
 // The plugin: commands, their places in the palette, and panels that come back with the page.
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 
-import { Buttons, CommandIDs, restoredBy } from './commands';
-import type { JobPanel } from './jobPanel';
+import { Buttons, CommandIDs } from './commands';
+import { jobArgs, Panels, pipelineArgs } from './panels';
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyterhub-mesos-lab:plugin',
@@ -21,15 +21,20 @@ function activate(
   palette: ICommandPalette | null,
   restorer: ILayoutRestorer | null
 ): void {
-  const jobs = new WidgetTracker<MainAreaWidget<JobPanel>>({ namespace: 'capacity-jobs' });
-  new Buttons(app, notebooks, jobs).addCommands();
+  const panels = new Panels(app);
+  new Buttons(app, notebooks, panels).addCommands();
   const category = 'Notebook Operations';
   palette?.addItem({ command: CommandIDs.train, category });
-  palette?.addItem({ command: CommandIDs.exportModel, category });
-  void restorer?.restore(jobs, {
+  palette?.addItem({ command: CommandIDs.exportNotebook, category });
+  void restorer?.restore(panels.jobs, {
     command: CommandIDs.follow,
-    args: restoredBy,
+    args: jobArgs,
     name: widget => widget.content.followed.id
+  });
+  void restorer?.restore(panels.pipelines, {
+    command: CommandIDs.followPipeline,
+    args: pipelineArgs,
+    name: widget => widget.content.id
   });
 }
 

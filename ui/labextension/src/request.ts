@@ -10,7 +10,9 @@ export class CapacityProblem extends Error {
     /** The HTTP status; 0 where there was no answer. */
     readonly status: number,
     /** The notebook's cell, counted from 1, where the problem has such a place. */
-    readonly cell: number | null = null
+    readonly cell: number | null = null,
+    /** The dialog's field, by its name in the order, where the problem is one's value. */
+    readonly field: string | null = null
   ) {
     super(sentence);
   }
@@ -53,7 +55,7 @@ export function sentenceOf(error: unknown): string {
 function problemOf(status: number, text: string): CapacityProblem {
   const problem = parsed(text);
   if (problem?.detail) {
-    return new CapacityProblem(problem.detail, status, problem.cell ?? null);
+    return new CapacityProblem(problem.detail, status, problem.cell ?? null, problem.field ?? null);
   }
   const sentence =
     status === 404

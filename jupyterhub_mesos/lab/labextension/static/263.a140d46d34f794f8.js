@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyterhub_mesos_lab=self.rspackChunkjupyterhub_mesos_lab||[]).push([[263],{39(a,r,o){var t=o(645),e=o.n(t),c=o(278),p=(o.n(c))()(e());p.push([a.id,`/* Only the theme's own colours, so that light and dark come by themselves. */
+"use strict";(self.rspackChunkjupyterhub_mesos_lab=self.rspackChunkjupyterhub_mesos_lab||[]).push([[263],{39(a,r,o){var e=o(645),t=o.n(e),i=o(278),c=(o.n(i))()(t());c.push([a.id,`/* Only the theme's own colours, so that light and dark come by themselves. */
 
 .jp-ToolbarButtonComponent[data-command^='capacity:'] .jp-ToolbarButtonComponent-label {
   padding-left: 4px;
@@ -58,6 +58,29 @@
 .capacity-Form-row input {
   height: 28px;
   font-size: var(--jp-ui-font-size1);
+}
+
+.capacity-Form-row input[type='checkbox'] {
+  width: auto;
+  height: auto;
+  margin: 8px 0 2px;
+}
+
+.capacity-Form-row [aria-invalid='true'] {
+  border-color: var(--jp-error-color1);
+  outline: 1px solid var(--jp-error-color1);
+}
+
+.capacity-Kinds label {
+  display: flex;
+  gap: 8px;
+  align-items: start;
+  cursor: pointer;
+}
+
+.capacity-Kinds label > span {
+  display: flex;
+  flex-direction: column;
 }
 
 .capacity-Form-amount {
@@ -334,4 +357,84 @@
 .capacity-Steps .capacity-mod-pending {
   color: var(--jp-ui-font-color2);
 }
-`,""]),o.d(r,{},{A:p})},278(a){a.exports=function(a){var r=[];return r.toString=function(){return this.map(function(r){var o="",t=void 0!==r[5];return r[4]&&(o+="@supports (".concat(r[4],") {")),r[2]&&(o+="@media ".concat(r[2]," {")),t&&(o+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),o+=a(r),t&&(o+="}"),r[2]&&(o+="}"),r[4]&&(o+="}"),o}).join("")},r.i=function(a,o,t,e,c){"string"==typeof a&&(a=[[null,a,void 0]]);var p={};if(t)for(var i=0;i<this.length;i++){var n=this[i][0];null!=n&&(p[n]=!0)}for(var l=0;l<a.length;l++){var s=[].concat(a[l]);t&&p[s[0]]||(void 0!==c&&(void 0===s[5]||(s[1]="@layer".concat(s[5].length>0?" ".concat(s[5]):""," {").concat(s[1],"}")),s[5]=c),o&&(s[2]&&(s[1]="@media ".concat(s[2]," {").concat(s[1],"}")),s[2]=o),e&&(s[4]?(s[1]="@supports (".concat(s[4],") {").concat(s[1],"}"),s[4]=e):s[4]="".concat(e)),r.push(s))}},r}},645(a){a.exports=function(a){return a[1]}},292(a){var r=[];function o(a){for(var o=-1,t=0;t<r.length;t++)if(r[t].identifier===a){o=t;break}return o}function t(a,t){for(var e={},c=[],p=0;p<a.length;p++){var i=a[p],n=t.base?i[0]+t.base:i[0],l=e[n]||0,s="".concat(n," ").concat(l);e[n]=l+1;var d=o(s),u={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==d)r[d].references++,r[d].updater(u);else{var m=function(a,r){var o=r.domAPI(r);return o.update(a),function(r){r?(r.css!==a.css||r.media!==a.media||r.sourceMap!==a.sourceMap||r.supports!==a.supports||r.layer!==a.layer)&&o.update(a=r):o.remove()}}(u,t);t.byIndex=p,r.splice(p,0,{identifier:s,updater:m,references:1})}c.push(s)}return c}a.exports=function(a,e){var c=t(a=a||[],e=e||{});return function(a){a=a||[];for(var p=0;p<c.length;p++){var i=o(c[p]);r[i].references--}for(var n=t(a,e),l=0;l<c.length;l++){var s=o(c[l]);0===r[s].references&&(r[s].updater(),r.splice(s,1))}c=n}}},383(a){var r={};a.exports=function(a,o){var t=function(a){if(void 0===r[a]){var o=document.querySelector(a);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(a){o=null}r[a]=o}return r[a]}(a);if(!t)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");t.appendChild(o)}},88(a){a.exports=function(a){var r=document.createElement("style");return a.setAttributes(r,a.attributes),a.insert(r,a.options),r}},884(a,r,o){a.exports=function(a){var r=o.nc;r&&a.setAttribute("nonce",r)}},893(a){a.exports=function(a){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=a.insertStyleElement(a);return{update:function(o){var t,e,c;t="",o.supports&&(t+="@supports (".concat(o.supports,") {")),o.media&&(t+="@media ".concat(o.media," {")),(e=void 0!==o.layer)&&(t+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),t+=o.css,e&&(t+="}"),o.media&&(t+="}"),o.supports&&(t+="}"),(c=o.sourceMap)&&"u">typeof btoa&&(t+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(c))))," */")),a.styleTagTransform(t,r,a.options)},remove:function(){var a;null===(a=r).parentNode||a.parentNode.removeChild(a)}}}},997(a){a.exports=function(a,r){if(r.styleSheet)r.styleSheet.cssText=a;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(a))}}},538(a,r,o){var t=o(292),e=o.n(t),c=o(893),p=o.n(c),i=o(383),n=o.n(i),l=o(884),s=o.n(l),d=o(88),u=o.n(d),m=o(997),y=o.n(m),f=o(39),v={};v.styleTagTransform=y(),v.setAttributes=s(),v.insert=n().bind(null,"head"),v.domAPI=p(),v.insertStyleElement=u(),e()(f.A,v),f.A&&f.A.locals&&f.A.locals}}]);
+
+.capacity-Pipeline {
+  margin: 0 0 12px;
+  padding: 0;
+  list-style: none;
+}
+
+.capacity-Pipeline > li {
+  display: flex;
+  flex-direction: column;
+  gap: 6px;
+  padding: 8px 0 8px 12px;
+  border-bottom: var(--jp-border-width) solid var(--jp-border-color2);
+  border-left: 4px solid var(--jp-border-color2);
+  overflow-wrap: anywhere;
+}
+
+.capacity-Pipeline > li.capacity-mod-good {
+  border-left-color: var(--jp-success-color1);
+}
+
+.capacity-Pipeline > li.capacity-mod-bad {
+  border-left-color: var(--jp-error-color1);
+}
+
+.capacity-Pipeline > li.capacity-mod-running {
+  border-left-color: var(--jp-brand-color1);
+}
+
+.capacity-Pipeline p {
+  margin: 0;
+  white-space: pre-wrap;
+}
+
+.capacity-Pipeline button {
+  align-self: start;
+}
+
+.capacity-Pipeline-step {
+  display: grid;
+  grid-template-columns: 16px 76px 1fr auto;
+  gap: 8px;
+}
+
+.capacity-Pipeline-word {
+  color: var(--jp-ui-font-color2);
+}
+
+.capacity-mod-good > .capacity-Pipeline-step > .capacity-Pipeline-sign {
+  color: var(--jp-success-color0);
+}
+
+.capacity-mod-bad > .capacity-Pipeline-step > .capacity-Pipeline-sign,
+.capacity-mod-bad > .capacity-Pipeline-step > .capacity-Pipeline-word {
+  color: var(--jp-error-color1);
+}
+
+.capacity-mod-running > .capacity-Pipeline-step > .capacity-Pipeline-sign {
+  color: var(--jp-brand-color1);
+}
+
+.capacity-Pipeline-child {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 8px 12px;
+  align-items: center;
+}
+
+.capacity-Table {
+  border-collapse: collapse;
+  font-size: var(--jp-ui-font-size0);
+}
+
+.capacity-Table th,
+.capacity-Table td {
+  padding: 3px 10px 3px 0;
+  border-bottom: var(--jp-border-width) solid var(--jp-border-color2);
+  text-align: left;
+  vertical-align: top;
+}
+`,""]),o.d(r,{},{A:c})},278(a){a.exports=function(a){var r=[];return r.toString=function(){return this.map(function(r){var o="",e=void 0!==r[5];return r[4]&&(o+="@supports (".concat(r[4],") {")),r[2]&&(o+="@media ".concat(r[2]," {")),e&&(o+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),o+=a(r),e&&(o+="}"),r[2]&&(o+="}"),r[4]&&(o+="}"),o}).join("")},r.i=function(a,o,e,t,i){"string"==typeof a&&(a=[[null,a,void 0]]);var c={};if(e)for(var p=0;p<this.length;p++){var n=this[p][0];null!=n&&(c[n]=!0)}for(var l=0;l<a.length;l++){var d=[].concat(a[l]);e&&c[d[0]]||(void 0!==i&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=i),o&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=o),t&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=t):d[4]="".concat(t)),r.push(d))}},r}},645(a){a.exports=function(a){return a[1]}},292(a){var r=[];function o(a){for(var o=-1,e=0;e<r.length;e++)if(r[e].identifier===a){o=e;break}return o}function e(a,e){for(var t={},i=[],c=0;c<a.length;c++){var p=a[c],n=e.base?p[0]+e.base:p[0],l=t[n]||0,d="".concat(n," ").concat(l);t[n]=l+1;var s=o(d),u={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==s)r[s].references++,r[s].updater(u);else{var y=function(a,r){var o=r.domAPI(r);return o.update(a),function(r){r?(r.css!==a.css||r.media!==a.media||r.sourceMap!==a.sourceMap||r.supports!==a.supports||r.layer!==a.layer)&&o.update(a=r):o.remove()}}(u,e);e.byIndex=c,r.splice(c,0,{identifier:d,updater:y,references:1})}i.push(d)}return i}a.exports=function(a,t){var i=e(a=a||[],t=t||{});return function(a){a=a||[];for(var c=0;c<i.length;c++){var p=o(i[c]);r[p].references--}for(var n=e(a,t),l=0;l<i.length;l++){var d=o(i[l]);0===r[d].references&&(r[d].updater(),r.splice(d,1))}i=n}}},383(a){var r={};a.exports=function(a,o){var e=function(a){if(void 0===r[a]){var o=document.querySelector(a);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(a){o=null}r[a]=o}return r[a]}(a);if(!e)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");e.appendChild(o)}},88(a){a.exports=function(a){var r=document.createElement("style");return a.setAttributes(r,a.attributes),a.insert(r,a.options),r}},884(a,r,o){a.exports=function(a){var r=o.nc;r&&a.setAttribute("nonce",r)}},893(a){a.exports=function(a){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=a.insertStyleElement(a);return{update:function(o){var e,t,i;e="",o.supports&&(e+="@supports (".concat(o.supports,") {")),o.media&&(e+="@media ".concat(o.media," {")),(t=void 0!==o.layer)&&(e+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),e+=o.css,t&&(e+="}"),o.media&&(e+="}"),o.supports&&(e+="}"),(i=o.sourceMap)&&"u">typeof btoa&&(e+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(i))))," */")),a.styleTagTransform(e,r,a.options)},remove:function(){var a;null===(a=r).parentNode||a.parentNode.removeChild(a)}}}},997(a){a.exports=function(a,r){if(r.styleSheet)r.styleSheet.cssText=a;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(a))}}},538(a,r,o){var e=o(292),t=o.n(e),i=o(893),c=o.n(i),p=o(383),n=o.n(p),l=o(884),d=o.n(l),s=o(88),u=o.n(s),y=o(997),m=o.n(y),f=o(39),v={};v.styleTagTransform=m(),v.setAttributes=d(),v.insert=n().bind(null,"head"),v.domAPI=c(),v.insertStyleElement=u(),t()(f.A,v),f.A&&f.A.locals&&f.A.locals}}]);
