@@ -149,13 +149,13 @@ class RequestHandler(CapacityHandler):
     @authorized
     async def get(self, request_id: str) -> None:
         """Answer the request."""
-        self.answer(await self.in_thread(_client().request, request_id))
+        self.answer(await self.in_thread(service().request, request_id))
 
     @web.authenticated
     @authorized
     async def delete(self, request_id: str) -> None:
         """Withdraw or stop it; it may be still ending when this is answered."""
-        await self.in_thread(_client().end, request_id)
+        await self.in_thread(service().end, request_id)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
 
@@ -178,7 +178,7 @@ class ProgressHandler(CapacityHandler):
     async def get(self, request_id: str) -> None:
         """Answer what came after the first `after` lines."""
         after = _whole("after", self.get_query_argument("after", "0"))
-        self.answer(await self.in_thread(_client().progress_page, request_id, after))
+        self.answer(await self.in_thread(service().progress_page, request_id, after))
 
 
 class LogsHandler(CapacityHandler):
@@ -190,7 +190,7 @@ class LogsHandler(CapacityHandler):
         """Answer what came after `offset`."""
         task = self.get_query_argument("task")
         offset = _whole("offset", self.get_query_argument("offset", "0"))
-        self.answer(await self.in_thread(_client().log_piece, request_id, task, offset))
+        self.answer(await self.in_thread(service().log_piece, request_id, task, offset))
 
 
 class CandidatesCodeHandler(CapacityHandler):
@@ -223,28 +223,29 @@ class ExportCodeHandler(CapacityHandler):
         )
 
 
-def _client() -> Client:
+def service() -> Client:
+    """Return the capacity service, asked with the notebook server's own token."""
     return Client.from_environment()
 
 
 def _choices() -> Choices:
-    client = _client()
+    client = service()
     teams = tuple(use.id for use in client.teams().teams if use.is_member)
     return Choices(teams=teams, flavors=tuple(sorted(client.capacity().total.accelerators)))
 
 
 def _submit_training(path: Path, order: TrainOrder) -> RequestView:
     payload = TrainingPayload(job=job_of(path, order))
-    return _client().submit(RequestSubmission(team=order.team, payload=payload))
+    return service().submit(RequestSubmission(team=order.team, payload=payload))
 
 
 def _submit_serving(order: ServeOrder) -> RequestView:
     payload = ServingPayload(name=order.name, bundle=order.remote, ref=order.ref)
-    return _client().submit(RequestSubmission(team=order.team, payload=payload))
+    return service().submit(RequestSubmission(team=order.team, payload=payload))
 
 
 def _again(request_id: str) -> RequestView:
-    client = _client()
+    client = service()
     view = client.request(request_id)
     if not isinstance(view.payload, PipelinePayload):
         raise InvalidInput(f"{view.name} is no pipeline: only a pipeline's run can be tried again as it was")

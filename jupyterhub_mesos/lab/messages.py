@@ -134,7 +134,6 @@ class PipelineOrder(Wire):
 
     path: Text
     name: Name
-    team: Name | None = None
     remote: Text
     models_remote: Text
     description: Text = ""
@@ -150,19 +149,32 @@ class PipelineOrder(Wire):
     held_out_rows: Identifier | None = None
     held_out_labels: Identifier | None = None
     minimum_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    optimise: bool = True
     serve: bool = True
     environment: Environment | None = None
 
 
 class PipelinePushed(Wire):
-    """The project is pushed as `commit`; `request_id` is its run, or None where others run it."""
+    """The project is in `remote` as `commit`; `request_id` is the run that the push started.
+
+    It is None where the remote's own CI runs it, and where the same stood there already (`is_new` is false).
+    """
 
     name: str
     remote: str
     commit: str
+    is_new: bool
     request_id: str | None
     lines: tuple[str, ...]
     """What was done, as `jupyterhub-mesos pipeline export` prints it."""
+
+
+class RunOrder(Wire):
+    """`POST capacity/runs`: run a pushed project here, under the team's quota."""
+
+    name: Name
+    remote: Text
+    commit: Text
 
 
 class LabProblem(Problem):

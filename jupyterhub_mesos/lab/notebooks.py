@@ -76,7 +76,7 @@ def job_of(path: Path, order: TrainOrder) -> Job:
         framework=order.framework,
         checkpoint=order.checkpoint,
         restarts=order.restarts,
-        parameters=_typed(path, order.parameters) if order.parameters else None,
+        parameters=typed(path, order.parameters) if order.parameters else None,
         dry_run=True,
     )
     return job if order.checkpoint else job.model_copy(update={"checkpoint_uri": None})
@@ -115,7 +115,7 @@ def _field(name: str, value: bool | int | float | str) -> ParameterField:
     return ParameterField.model_validate({"name": name, "kind": _KINDS[type(value)], "value": str(value)})
 
 
-def _typed(path: Path, texts: Mapping[str, str]) -> dict[str, Parameter]:
+def typed(path: Path, texts: Mapping[str, str]) -> dict[str, Parameter]:
     """Read what was typed as the type that the notebook's own value has.
 
     An unknown name stays text: `train` refuses it with the names that there are.

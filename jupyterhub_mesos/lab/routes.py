@@ -20,13 +20,15 @@ from jupyterhub_mesos.lab.handlers import (
     ServingsHandler,
     TrainingsHandler,
 )
-from jupyterhub_mesos.lab.pipeline_handlers import PipelineHandler
+from jupyterhub_mesos.lab.pipeline_handlers import PipelineHandler, PipelinesHandler, RunsHandler
 
 PREFIX: Final = "capacity"
 ROUTES: Final[dict[str, type[CapacityHandler]]] = {
     "notebook": NotebookHandler,
     "choices": ChoicesHandler,
     "pipeline": PipelineHandler,
+    "pipelines": PipelinesHandler,
+    "runs": RunsHandler,
     "trainings": TrainingsHandler,
     "servings": ServingsHandler,
     "requests/([^/]+)": RequestHandler,

@@ -30,6 +30,7 @@ MODELS: Final[tuple[type[Wire], ...]] = (
     messages.PipelineForm,
     messages.PipelineOrder,
     messages.PipelinePushed,
+    messages.RunOrder,
     messages.KernelCode,
     messages.Candidates,
     messages.ExportBegan,

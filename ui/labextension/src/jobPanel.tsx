@@ -1,12 +1,10 @@
 // Follows a request of the service: why it waits, its curves, its workers and their logs, until it is over.
-import { Notification } from '@jupyterlab/apputils';
 import * as React from 'react';
 
 import { Curves, Explanation, Workers } from './followed';
 import type { Following } from './following';
 import { jobIcon } from './icons';
 import { Action, FollowingPanel, Head, Notice } from './panel';
-import { sentenceOf } from './request';
 import { isOver, stateOf } from './words';
 
 export class JobPanel extends FollowingPanel<Following> {
@@ -30,7 +28,11 @@ export class JobPanel extends FollowingPanel<Following> {
       <>
         <Head title={view.name} {...stateOf(view)}>
           {!isOver(view) && (
-            <Action label="Cancel" isDisabled={view.is_ending} onPress={() => void this.cancel()} />
+            <Action
+              label="Cancel"
+              isDisabled={view.is_ending}
+              onPress={() => this.followed.cancel()}
+            />
           )}
           <a href={view.page_url} target="_blank" rel="noreferrer">
             Open its page
@@ -42,13 +44,5 @@ export class JobPanel extends FollowingPanel<Following> {
         <Workers following={this.followed} />
       </>
     );
-  }
-
-  private async cancel(): Promise<void> {
-    try {
-      await this.followed.cancel();
-    } catch (error) {
-      Notification.error(sentenceOf(error));
-    }
   }
 }

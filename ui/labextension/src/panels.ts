@@ -8,7 +8,10 @@ import type { Widget } from '@lumino/widgets';
 import { Following } from './following';
 import { JobPanel } from './jobPanel';
 import { Pipeline } from './pipeline';
-import { panelId, PipelinePanel, PipelinePlace, PushedPanel } from './pipelinePanel';
+import { PipelinePanel } from './pipelinePanel';
+import { panelId, PipelinePlace } from './pipelinePlace';
+import { PushedPanel } from './pushedPanel';
+import { request } from './request';
 import type { RequestView } from './wire';
 
 export type JobTracker = WidgetTracker<MainAreaWidget<JobPanel>>;
@@ -54,12 +57,19 @@ export class Panels {
 
   private panelOf(place: PipelinePlace): PipelinePanel | PushedPanel {
     return place.id === ''
-      ? new PushedPanel(place)
+      ? new PushedPanel(place, () => this.run(place))
       : new PipelinePanel(new Pipeline(place.id), place, {
           follow: view => this.follow(view.id, titleOf(view)),
           onAgain: view => this.followPipeline({ ...place, id: view.id, lines: [] }),
           showCell: (notebook, cell) => void this.showCell(notebook, cell)
         });
+  }
+
+  private async run(place: PipelinePlace): Promise<void> {
+    const { name, remote, commit } = place;
+    const body = { name, remote, commit };
+    const view = await request<RequestView>('runs', { method: 'POST', body });
+    this.followPipeline({ ...place, id: view.id });
   }
 
   private async showCell(path: string, cell: number): Promise<void> {
@@ -83,20 +93,6 @@ export function pipelineArgs(
   widget: MainAreaWidget<PipelinePanel | PushedPanel>
 ): ReadonlyPartialJSONObject {
   return { ...widget.content.place };
-}
-
-/** The other way round. */
-export function placeOf(args: ReadonlyPartialJSONObject): PipelinePlace {
-  const text = (name: string) => String(args[name] ?? '');
-  const lines = args['lines'];
-  return {
-    id: text('id'),
-    name: text('name'),
-    remote: text('remote'),
-    commit: text('commit'),
-    notebook: text('notebook'),
-    lines: Array.isArray(lines) ? lines.map(String) : []
-  };
 }
 
 export function framed<T extends Widget>(content: T): MainAreaWidget<T> {

@@ -34,6 +34,7 @@ interface Draft extends JobDraft {
   labels: string;
   /** In per cent of the held-out rows. */
   accuracy: number;
+  isOptimised: boolean;
   isServed: boolean;
   description: string;
 }
@@ -206,6 +207,13 @@ export class PipelineForm {
             onChange={labels => this.set({ labels })}
           />
         )}
+        <CheckField
+          label="Optimise"
+          field="optimise"
+          help="Smaller and faster forms are measured on the held-out rows; the best within 1 % is kept."
+          isChecked={draft.isOptimised}
+          onChange={isOptimised => this.set({ isOptimised })}
+        />
         {isMeasured && (
           <NumberField
             label="Minimum accuracy"
@@ -260,8 +268,9 @@ export class PipelineForm {
       throw new CapacityProblem('The notebook was not read yet.', 0);
     }
     const isMeasured = draft.rows !== '' && draft.labels !== '';
+    const { team: _, ...job } = jobOrder(draft, form.job); // the repository's
     return {
-      ...jobOrder(draft, form.job),
+      ...job,
       path: form.job.path,
       name: draft.name,
       remote: this.remote,
@@ -272,6 +281,7 @@ export class PipelineForm {
       held_out_rows: isMeasured ? draft.rows : null,
       held_out_labels: isMeasured ? draft.labels : null,
       minimum_accuracy: isMeasured ? draft.accuracy / PERCENT : null,
+      optimise: draft.isOptimised,
       serve: draft.isServed,
       environment: null
     };
@@ -304,6 +314,7 @@ function draftOf(form: Form): Draft {
     rows: form.roles.held_out_rows,
     labels: form.roles.held_out_labels,
     accuracy: form.minimum_accuracy * PERCENT,
+    isOptimised: true,
     isServed: true,
     description: ''
   };

@@ -1,27 +1,13 @@
 // Follows a pipeline's run: each step with its result, the training's curve, the optimisation's table, the server.
-import { Notification } from '@jupyterlab/apputils';
-import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { Curves, Explanation, Workers } from './followed';
 import { pipelineIcon } from './icons';
-import { Action, FollowingPanel, Head, Notice } from './panel';
+import { Action, FollowingPanel, Head, Lines, Notice } from './panel';
 import { payloadOf, Pipeline, PipelineStepView } from './pipeline';
-import { sentenceOf } from './request';
+import { COMMIT_DIGITS, panelId, PipelinePlace } from './pipelinePlace';
 import type { RequestView } from './wire';
 import { isOver, short, stateOf } from './words';
-
-/** Where a pipeline comes from; what brings its panel back after the page was loaded again. */
-export interface PipelinePlace {
-  /** The request; empty where the remote's own CI runs it. */
-  id: string;
-  name: string;
-  remote: string;
-  commit: string;
-  /** The notebook that it was made of; empty where that is not known. */
-  notebook: string;
-  lines: string[];
-}
 
 export interface PipelineActs {
   follow: (view: RequestView) => void;
@@ -31,7 +17,6 @@ export interface PipelineActs {
 }
 
 const CELL = /\bcell (\d+)\b/i;
-const COMMIT_DIGITS = 12;
 
 export class PipelinePanel extends FollowingPanel<Pipeline> {
   constructor(
@@ -77,67 +62,15 @@ export class PipelinePanel extends FollowingPanel<Pipeline> {
   }
 
   private cancelButton(view: RequestView): React.JSX.Element {
-    const cancel = () => this.attempt(() => this.followed.cancel());
-    return <Action label="Cancel" isDisabled={view.is_ending} onPress={() => void cancel()} />;
+    return (
+      <Action label="Cancel" isDisabled={view.is_ending} onPress={() => this.followed.cancel()} />
+    );
   }
 
   private againButton(view: RequestView): React.JSX.Element | null {
-    const again = () => this.attempt(async () => this.acts.onAgain(await this.followed.again()));
-    return view.outcome === 'finished' ? null : (
-      <Action label="Run again" isMain isDisabled={this.isAsking} onPress={() => void again()} />
-    );
+    const again = async () => this.acts.onAgain(await this.followed.again());
+    return view.outcome === 'finished' ? null : <Action label="Run again" isMain onPress={again} />;
   }
-
-  /** Do it once at a time, and say what went wrong. */
-  private async attempt(act: () => Promise<void>): Promise<void> {
-    this.isAsking = true;
-    this.update();
-    try {
-      await act();
-    } catch (error) {
-      Notification.error(sentenceOf(error), { autoClose: false });
-    } finally {
-      this.isAsking = false;
-      this.update();
-    }
-  }
-
-  private isAsking = false;
-}
-
-/** A project whose remote has a CI of its own: nothing to follow here, but what was done and where it went. */
-export class PushedPanel extends ReactWidget {
-  constructor(readonly place: PipelinePlace) {
-    super();
-    this.id = panelId(place);
-    this.addClass('capacity-Panel');
-    this.title.icon = pipelineIcon;
-    this.title.label = place.name;
-    this.title.closable = true;
-  }
-
-  protected render(): React.JSX.Element {
-    const { name, remote, commit, lines } = this.place;
-    return (
-      <>
-        <Head title={name} word="Pushed" tone="good" />
-        <div className="capacity-Notice capacity-mod-good" role="status">
-          <p>
-            Commit <code>{commit.slice(0, COMMIT_DIGITS)}</code> is in {remote}. That repository’s
-            own CI runs it: look there for its steps.
-          </p>
-          <p className="capacity-Form-help">
-            To run it here, under your team’s quota: jupyterhub-mesos pipeline submit {remote}
-          </p>
-        </div>
-        <Lines lines={lines} isOpen />
-      </>
-    );
-  }
-}
-
-export function panelId(place: PipelinePlace): string {
-  return `capacity-pipeline-${place.id === '' ? place.commit : place.id}`;
 }
 
 function Origin({ view }: { view: RequestView }): React.JSX.Element | null {
@@ -225,23 +158,6 @@ function Table({ rows, title }: { rows: string[][]; title: string }): React.JSX.
         ))}
       </tbody>
     </table>
-  );
-}
-
-function Lines({
-  lines,
-  isOpen = false
-}: {
-  lines: readonly string[];
-  isOpen?: boolean;
-}): React.JSX.Element | null {
-  return lines.length === 0 ? null : (
-    <details open={isOpen}>
-      <summary>How it was made</summary>
-      <pre className="capacity-Log" tabIndex={0} aria-label="How it was made">
-        {lines.join('\n')}
-      </pre>
-    </details>
   );
 }
 
