@@ -20,6 +20,10 @@ STOP_GRACE_SECONDS: Final = 10.0
 """Between SIGTERM and SIGKILL; enough for a notebook server to write its files."""
 
 
+PROGRAM_CURE: Final = "install it, or name another"
+"""What to do about a program that is not on the node, where its workload knows nothing better."""
+
+
 def task_id(allocation_id: AllocationId, generation: int, role: str, index: int) -> TaskId:
     """Name the task of one replica: `<allocation>-g<generation>-<role>-<index>`."""
     return TaskId(f"{allocation_id}-g{generation}-{role}-{index}")
@@ -78,6 +82,7 @@ class TaskSpec:
     file that only the task's account can read, and never logs it. `argv`,
     `env` and `workdir` may use `{task}` for the task's own folder and
     `{home}` for the owner's home, as the task sees them; `{{` stands for `{`.
+    `program_cure` says what to do where the node has no program `argv[0]`.
     `groups` are the node's group ids that the task belongs to besides its
     account's own, so that members of a team can write each other's files.
     """
@@ -97,6 +102,7 @@ class TaskSpec:
     workdir: str = "{home}"
     stop_grace_seconds: float = STOP_GRACE_SECONDS
     groups: tuple[int, ...] = ()
+    program_cure: str = PROGRAM_CURE
 
 
 @dataclass(frozen=True, slots=True)

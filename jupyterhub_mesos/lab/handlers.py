@@ -31,6 +31,7 @@ from jupyterhub_mesos.lab.messages import (
 )
 from jupyterhub_mesos.lab.notebooks import form_of, job_of
 from jupyterhub_mesos.lab.problems import FieldProblem, problem_of
+from jupyterhub_mesos.training.notebook import modules_needed
 from jupyterhub_mesos.wire import (
     PipelinePayload,
     RequestSubmission,
@@ -106,9 +107,11 @@ class NotebookHandler(CapacityHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Answer what the Train dialog shows of a notebook."""
+        """Answer what the Train dialog shows of a notebook; `missing` is what its kernel said it lacks."""
         path = self.get_query_argument("path")
-        self.answer(await self.in_thread(form_of, self.file(path), path))
+        missing = self.get_query_argument("missing", None)
+        names = None if missing is None else [name for name in missing.split(",") if name]
+        self.answer(await self.in_thread(form_of, self.file(path), path, names))
 
 
 class ChoicesHandler(CapacityHandler):
@@ -201,6 +204,17 @@ class CandidatesCodeHandler(CapacityHandler):
     async def get(self) -> None:
         """Answer the program."""
         self.answer(code("candidates", {"frameworks": FRAMEWORKS}))
+
+
+class EnvironmentCodeHandler(CapacityHandler):
+    """The program that says which Python the kernel runs."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer the program; it looks for the modules that the notebook's cells import."""
+        modules = await self.in_thread(modules_needed, self.file(self.get_query_argument("path")))
+        self.answer(code("environment", {"modules": modules}))
 
 
 class ExportCodeHandler(CapacityHandler):

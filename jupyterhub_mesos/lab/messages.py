@@ -36,9 +36,13 @@ class TrainForm(Wire):
     parameters: tuple[ParameterField, ...]
     train_cells: tuple[int, ...]
     files: tuple[str, ...]
-    """The local modules that travel."""
+    """The local modules and named files that travel."""
     dropped: tuple[str, ...]
     """Lines that only IPython understands, each with its cell and line."""
+    data: tuple[str, ...]
+    """What the cells name of the lake: the workers read it there."""
+    notes: tuple[str, ...]
+    """What is worth a second look, such as a file of the lake that is not there."""
 
 
 class Choices(Wire):
@@ -49,7 +53,11 @@ class Choices(Wire):
 
 
 class TrainOrder(Wire):
-    """`POST capacity/trainings`: the filled-in Train dialog. `parameters` holds only what was changed."""
+    """`POST capacity/trainings`: the filled-in Train dialog. `parameters` holds only what was changed.
+
+    `environment` and `missing` are what the kernel said (`KernelEnvironment`); without them the workers
+    run in the node's own Python. `files` travel besides what the notebook itself takes along.
+    """
 
     path: Text
     name: Name
@@ -62,6 +70,9 @@ class TrainOrder(Wire):
     checkpoint: Text
     restarts: Count
     parameters: dict[str, Text] = Field(default_factory=dict)
+    files: tuple[Text, ...] = ()
+    environment: Environment | None = None
+    missing: tuple[Text, ...] = ()
 
 
 Identifier = Annotated[str, Field(min_length=1, max_length=255)]
@@ -223,6 +234,14 @@ class Candidates(Wire):
     models: tuple[ModelObject, ...]
     tables: tuple[TableObject, ...]
     lacking: str
+
+
+class KernelEnvironment(Wire):
+    """Which Python the kernel runs; `missing` are modules that the notebook's cells import and it lacks."""
+
+    say: Literal["environment"] = "environment"
+    environment: Environment
+    missing: tuple[str, ...]
 
 
 class ExportBegan(Wire):

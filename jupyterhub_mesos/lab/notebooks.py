@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from jupyterhub_mesos.lab.messages import Framework, ParameterField, TrainForm, TrainOrder
 from jupyterhub_mesos.lab.problems import FieldProblem
-from jupyterhub_mesos.training.cells import PARAMETERS, TRAIN, PlainCell, chosen, code_cells, plain
-from jupyterhub_mesos.training.notebook import PROGRAM, Parameter, read
+from jupyterhub_mesos.training.cells import PARAMETERS, TRAIN, PlainCell, code_cells, plain
+from jupyterhub_mesos.training.modules import is_installed_here
+from jupyterhub_mesos.training.notebook import PROGRAM, Parameter, check_modules, read, travelling_cells
 from jupyterhub_mesos.training.submit import CHECKPOINTS, DEFAULT_RESOURCES, train
-from jupyterhub_mesos.wire import Job, slug
+from jupyterhub_mesos.wire import Environment, Job, slug
 
 WORKERS: Final = 2
 RESTARTS: Final = 3
@@ -35,10 +36,13 @@ _MEANT: Final = {
 }
 
 
-def form_of(path: Path, shown_as: str) -> TrainForm:
-    """Read a notebook for the dialog; raises `WorkloadError` where it cannot become a job."""
-    notebook = read(path)
-    cells = [plain(cell) for cell in chosen(code_cells(path), path)]
+def form_of(path: Path, shown_as: str, missing: Collection[str] | None = None) -> TrainForm:
+    """Read a notebook for the dialog; raises `WorkloadError` where it cannot become a job.
+
+    `missing` are the modules that its kernel lacks; without it they are looked for in this server's Python.
+    """
+    notebook = read(path, is_installed=_installed(missing))
+    cells = travelling_cells(path)
     name = f"{slug(path.stem)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     return TrainForm(
         path=shown_as,
@@ -53,6 +57,8 @@ def form_of(path: Path, shown_as: str) -> TrainForm:
         train_cells=tuple(cell.cell.number for cell in cells if TRAIN in cell.cell.tags),
         files=tuple(file.path for file in notebook.source.files if file.path != PROGRAM),
         dropped=tuple(map(str, notebook.dropped)),
+        data=notebook.source.data,
+        notes=notebook.notes,
     )
 
 
@@ -64,6 +70,7 @@ def job_of(path: Path, order: TrainOrder) -> Job:
             f"first step: name a place (for instance {CHECKPOINTS}/{order.name}), or ask for 0 restarts",
             field="checkpoint",
         )
+    check_modules(path, travelling_cells(path), _installed(order.missing if order.environment else None))
     job = train(
         path,
         name=order.name,
@@ -77,9 +84,15 @@ def job_of(path: Path, order: TrainOrder) -> Job:
         checkpoint=order.checkpoint,
         restarts=order.restarts,
         parameters=typed(path, order.parameters) if order.parameters else None,
+        files=order.files,
+        environment=order.environment or Environment(),
         dry_run=True,
     )
     return job if order.checkpoint else job.model_copy(update={"checkpoint_uri": None})
+
+
+def _installed(missing: Collection[str] | None) -> Callable[[str], bool]:
+    return is_installed_here if missing is None else lambda name: name not in missing
 
 
 # ---- parameters ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from jupyterhub_mesos.lab.handlers import (
     CandidatesCodeHandler,
     CapacityHandler,
     ChoicesHandler,
+    EnvironmentCodeHandler,
     ExportCodeHandler,
     LogsHandler,
     NotebookHandler,
@@ -36,6 +37,7 @@ ROUTES: Final[dict[str, type[CapacityHandler]]] = {
     "requests/([^/]+)/progress": ProgressHandler,
     "requests/([^/]+)/logs": LogsHandler,
     "candidates/code": CandidatesCodeHandler,
+    "environment/code": EnvironmentCodeHandler,
     "exports/code": ExportCodeHandler,
 }
 

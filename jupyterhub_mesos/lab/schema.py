@@ -33,6 +33,7 @@ MODELS: Final[tuple[type[Wire], ...]] = (
     messages.RunOrder,
     messages.KernelCode,
     messages.Candidates,
+    messages.KernelEnvironment,
     messages.ExportBegan,
     messages.ExportStep,
     messages.ExportDone,

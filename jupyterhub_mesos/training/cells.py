@@ -60,6 +60,35 @@ class PlainCell:
     dropped: tuple[Dropped, ...]
 
 
+METADATA: Final = "jupyterhub_mesos"
+"""The key of a notebook's own metadata under which it says what it takes along."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAlong:
+    """What a notebook's metadata names: files beside it that travel, data of the lake that it reads."""
+
+    files: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+
+
+def taken_along(path: Path) -> TakenAlong:
+    """Read `{"jupyterhub_mesos": {"files": [...], "data": [...]}}` of a notebook's metadata.
+
+    Raises `WorkloadError` where it is anything else than lists of texts under these two keys.
+    """
+    said = _mapping(_document(path).get("metadata")).get(METADATA, {})
+    entries = cast("dict[str, object]", said) if isinstance(said, dict) else {"": said}
+    for key, value in entries.items():
+        is_list = isinstance(value, list) and all(isinstance(one, str) for one in cast("list[object]", value))
+        if key not in {"files", "data"} or not is_list:
+            raise WorkloadError(
+                f"{path.name} has {{{key!r}: {value!r}}} under {METADATA!r} in its metadata; possible are "
+                "'files' and 'data', each a list of texts: correct it in the property inspector (the gears)"
+            )
+    return TakenAlong(**{key: tuple(cast("list[str]", value)) for key, value in entries.items()})
+
+
 def code_cells(path: Path) -> list[Cell]:
     """Read the code cells of a notebook file.
 
