@@ -58,6 +58,8 @@ def _origin(lineage: Lineage) -> Iterator[str]:
         yield f"- Notebook {_code(notebook.path)} ({at}{changed}; sha256 {notebook.sha256[:12]}…)."
     if job := lineage.job:
         yield f"- Training job {_code(job.request_id)}, generation {job.generation}."
+    if project := lineage.pipeline:
+        yield f"- Pipeline {_code(project.repository)} at commit {project.commit[:12]}."
     for data in lineage.lake:
         yield f"- Data {_code(data.uri)}, {data.size_bytes} bytes (sha256 {data.sha256[:12]}…)."
     main = ("scikit-learn", "skl2onnx", "onnx", "numpy")

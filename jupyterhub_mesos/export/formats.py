@@ -39,8 +39,8 @@ class Format(Protocol):
         """The framework's name in the manifest."""
         ...
 
-    def task(self, model: object) -> Task:
-        """Say what the model is for."""
+    def task(self, model: object, truth: Array | None) -> Task:
+        """Say what the model is for; `truth` is what held-out rows should give, where there are some."""
         ...
 
     def convert(self, model: object, example: Array, name: str) -> Converted:
@@ -72,12 +72,18 @@ def format_of(model: object) -> Format:
     )
 
 
+def as_array(values: object) -> Array:
+    """Read an array, a table, a list, or a tensor wherever it lies."""
+    detach = getattr(values, "detach", None)
+    return np.asarray(detach().cpu() if callable(detach) else cast(Any, values))  # a tensor with a gradient
+
+
 def as_rows(rows: object, what: str) -> Array:
     """Read a table of rows for ONNX: floats as float32, whole numbers as int64, text as text.
 
     Raises WorkloadError for mixed columns, for a single row without its batch and for no rows.
     """
-    values: Array = np.asarray(cast(Any, rows))
+    values = as_array(rows)
     if values.ndim < 2 or not len(values):
         raise WorkloadError(
             f"{what} has the shape {values.shape}; a batch of rows is needed, (rows, features): "

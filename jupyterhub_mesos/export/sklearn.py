@@ -20,7 +20,7 @@ class SklearnFormat:
 
     name = "scikit-learn"
 
-    def task(self, model: Any) -> Task:
+    def task(self, model: Any, truth: Array | None = None) -> Task:
         """Say what the model is for."""
         base: Any = import_module("sklearn.base")
         if base.is_classifier(model):
