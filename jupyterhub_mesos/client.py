@@ -60,7 +60,9 @@ class Client:
         self._transport = Transport(url.rstrip("/") + API_PREFIX, token, call_seconds)
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Client:
+    def from_environment(
+        cls, environ: Mapping[str, str] | None = None, *, call_seconds: float = CALL_SECONDS
+    ) -> Client:
         """Build a client from `JUPYTERHUB_API_TOKEN` and `CAPACITY_API_URL` (or `CAPACITY_URL`).
 
         Without an address, that of the hub's proxy is tried, from `JUPYTERHUB_PUBLIC_HUB_URL` or
@@ -73,7 +75,7 @@ class Client:
                 "JUPYTERHUB_API_TOKEN is not set, so the service would not know you: run this in a notebook "
                 "that the hub started, or set it to a token made on the hub's token page"
             )
-        return cls(_service_url(env), token)
+        return cls(_service_url(env), token, call_seconds=call_seconds)
 
     # ---- requests
 
