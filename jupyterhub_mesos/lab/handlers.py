@@ -76,6 +76,12 @@ class CapacityHandler(APIHandler):
             raise WorkloadError(f"{path} is not below this server's folder")
         return place
 
+    @property
+    def missing(self) -> list[str] | None:
+        """The modules that the notebook's kernel said it lacks; None where it was not asked."""
+        names = self.get_query_argument("missing", None)
+        return None if names is None else [name for name in names.split(",") if name]
+
     def answer(self, message: Wire, status: int = HTTPStatus.OK) -> None:
         """Finish with a message."""
         self.set_status(status)
@@ -109,9 +115,7 @@ class NotebookHandler(CapacityHandler):
     async def get(self) -> None:
         """Answer what the Train dialog shows of a notebook; `missing` is what its kernel said it lacks."""
         path = self.get_query_argument("path")
-        missing = self.get_query_argument("missing", None)
-        names = None if missing is None else [name for name in missing.split(",") if name]
-        self.answer(await self.in_thread(form_of, self.file(path), path, names))
+        self.answer(await self.in_thread(form_of, self.file(path), path, self.missing))
 
 
 class ChoicesHandler(CapacityHandler):

@@ -163,6 +163,7 @@ class PipelineOrder(Wire):
     optimise: bool = True
     serve: bool = True
     environment: Environment | None = None
+    missing: tuple[Text, ...] = ()
 
 
 class PipelinePushed(Wire):

@@ -41,7 +41,7 @@ def form_of(path: Path, shown_as: str, missing: Collection[str] | None = None) -
 
     `missing` are the modules that its kernel lacks; without it they are looked for in this server's Python.
     """
-    notebook = read(path, is_installed=_installed(missing))
+    notebook = read(path, is_installed=installed(missing))
     cells = travelling_cells(path)
     name = f"{slug(path.stem)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     return TrainForm(
@@ -70,7 +70,7 @@ def job_of(path: Path, order: TrainOrder) -> Job:
             f"first step: name a place (for instance {CHECKPOINTS}/{order.name}), or ask for 0 restarts",
             field="checkpoint",
         )
-    check_modules(path, travelling_cells(path), _installed(order.missing if order.environment else None))
+    check_modules(path, travelling_cells(path), installed(order.missing if order.environment else None))
     job = train(
         path,
         name=order.name,
@@ -91,7 +91,8 @@ def job_of(path: Path, order: TrainOrder) -> Job:
     return job if order.checkpoint else job.model_copy(update={"checkpoint_uri": None})
 
 
-def _installed(missing: Collection[str] | None) -> Callable[[str], bool]:
+def installed(missing: Collection[str] | None) -> Callable[[str], bool]:
+    """Know the modules of a kernel that said what it lacks; without that, of this server's Python."""
     return is_installed_here if missing is None else lambda name: name not in missing
 
 

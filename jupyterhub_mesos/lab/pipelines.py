@@ -2,62 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from jupyterhub_mesos.errors import WorkloadError
 from jupyterhub_mesos.lab.messages import PipelineForm, PipelineOrder, PipelinePushed
-from jupyterhub_mesos.lab.notebooks import form_of, typed
+from jupyterhub_mesos.lab.notebooks import form_of, installed, typed
 from jupyterhub_mesos.lab.problems import FieldProblem
 from jupyterhub_mesos.lab.variables import guess, variables_of
-from jupyterhub_mesos.training.cells import PARAMETERS, SKIP, TRAIN, PlainCell, code_cells, plain
-from jupyterhub_mesos.training.modules import check_importable, local_modules
+from jupyterhub_mesos.pipeline.document import MODELS
+from jupyterhub_mesos.pipeline.exporting import export_pipeline
+from jupyterhub_mesos.pipeline.reading import TEST_PROGRAM, read_project
+from jupyterhub_mesos.pipeline.repository import PIPELINES
+from jupyterhub_mesos.training.cells import (
+    MODEL,
+    PARAMETERS,
+    TEST,
+    TRAIN,
+    PlainCell,
+    alive,
+    code_cells,
+    plain,
+)
+from jupyterhub_mesos.training.notebook import PROGRAM
 from jupyterhub_mesos.wire import slug
 
-if TYPE_CHECKING:
-    from jupyterhub_mesos.pipeline import PushedPipeline
-
-MODEL: Final = "model"
-TEST: Final = "test"
-REPOSITORIES: Final = "~/lake/team/pipelines"
-"""A repository below it is made where there is none, and runs what is pushed under the team's quota."""
-MODELS: Final = "~/lake/team/models.git"
 MINIMUM_ACCURACY: Final = 0.9
+"""What a model that learned anything reaches; to be changed in the dialog."""
+_TAGS: Final = frozenset({PARAMETERS, TRAIN, MODEL, TEST})
 
 
-def pipeline_form(path: Path, shown_as: str) -> PipelineForm:
-    """Read a notebook for the dialog; raises `WorkloadError` where it cannot become a pipeline."""
-    job = form_of(path, shown_as)
-    cells = _cells(path)
+def pipeline_form(path: Path, shown_as: str, missing: Collection[str] | None = None) -> PipelineForm:
+    """Read a notebook for the dialog; raises `WorkloadError` where it cannot become a pipeline.
+
+    `missing` are the modules that its kernel lacks; without it they are looked for in this server's Python.
+    """
+    job = form_of(path, shown_as, missing)
+    project = read_project(path, {}, installed(missing))
+    cells = [plain(cell) for cell in alive(code_cells(path)) if cell.tags & _TAGS]
     model_cells = _numbers(cells, MODEL)
-    if not model_cells:
-        raise WorkloadError(
-            f"no cell of {path.name} is tagged {MODEL!r}, so a pipeline has nothing to test and store: "
-            f"tag the cells that build the model from the job's checkpoint with {MODEL!r}"
-        )
-    for cell in cells:
-        check_importable(cell.tree, path.parent, cell.cell.number)
     name = slug(path.stem)
-    variables = variables_of(cell for cell in cells if TEST not in cell.cell.tags)
+    variables = variables_of(cell for cell in cells if cell.cell.tags != {TEST})
     return PipelineForm(
         job=job,
         name=name,
-        remote=f"{REPOSITORIES}/{name}.git",
+        remote=f"{PIPELINES}/{name}.git",
         models_remote=MODELS,
         model_cells=model_cells,
         test_cells=_numbers(cells, TEST),
-        files=tuple(file.path for file in local_modules([cell.tree for cell in cells], path.parent)),
-        dropped=tuple(str(line) for cell in cells for line in cell.dropped),
+        files=tuple(file.path for file in project.files if file.path not in {PROGRAM, TEST_PROGRAM}),
+        dropped=tuple(map(str, project.dropped)),
         variables=variables,
         roles=guess(variables, model_cells),
         minimum_accuracy=MINIMUM_ACCURACY,
     )
-
-
-def _cells(path: Path) -> list[PlainCell]:
-    tags = {PARAMETERS, TRAIN, MODEL, TEST}
-    return [plain(cell) for cell in code_cells(path) if cell.tags & tags and SKIP not in cell.tags]
 
 
 def _numbers(cells: list[PlainCell], tag: str) -> tuple[int, ...]:
@@ -67,7 +65,7 @@ def _numbers(cells: list[PlainCell], tag: str) -> tuple[int, ...]:
 def pushed(path: Path, order: PipelineOrder) -> PipelinePushed:
     """Push the notebook as a project; raises what `export_pipeline` raises, and nothing is pushed then."""
     lines: list[str] = []
-    done = _export_pipeline()(
+    done = export_pipeline(
         path,
         name=order.name,
         remote=order.remote,
@@ -89,6 +87,7 @@ def pushed(path: Path, order: PipelineOrder) -> PipelinePushed:
         models=order.models_remote,
         serve=order.serve,
         environment=order.environment,
+        is_installed=installed(order.missing if order.environment else None),
         report=lines.append,
     )
     return PipelinePushed(
@@ -99,18 +98,6 @@ def pushed(path: Path, order: PipelineOrder) -> PipelinePushed:
         request_id=done.request_id,
         lines=tuple(lines),
     )
-
-
-def _export_pipeline() -> Callable[..., PushedPipeline]:
-    """Return the function, whose packages a notebook server without Export may lack."""
-    try:
-        from jupyterhub_mesos.pipeline import export_pipeline  # noqa: PLC0415 - see above
-    except ImportError as error:
-        raise WorkloadError(
-            f"this notebook server cannot make pipelines ({error}): install jupyterhub-mesos[export] in "
-            "its environment"
-        ) from error
-    return export_pipeline
 
 
 def _held_out(order: PipelineOrder) -> tuple[str, str] | None:

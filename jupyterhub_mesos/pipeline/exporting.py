@@ -26,6 +26,7 @@ from jupyterhub_mesos.pipeline.pushing import Committed, Content, Pushed, push_p
 from jupyterhub_mesos.pipeline.reading import NotebookProject, read_project
 from jupyterhub_mesos.pipeline.rendering import LINEAGE, LOCK, Rendering, json_text, rendered
 from jupyterhub_mesos.pipeline.repository import PIPELINES, create_repository, is_ours_to_make
+from jupyterhub_mesos.training.modules import is_installed_here
 from jupyterhub_mesos.training.notebook import Parameter
 from jupyterhub_mesos.training.render import Framework
 from jupyterhub_mesos.training.run import say
@@ -63,6 +64,7 @@ class Order:
     spec: Mapping[str, object]
     data: Sequence[str]
     environment: Environment
+    is_installed: Callable[[str], bool]
     report: Say
 
 
@@ -100,6 +102,7 @@ def export_pipeline(  # noqa: PLR0913 - the front door of a notebook: keywords w
     serve_resources: Amounts | None = None,
     data: Sequence[str] = (),
     environment: Environment | None = None,
+    is_installed: Callable[[str], bool] = is_installed_here,
     report: Say = say,
 ) -> PushedPipeline:
     """Make a notebook a pipeline's project and push it to git, printing each step's result.
@@ -114,7 +117,8 @@ def export_pipeline(  # noqa: PLR0913 - the front door of a notebook: keywords w
     - `optimise`: whether smaller forms are tried; `tolerance`: what accuracy the chosen one may lose.
     - `models`: the repository of models; `serve`: whether the new version is served, with `serve_resources`.
     - `data`: what of the lake the code reads besides the paths that it spells out.
-    - `environment`: the Python that the notebook is written in; by default this one.
+    - `environment`: the Python that the notebook is written in; by default this one. `is_installed` knows
+      its modules.
 
     Raises `WorkloadError` with the cell and line where there is one, `InvalidInput` for
     arguments that do not hold, `Conflict`; nothing is published then.
@@ -143,6 +147,7 @@ def export_pipeline(  # noqa: PLR0913 - the front door of a notebook: keywords w
         },
         data=data,
         environment=environment or environment_here(),
+        is_installed=is_installed,
         report=report,
     )
     return _exported(Draft(order))
@@ -185,7 +190,7 @@ def _reported(draft: Draft, step: str, began: float, result: str) -> None:
 
 def _read(draft: Draft) -> None:
     began, order = time.perf_counter(), draft.order
-    draft.project = project = read_project(order.notebook, order.parameters)
+    draft.project = project = read_project(order.notebook, order.parameters, order.is_installed)
     tested = f"{project.tested} cells test" if project.tested else "no cell is tagged 'test'"
     _reported(draft, "read", began, f"{order.notebook.name}: {len(project.files)} files of code; {tested}")
     for line in project.dropped:

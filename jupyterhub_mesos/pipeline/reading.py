@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -21,7 +21,7 @@ from jupyterhub_mesos.training.cells import (
     code_cells,
     plain,
 )
-from jupyterhub_mesos.training.modules import check_importable, local_modules
+from jupyterhub_mesos.training.modules import check_importable, is_installed_here, local_modules
 from jupyterhub_mesos.training.notebook import PROGRAM, Parameter, program_of, read
 from jupyterhub_mesos.wire import Source, SourceFile
 
@@ -45,14 +45,21 @@ class NotebookProject:
     dropped: tuple[Dropped, ...]
 
 
-def read_project(path: Path, parameters: Mapping[str, Parameter]) -> NotebookProject:
-    """Read a notebook; raises `WorkloadError` with the cell and line for one that makes no pipeline."""
-    trained = read(path, parameters)
+def read_project(
+    path: Path,
+    parameters: Mapping[str, Parameter],
+    is_installed: Callable[[str], bool] = is_installed_here,
+) -> NotebookProject:
+    """Read a notebook; raises `WorkloadError` with the cell and line for one that makes no pipeline.
+
+    `is_installed` knows the modules of the Python that is to run it.
+    """
+    trained = read(path, parameters, is_installed=is_installed)
     path = path.expanduser().absolute()
     cells = [plain(cell) for cell in chosen(code_cells(path), path)]
     after = [plain(cell) for cell in _model_and_test(alive(code_cells(path)), path)]
     for cell in after:
-        check_importable(cell.tree, path.parent, cell.cell.number)
+        check_importable(cell.tree, path.parent, cell.cell.number, is_installed)
     all_cells = [*cells, *after]
     program = SourceFile(path=TEST_PROGRAM, text=program_of(path, all_cells, parameters, TEST_PROGRAM))
     modules = local_modules([cell.tree for cell in all_cells], path.parent)

@@ -12,7 +12,7 @@ import { framed, Panels } from './panels';
 import { placeOf } from './pipelinePlace';
 import { CapacityProblem, request, sentenceOf } from './request';
 import { showTrainDialog } from './trainDialog';
-import type { ExportDone, RequestView, TrainForm } from './wire';
+import type { ExportDone, RequestView } from './wire';
 
 export namespace CommandIDs {
   export const train = 'capacity:train';
@@ -76,9 +76,11 @@ export class Buttons {
 
   private async train(panel: NotebookPanel): Promise<void> {
     await saved(panel);
-    const path = pathOf(panel);
-    const form = await request<TrainForm>('notebook', { query: { path } });
-    const view = await showTrainDialog(form);
+    const view = await showTrainDialog({
+      path: pathOf(panel),
+      kernel: (await kernelOf(panel)).kernel,
+      onProblem: error => selectCell(panel, error)
+    });
     if (view !== undefined) {
       this.panels.follow(view.id, view.name, panel);
     }
@@ -91,7 +93,6 @@ export class Buttons {
       path: pathOf(panel),
       kernel,
       obstacle,
-      environment: () => Promise.resolve(null),
       onProblem: error => selectCell(panel, error)
     });
     if (exported !== undefined) {

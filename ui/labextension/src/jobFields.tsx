@@ -224,3 +224,19 @@ export function Dropped({ lines }: { lines: readonly string[] }): React.JSX.Elem
 export function cellsOf(numbers: readonly number[]): string {
   return numbers.length === 1 ? `cell ${numbers[0]}` : `cells ${numbers.join(', ')}`;
 }
+
+/** What the cells read of the lake, and what is worth a second look. */
+export function Travels({ form }: { form: TrainForm }): React.JSX.Element {
+  return (
+    <>
+      {form.data.length > 0 && (
+        <p className="capacity-Form-help">Read from the lake there: {form.data.join(', ')}</p>
+      )}
+      {form.notes.map(note => (
+        <p key={note} className="capacity-Form-warning">
+          {note}
+        </p>
+      ))}
+    </>
+  );
+}

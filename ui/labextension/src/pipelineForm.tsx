@@ -3,6 +3,7 @@ import type { Kernel } from '@jupyterlab/services';
 import * as React from 'react';
 
 import { candidatesOf, tableLabel } from './candidates';
+import { KernelSide } from './environment';
 import { CheckField, ChoiceField, NumberField, TextField } from './fields';
 import {
   cellsOf,
@@ -12,11 +13,12 @@ import {
   jobOrder,
   Parameters,
   RestartsField,
+  Travels,
   WorkerFields
 } from './jobFields';
 import { CapacityProblem, request, sentenceOf } from './request';
 import type { Candidates, Choices, PipelineForm as Form, PipelineOrder } from './wire';
-import type { Environment, PipelinePushed } from './wire';
+import type { PipelinePushed } from './wire';
 import { size } from './words';
 
 const NAME = '[a-z][a-z0-9\\-]{0,39}';
@@ -43,14 +45,15 @@ export interface Surroundings {
   path: string;
   /** Of the notebook, where one is running. */
   kernel: Kernel.IKernelConnection | null;
-  environment: () => Promise<Environment | null>;
   redraw: () => void;
   /** Hears of a problem that may have a place in the notebook. */
   onProblem: (error: unknown) => void;
 }
 
 export class PipelineForm {
-  constructor(private readonly around: Surroundings) {}
+  constructor(private readonly around: Surroundings) {
+    this.side = new KernelSide(around.kernel, around.path);
+  }
 
   get isReady(): boolean {
     return this.draft !== null && this.draft.model !== '' && this.draft.examples !== '';
@@ -65,7 +68,9 @@ export class PipelineForm {
     void this.choose();
     void this.look();
     try {
-      this.form = await request<Form>('pipeline', { query: { path: this.around.path } });
+      await this.side.ask(this.around.redraw);
+      const query = { path: this.around.path, ...this.side.query };
+      this.form = await request<Form>('pipeline', { query });
       this.draft = draftOf(this.form);
     } catch (error) {
       this.problem = sentenceOf(error);
@@ -116,7 +121,10 @@ export class PipelineForm {
     const common = { draft, choices: this.choices, onChange };
     return (
       <>
-        <p className="capacity-Form-lead">{leadOf(form)}</p>
+        <p className="capacity-Form-lead">
+          {leadOf(form)} {this.side.sentence}
+        </p>
+        <Travels form={form.job} />
         {this.warning !== '' && <p className="capacity-Form-warning">{this.warning}</p>}
         {this.place(draft)}
         {this.roles(draft)}
@@ -255,11 +263,7 @@ export class PipelineForm {
   }
 
   async push(): Promise<PipelinePushed> {
-    const environment = await this.around.environment();
-    return request<PipelinePushed>('pipelines', {
-      method: 'POST',
-      body: { ...this.order(), environment }
-    });
+    return request<PipelinePushed>('pipelines', { method: 'POST', body: this.order() });
   }
 
   private order(): PipelineOrder {
@@ -283,7 +287,8 @@ export class PipelineForm {
       minimum_accuracy: isMeasured ? draft.accuracy / PERCENT : null,
       optimise: draft.isOptimised,
       serve: draft.isServed,
-      environment: null
+      environment: this.side.environment,
+      missing: this.side.found?.missing ?? []
     };
   }
 
@@ -294,6 +299,7 @@ export class PipelineForm {
     }
   }
 
+  private readonly side: KernelSide;
   private form: Form | null = null;
   private draft: Draft | null = null;
   private found: Candidates | null = null;

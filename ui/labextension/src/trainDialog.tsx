@@ -1,6 +1,8 @@
 // The Train dialog: what the notebook's cells say, ready to be sent as a job.
+import type { Kernel } from '@jupyterlab/services';
 import * as React from 'react';
 
+import { KernelSide } from './environment';
 import { TextField } from './fields';
 import {
   cellsOf,
@@ -11,6 +13,7 @@ import {
   Parameters,
   RestartsField,
   TeamField,
+  Travels,
   WorkerFields
 } from './jobFields';
 import { request, sentenceOf } from './request';
@@ -25,14 +28,31 @@ interface Draft extends JobDraft {
   checkpoint: string | null;
 }
 
+export interface TrainSurroundings {
+  path: string;
+  /** Of the notebook, where one is running. */
+  kernel: Kernel.IKernelConnection | null;
+  /** Hears of a problem that may have a place in the notebook. */
+  onProblem: (error: unknown) => void;
+}
+
 /** Show the dialog; resolves with the submitted request, or undefined where it was cancelled. */
-export async function showTrainDialog(form: TrainForm): Promise<RequestView | undefined> {
-  const dialog = new TrainDialog(form);
+export async function showTrainDialog(around: TrainSurroundings): Promise<RequestView | undefined> {
+  const { path } = around;
+  const side = new KernelSide(around.kernel, path);
+  let dialog: TrainDialog | null = null;
+  await side.ask(() => dialog?.redraw());
+  const form = await request<TrainForm>('notebook', { query: { path, ...side.query } });
+  dialog = new TrainDialog(form, side, around.onProblem);
   return dialog.show();
 }
 
 class TrainDialog {
-  constructor(private readonly form: TrainForm) {
+  constructor(
+    private readonly form: TrainForm,
+    private readonly side: KernelSide,
+    private readonly onProblem: (error: unknown) => void
+  ) {
     this.draft = { ...jobDraft(form), name: form.job_name, checkpoint: null };
   }
 
@@ -41,6 +61,7 @@ class TrainDialog {
       title: `Train ${this.form.path.replace(/^.*\//, '')}`,
       accept: 'Train',
       fields: () => this.fields(),
+      onProblem: this.onProblem,
       submit: () => request<RequestView>('trainings', { method: 'POST', body: this.order() })
     });
     this.redraw = () => dialog.redraw();
@@ -64,7 +85,10 @@ class TrainDialog {
     const common = { draft, choices, onChange: (change: Partial<JobDraft>) => this.set(change) };
     return (
       <>
-        <p className="capacity-Form-lead">{this.lead()}</p>
+        <p className="capacity-Form-lead">
+          {this.lead()} {this.side.sentence}
+        </p>
+        <Travels form={form} />
         {this.warning !== '' && <p className="capacity-Form-warning">{this.warning}</p>}
         <TextField
           label="Name"
@@ -106,7 +130,10 @@ class TrainDialog {
       ...jobOrder(draft, form),
       path: form.path,
       name: draft.name,
-      checkpoint: this.checkpoint
+      checkpoint: this.checkpoint,
+      files: [],
+      environment: this.side.environment,
+      missing: this.side.found?.missing ?? []
     };
   }
 
@@ -118,5 +145,5 @@ class TrainDialog {
   private draft: Draft;
   private choices: Choices = { teams: [], flavors: [] };
   private warning = '';
-  private redraw: () => void = () => undefined;
+  redraw: () => void = () => undefined;
 }
