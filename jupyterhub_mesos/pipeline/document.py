@@ -135,6 +135,7 @@ class PipelineFile(Part):
     optimise: OptimisePart = Field(default_factory=OptimisePart)
     store: StorePart = Field(default_factory=StorePart)
     serve: ServePart = Field(default_factory=ServePart)
+    files: tuple[Text, ...] = ()
     data: tuple[Text, ...] = ()
     environment: EnvironmentPart = Field(default_factory=EnvironmentPart)
 

@@ -6,7 +6,6 @@ there or nothing.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
 import tempfile
@@ -20,20 +19,23 @@ from pydantic import ValidationError
 
 from jupyterhub_mesos.errors import InvalidInput, WorkloadError
 from jupyterhub_mesos.export.git import Remote, find_remote
-from jupyterhub_mesos.pipeline.document import MODELS, PipelineFile, load_pipeline
-from jupyterhub_mesos.pipeline.lock import environment_here, lock_text
+from jupyterhub_mesos.pipeline.document import FILE, MODELS, PipelineFile, load_pipeline
+from jupyterhub_mesos.pipeline.lock import lock_text
 from jupyterhub_mesos.pipeline.pushing import Committed, Content, Pushed, push_project
-from jupyterhub_mesos.pipeline.reading import NotebookProject, read_project
+from jupyterhub_mesos.pipeline.reading import TEST_PROGRAM, NotebookProject, read_project
 from jupyterhub_mesos.pipeline.rendering import LINEAGE, LOCK, Rendering, json_text, rendered
 from jupyterhub_mesos.pipeline.repository import PIPELINES, create_repository, is_ours_to_make
+from jupyterhub_mesos.training.cells import TakenAlong
+from jupyterhub_mesos.training.environment import own_environment
 from jupyterhub_mesos.training.modules import is_installed_here
-from jupyterhub_mesos.training.notebook import Parameter
+from jupyterhub_mesos.training.notebook import PROGRAM, Parameter
 from jupyterhub_mesos.training.render import Framework
 from jupyterhub_mesos.training.run import say
 from jupyterhub_mesos.training.submit import Amounts, own_notebook
 from jupyterhub_mesos.wire import Environment, slug
 
 Say = Callable[[str], None]
+PROGRAMS: Final = frozenset({PROGRAM, TEST_PROGRAM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Order:
     remote: str
     parameters: Mapping[str, Parameter]
     spec: Mapping[str, object]
-    data: Sequence[str]
+    along: TakenAlong
     environment: Environment
     is_installed: Callable[[str], bool]
     report: Say
@@ -75,7 +77,7 @@ class Draft:
     order: Order
     project: NotebookProject = field(init=False)  # read
     pipeline: PipelineFile = field(init=False)  # render
-    files: dict[str, str] = field(init=False)  # render
+    files: dict[str, bytes] = field(init=False)  # render
     where: Remote = field(init=False)  # check
     pushed: Pushed = field(init=False)  # push
 
@@ -100,6 +102,7 @@ def export_pipeline(  # noqa: PLR0913 - the front door of a notebook: keywords w
     models: str = MODELS,
     serve: bool = True,
     serve_resources: Amounts | None = None,
+    files: Sequence[str] = (),
     data: Sequence[str] = (),
     environment: Environment | None = None,
     is_installed: Callable[[str], bool] = is_installed_here,
@@ -116,8 +119,9 @@ def export_pipeline(  # noqa: PLR0913 - the front door of a notebook: keywords w
     - `minimum`: the least value of each metric, `{"accuracy": 0.9}`, which the test step asks for.
     - `optimise`: whether smaller forms are tried; `tolerance`: what accuracy the chosen one may lose.
     - `models`: the repository of models; `serve`: whether the new version is served, with `serve_resources`.
-    - `data`: what of the lake the code reads besides the paths that it spells out.
-    - `environment`: the Python that the notebook is written in; by default this one. `is_installed` knows
+    - `files`: what goes along besides the imported modules; `data`: what of the lake the code reads besides
+      the paths that it spells out.
+    - `environment`: the Python that the notebook is written in, by default this one; `is_installed` knows
       its modules.
 
     Raises `WorkloadError` with the cell and line where there is one, `InvalidInput` for
@@ -145,8 +149,8 @@ def export_pipeline(  # noqa: PLR0913 - the front door of a notebook: keywords w
             "store": {"repository": models},
             "serve": {"enabled": serve, **({"resources": serve_resources} if serve_resources else {})},
         },
-        data=data,
-        environment=environment or environment_here(),
+        along=TakenAlong(tuple(files), tuple(data)),
+        environment=environment if environment is not None else own_environment(),
         is_installed=is_installed,
         report=report,
     )
@@ -173,7 +177,7 @@ def _exported(draft: Draft) -> PushedPipeline:
         is_new=pushed.is_new,
         request_id=pushed.request_id,
         files=tuple(draft.files),
-        dropped=tuple(map(str, draft.project.dropped)),
+        dropped=tuple(map(str, draft.project.read.dropped)),
     )
 
 
@@ -190,24 +194,35 @@ def _reported(draft: Draft, step: str, began: float, result: str) -> None:
 
 def _read(draft: Draft) -> None:
     began, order = time.perf_counter(), draft.order
-    draft.project = project = read_project(order.notebook, order.parameters, order.is_installed)
+    draft.project = project = read_project(
+        order.notebook, order.parameters, along=order.along, is_installed=order.is_installed
+    )
     tested = f"{project.tested} cells test" if project.tested else "no cell is tagged 'test'"
-    _reported(draft, "read", began, f"{order.notebook.name}: {len(project.files)} files of code; {tested}")
-    for line in project.dropped:
+    _reported(
+        draft,
+        "read",
+        began,
+        f"{order.notebook.name}: {len(project.read.source.files)} files of code; {tested}",
+    )
+    for line in project.read.dropped:
         order.report(f"    left out (only IPython understands it): {line}")
+    for note in project.read.notes:
+        order.report(f"    note: {note}")
 
 
 def _render(draft: Draft) -> None:
     began, order, project = time.perf_counter(), draft.order, draft.project
     draft.pipeline = _pipeline(order, project)
     python = ".".join(order.environment.python.split(".")[:2]) or "3"
-    files = {file.path: file.text for file in project.files}
-    files |= rendered(Rendering(draft.pipeline, python))
-    files[project.path.name] = project.notebook
-    files[LOCK] = lock_text(order.environment)
-    files[LINEAGE] = _lineage(project, files)
-    draft.files = files
-    _reported(draft, "render", began, f"{len(files)} files, {sum(map(len, files.values()))} letters")
+    texts = rendered(Rendering(draft.pipeline, python))
+    texts |= {project.path.name: project.notebook, LOCK: lock_text(order.environment)}
+    files = {path: text.encode() for path, text in texts.items()}
+    for file in project.read.source.files:
+        if file.path in files or file.path == LINEAGE:
+            raise WorkloadError(f"the notebook takes {file.path} along, which the pipeline writes: rename it")
+        files[file.path] = file.content()
+    draft.files = files | {LINEAGE: _lineage(project, files).encode()}
+    _reported(draft, "render", began, f"{len(draft.files)} files, {sum(map(len, files.values()))} bytes")
 
 
 def _pipeline(order: Order, project: NotebookProject) -> PipelineFile:
@@ -215,7 +230,8 @@ def _pipeline(order: Order, project: NotebookProject) -> PipelineFile:
     given = {
         "name": order.name,
         "notebook": project.path.name,
-        "data": tuple(dict.fromkeys((*order.data, *lake_paths(project), *project.source.data))),
+        "files": tuple(file.path for file in project.read.source.files if file.path not in PROGRAMS),
+        "data": project.read.source.data,
         "environment": environment,
         **order.spec,
     }
@@ -230,31 +246,15 @@ def _said(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def lake_paths(project: NotebookProject) -> tuple[str, ...]:
-    """Find the paths of the lake that the project's code spells out."""
-    found: dict[str, None] = {}
-    for file in project.files:
-        if not file.path.endswith(".py"):
-            continue
-        for node in ast.walk(ast.parse(file.text)):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_lake(node.value):
-                found[node.value] = None
-    return tuple(found)
-
-
-def _is_lake(text: str) -> bool:
-    return text.startswith("~/lake/") and "\n" not in text and Path(text).expanduser().exists()
-
-
-def _lineage(project: NotebookProject, files: Mapping[str, str]) -> str:
-    source = project.source
+def _lineage(project: NotebookProject, files: Mapping[str, bytes]) -> str:
+    source = project.read.source
     return json_text(
         {
             "notebook": project.path.name,
             "notebook_commit": source.commit,
             "notebook_is_dirty": source.is_dirty,
             "diff": source.diff,
-            "files": {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()},
+            "files": {path: hashlib.sha256(written).hexdigest() for path, written in files.items()},
         }
     )
 
@@ -263,7 +263,7 @@ def _check(draft: Draft) -> None:
     """Read the project back as a run will, and look at what only a run would notice else."""
     began, order = time.perf_counter(), draft.order
     with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-pipeline-") as folder:
-        (Path(folder) / "pipeline.yaml").write_text(draft.files["pipeline.yaml"], encoding="utf-8")
+        (Path(folder) / FILE).write_bytes(draft.files[FILE])
         try:
             load_pipeline(Path(folder))
         except InvalidInput as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-from importlib import metadata
 from typing import Final
 
 from packaging.utils import canonicalize_name
@@ -16,17 +14,6 @@ STEPS_NEED: Final = ("jupyterhub-mesos[pipeline]",)
 _HEAD: Final = (
     "# Exactly what the notebook was written with, and what the steps need; pip install --no-deps -r\n"
 )
-
-
-def environment_here() -> Environment:
-    """Describe the Python that this process runs in."""
-    found = {
-        canonicalize_name(one.metadata["Name"]): one.version
-        for one in metadata.distributions()
-        if one.metadata["Name"]
-    }
-    lines = tuple(sorted(f"{name}=={version}" for name, version in found.items()))
-    return Environment(python=platform.python_version(), packages=lines)
 
 
 def lock_text(environment: Environment) -> str:

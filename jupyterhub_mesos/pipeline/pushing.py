@@ -24,7 +24,7 @@ _HEAD: Final = f"refs/heads/{BRANCH}"
 class Content:
     """A project's files by path, and who commits them with which message."""
 
-    files: Mapping[str, str]
+    files: Mapping[str, bytes]
     author: str
     message: str
 
@@ -80,10 +80,10 @@ def _commit(git: Git, content: Content) -> Committed:
         git.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", _HEAD)
         git.run("checkout", "--quiet", "-B", BRANCH, "FETCH_HEAD")
         replaced = _clear(git, content)
-    for path, text in content.files.items():
+    for path, written in content.files.items():
         target = git.work / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8", newline="")
+        target.write_bytes(written)
     git.run("add", "--force", "--", *content.files)
     if not git.run("status", "--porcelain", "--untracked-files=no").strip():
         return Committed(git.run("rev-parse", "HEAD").strip(), is_new=False, replaced=())
@@ -99,7 +99,7 @@ def _clear(git: Git, content: Content) -> tuple[str, ...]:
     for path, digest in before.items():
         found = (git.work / path).read_bytes()
         is_by_hand = hashlib.sha256(found).hexdigest() != digest
-        if is_by_hand and found != content.files.get(path, "").encode():
+        if is_by_hand and found != content.files.get(path):
             changed.append(path)
     in_the_way = {path for path in tracked if _is_in_the_way(path, content.files)}
     gone = sorted({*before, *in_the_way})
@@ -108,7 +108,7 @@ def _clear(git: Git, content: Content) -> tuple[str, ...]:
     return tuple(changed)
 
 
-def _is_in_the_way(path: str, files: Mapping[str, str]) -> bool:
+def _is_in_the_way(path: str, files: Mapping[str, bytes]) -> bool:
     """Say whether a file stands where one of ours needs a folder, or in a folder where ours is a file."""
     above = {str(parent) for parent in PurePosixPath(path).parents}
     return any(file in above or file.startswith(f"{path}/") for file in files)

@@ -14,16 +14,22 @@ from jupyterhub_mesos.training.cells import (
     MODEL,
     TEST,
     Cell,
-    Dropped,
     PlainCell,
+    TakenAlong,
     alive,
     chosen,
     code_cells,
     plain,
 )
-from jupyterhub_mesos.training.modules import check_importable, is_installed_here, local_modules
-from jupyterhub_mesos.training.notebook import PROGRAM, Parameter, program_of, read
-from jupyterhub_mesos.wire import Source, SourceFile
+from jupyterhub_mesos.training.modules import is_installed_here
+from jupyterhub_mesos.training.notebook import (
+    NOTHING,
+    PROGRAM,
+    NotebookSource,
+    Parameter,
+    read_programs,
+    travelling_cells,
+)
 
 TEST_PROGRAM: Final = "test.py"
 
@@ -37,42 +43,30 @@ class NotebookProject:
     """
 
     path: Path
-    source: Source
-    files: tuple[SourceFile, ...]
+    read: NotebookSource
     notebook: str
     names: frozenset[str] | None
     tested: int
-    dropped: tuple[Dropped, ...]
 
 
 def read_project(
     path: Path,
     parameters: Mapping[str, Parameter],
+    *,
+    along: TakenAlong = NOTHING,
     is_installed: Callable[[str], bool] = is_installed_here,
 ) -> NotebookProject:
-    """Read a notebook; raises `WorkloadError` with the cell and line for one that makes no pipeline.
-
-    `is_installed` knows the modules of the Python that is to run it.
-    """
-    trained = read(path, parameters, is_installed=is_installed)
+    """Read a notebook; raises `WorkloadError` with the cell and line for one that makes no pipeline."""
     path = path.expanduser().absolute()
-    cells = [plain(cell) for cell in chosen(code_cells(path), path)]
+    trained = travelling_cells(path)
     after = [plain(cell) for cell in _model_and_test(alive(code_cells(path)), path)]
-    for cell in after:
-        check_importable(cell.tree, path.parent, cell.cell.number, is_installed)
-    all_cells = [*cells, *after]
-    program = SourceFile(path=TEST_PROGRAM, text=program_of(path, all_cells, parameters, TEST_PROGRAM))
-    modules = local_modules([cell.tree for cell in all_cells], path.parent)
-    _check_paths(path, modules)
-    files = {file.path: file for file in (*trained.source.files, program, *modules)}
+    programs = {PROGRAM: trained, TEST_PROGRAM: [*trained, *after]}
     return NotebookProject(
         path=path,
-        source=trained.source,
-        files=tuple(files.values()),
+        read=read_programs(path, programs, parameters, along=along, is_installed=is_installed),
         notebook=_without_outputs(path),
-        names=_names([*cells, *(cell for cell in after if MODEL in cell.cell.tags)]),
+        names=_names([*trained, *(cell for cell in after if MODEL in cell.cell.tags)]),
         tested=sum(TEST in cell.cell.tags for cell in after),
-        dropped=(*trained.dropped, *(line for cell in after for line in cell.dropped)),
     )
 
 
@@ -88,16 +82,6 @@ def _model_and_test(cells: Sequence[Cell], path: Path) -> list[Cell]:
             "(the gears at right)"
         )
     return [*model, *(cell for cell in later if TEST in cell.tags and MODEL not in cell.tags)]
-
-
-def _check_paths(path: Path, modules: Sequence[SourceFile]) -> None:
-    for module in modules:
-        if module.path in {PROGRAM, TEST_PROGRAM}:
-            raise WorkloadError(
-                f"the notebook imports a module {module.path}, which is the pipeline's own name: rename it"
-            )
-    if path.name in {PROGRAM, TEST_PROGRAM}:  # pragma: no cover  (a notebook ends in .ipynb)
-        raise WorkloadError(f"{path.name} is the pipeline's own name: rename the notebook")
 
 
 def _without_outputs(path: Path) -> str:

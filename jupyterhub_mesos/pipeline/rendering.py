@@ -31,6 +31,7 @@ _ABOVE: Final[Mapping[str, str]] = {
     "optimise": "int8 and fp16 forms, measured; the best within the tolerance is kept",
     "store": "the bundle, with its lineage, as a version in git",
     "serve": "a model server of the team",
+    "files": "what train.py and test.py import and read beside themselves",
     "data": "what the code reads of the lake; its checksums go into the model's lineage",
     "environment": "the Python of the notebook; its packages stand in requirements.lock",
 }

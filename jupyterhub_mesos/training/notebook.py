@@ -7,7 +7,7 @@ import hashlib
 import keyword
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -70,14 +70,30 @@ def read(
     become a job.
     """
     path = path.expanduser().absolute()
-    cells = travelling_cells(path)
-    program = SourceFile(path=PROGRAM, text=program_of(path, cells, parameters or {}))
+    programs = {PROGRAM: travelling_cells(path)}
+    return read_programs(path, programs, parameters or {}, along=along, is_installed=is_installed)
+
+
+def read_programs(
+    path: Path,
+    programs: Mapping[str, Sequence[PlainCell]],
+    parameters: Mapping[str, Parameter],
+    *,
+    along: TakenAlong = NOTHING,
+    is_installed: Callable[[str], bool] = is_installed_here,
+) -> NotebookSource:
+    """Make the source of one or several programs, each of cells of the same notebook; as `read`."""
+    cells = list({cell.cell.number: cell for chosen in programs.values() for cell in chosen}.values())
+    made = [
+        SourceFile(path=name, text=program_of(path, chosen, parameters, name))
+        for name, chosen in programs.items()
+    ]
     check_modules(path, cells, is_installed)
     listed = taken_along(path)
     modules = local_modules([cell.tree for cell in cells], path.parent)
-    others = _together(modules, named_files((*listed.files, *along.files), path.parent))
-    named = given((*listed.data, *along.data), parameters or {})
-    found = (*_references(cells, modules, parameters or {}), *named)
+    others = _together(modules, named_files((*listed.files, *along.files), path.parent), programs)
+    named = given((*listed.data, *along.data), parameters)
+    found = (*_references(cells, modules, parameters), *named)
     data, notes = checked(found, demanded={*listed.data, *along.data})
     origin = lineage(path.parent, [*(file.path for file in others), path.name])
     source = Source(
@@ -87,7 +103,7 @@ def read(
         diff=origin.diff,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         data=data,
-        files=(program, *others),
+        files=(*made, *others),
     )
     return NotebookSource(source, tuple(line for cell in cells for line in cell.dropped), tuple(notes))
 
@@ -110,13 +126,16 @@ def modules_needed(path: Path) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _together(modules: Sequence[SourceFile], named: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+def _together(
+    modules: Sequence[SourceFile], named: Sequence[SourceFile], programs: Collection[str]
+) -> tuple[SourceFile, ...]:
     """Join what the cells import and what is named; a file that is both travels once."""
     files = {file.path: file for file in (*named, *modules)}
-    if PROGRAM in files:
-        raise WorkloadError(
-            f"the notebook takes a file {PROGRAM} along, which is the job's own name: rename it"
-        )
+    for program in programs:
+        if program in files:
+            raise WorkloadError(
+                f"the notebook takes a file {program} along, which is the job's own name: rename it"
+            )
     return tuple(files[path] for path in sorted(files))
 
 

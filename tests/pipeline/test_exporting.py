@@ -121,9 +121,28 @@ def test_the_lake_that_the_code_reads_is_named(home: Path, remote: Path, tmp_pat
     (home / "lake" / "team" / "rows.npz").write_bytes(b"rows")
     (home / "lake" / "team" / "more").mkdir()
     cells = (('ROWS = "~/lake/team/rows.npz"; NONE = "~/lake/team/not-there"', "parameters"), *GOOD)
-    export_to(write_notebook(home, *cells), remote, data=["~/lake/team/more"])
+    lines: list[str] = []
+    export_to(write_notebook(home, *cells), remote, data=["~/lake/team/more"], report=lines.append)
 
-    assert load_pipeline(clone(remote, tmp_path / "c")).data == ("~/lake/team/more", "~/lake/team/rows.npz")
+    named = ("~/lake/team/rows.npz", "~/lake/team/not-there", "~/lake/team/more")
+    assert load_pipeline(clone(remote, tmp_path / "c")).data == named
+    assert "    note: cell 2, line 1 names ~/lake/team/not-there, which is not there now" in lines
+
+
+def test_named_files_travel_byte_by_byte(home: Path, remote: Path, tmp_path: Path) -> None:
+    (home / "table.bin").write_bytes(b"\xff\x00\r\n")
+    export_to(write_notebook(home, *GOOD), remote, files=["table.bin"])
+
+    folder = clone(remote, tmp_path / "c")
+    assert (folder / "table.bin").read_bytes() == b"\xff\x00\r\n"
+    assert load_pipeline(folder).files == ("table.bin",)
+
+
+@pytest.mark.parametrize("name", ["train.py", "pipeline.yaml", "lineage.json"])
+def test_a_file_with_a_name_of_the_pipelines_own_is_refused(home: Path, remote: Path, name: str) -> None:
+    (home / name).write_text("mine")
+    with pytest.raises(WorkloadError, match="rename it"):
+        export_to(write_notebook(home, *GOOD), remote, files=[name])
 
 
 def test_gitlab_reads_a_job_for_each_step(notebook: Path, remote: Path) -> None:
