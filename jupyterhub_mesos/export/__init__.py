@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from jupyterhub_mesos.export.bundle import BundleManifest
     from jupyterhub_mesos.export.composition import export
+    from jupyterhub_mesos.export.optimisation import optimise
     from jupyterhub_mesos.export.preparation import prepare
     from jupyterhub_mesos.export.prepared import Prepared
     from jupyterhub_mesos.export.publication import Export, publish
@@ -26,6 +27,7 @@ __all__ = [
     "Prepared",
     "Published",
     "export",
+    "optimise",
     "prepare",
     "publish",
     "push_bundle",
@@ -38,6 +40,7 @@ _HOMES: Final = {
     "Prepared": "prepared",
     "Published": "pushing",
     "export": "composition",
+    "optimise": "optimisation",
     "prepare": "preparation",
     "publish": "publication",
     "push_bundle": "pushing",

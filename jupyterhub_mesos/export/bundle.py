@@ -118,7 +118,7 @@ class Optimisation(Plain):
     """What was measured to find the best form of the model, and why it was chosen.
 
     `measure` is what `value` is: a metric's name, or `difference` (from the original) without labels.
-    `noise` is by which part the original's own time varied.
+    `noise` is by which part the original's own time varied; `failed` names forms that could not be made.
     """
 
     chosen: str
@@ -129,6 +129,7 @@ class Optimisation(Plain):
     tolerance: float
     noise: float
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+    failed: dict[str, str] = Field(default_factory=dict)
 
 
 class BundleManifest(Plain):

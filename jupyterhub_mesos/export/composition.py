@@ -1,4 +1,4 @@
-"""`export`: a model from the kernel to a version in git in one call, made of `prepare` and `publish`."""
+"""`export`: a model from the kernel to a version in git in one call, of its parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from jupyterhub_mesos.export import preparation, publication
+from jupyterhub_mesos.export import optimisation, preparation, publication
 from jupyterhub_mesos.export.checks import TOLERANCE
 from jupyterhub_mesos.export.lineage import Origin
 from jupyterhub_mesos.export.progress import Progress, Report, say
@@ -14,7 +14,7 @@ from jupyterhub_mesos.export.publication import Export
 from jupyterhub_mesos.export.pushing import check_version
 
 REMOTE: Final = "~/lake/team/models.git"
-STEPS: Final = (*preparation.STEPS, *publication.STEPS)
+STEPS: Final = (*preparation.STEPS, "optimise", *publication.STEPS)
 
 
 def export(  # noqa: PLR0913 - what a person types in a notebook, by name; all but three have a default
@@ -27,6 +27,8 @@ def export(  # noqa: PLR0913 - what a person types in a notebook, by name; all b
     version: int | str | None = None,
     description: str = "",
     tolerance: float = TOLERANCE,
+    optimise: bool = True,
+    optimise_tolerance: float = optimisation.TOLERANCE,
     notebook: str | os.PathLike[str] | None = None,
     job: str | tuple[str, int] | None = None,
     metrics: Mapping[str, float] | None = None,
@@ -36,9 +38,11 @@ def export(  # noqa: PLR0913 - what a person types in a notebook, by name; all b
 ) -> Export:
     """Turn a model into a checked, versioned bundle in git, printing each step's result.
 
+    The same as `prepare`, `optimise` and `publish` one after the other.
     `example_inputs` and `held_out=(X, y)` are rows as the model takes them;
     `job` is a request's id, or `(id, generation)`; `lake_inputs` are files or
-    folders of the lake that the model was made from. The bundle is kept in
+    folders of the lake that the model was made from; `optimise_tolerance` is the
+    most that a smaller form may lose of the accuracy. The bundle is kept in
     `directory` (by default a new folder under `~/exports`). Raises
     WorkloadError, InvalidInput or Conflict; nothing is published then.
     """
@@ -56,4 +60,8 @@ def export(  # noqa: PLR0913 - what a person types in a notebook, by name; all b
     )
     progress = Progress(len(STEPS), report)
     prepared = preparation.prepared_of(wanted, progress)
+    if optimise:
+        prepared = optimisation.optimised(prepared, optimise_tolerance, progress)
+    else:
+        progress.leave_out("optimise", "optimise=False was asked for")
     return publication.published(prepared, order, progress)

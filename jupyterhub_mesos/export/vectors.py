@@ -92,3 +92,16 @@ def compare(expected: Array, found: Array, tolerance: float) -> Comparison:
     apart = np.abs(found.astype(np.float64) - reference)
     within = apart <= tolerance * np.maximum(1.0, np.abs(reference))
     return Comparison(0, float(apart.max(initial=0.0)), is_within=bool(within.all()))
+
+
+def difference(expected: Array, found: Array) -> float:
+    """Say how far two outputs lie apart, as one number.
+
+    For numbers the largest difference in units of `max(1, |expected|)`, for
+    labels the part of them that differ.
+    """
+    if expected.dtype.kind not in "fc":
+        return float(np.count_nonzero(expected != found)) / max(1, expected.size)
+    reference = expected.astype(np.float64)
+    apart = np.abs(found.astype(np.float64) - reference) / np.maximum(1.0, np.abs(reference))
+    return float(apart.max(initial=0.0))
