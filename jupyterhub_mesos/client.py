@@ -34,6 +34,9 @@ from jupyterhub_mesos.wire import (
     TeamsEdit,
     TeamsModel,
     TeamsView,
+    TeamTokenMade,
+    TeamTokenOrder,
+    TeamTokensView,
     Wire,
 )
 from jupyterhub_mesos_quota.model import RequestStatus
@@ -63,17 +66,19 @@ class Client:
     def from_environment(
         cls, environ: Mapping[str, str] | None = None, *, call_seconds: float = CALL_SECONDS
     ) -> Client:
-        """Build a client from `JUPYTERHUB_API_TOKEN` and `CAPACITY_API_URL` (or `CAPACITY_URL`).
+        """Build a client from `CAPACITY_TOKEN` or `JUPYTERHUB_API_TOKEN`, and `CAPACITY_API_URL`.
 
+        `CAPACITY_TOKEN` is a pipeline's own or a team's; it goes first. `CAPACITY_URL` is read as well.
         Without an address, that of the hub's proxy is tried, from `JUPYTERHUB_PUBLIC_HUB_URL` or
         `JUPYTERHUB_API_URL`. Raises `InvalidInput` naming the variable that is missing.
         """
         env = os.environ if environ is None else environ
-        token = env.get("JUPYTERHUB_API_TOKEN", "")
+        token = env.get("CAPACITY_TOKEN") or env.get("JUPYTERHUB_API_TOKEN")
         if not token:
             raise InvalidInput(
                 "JUPYTERHUB_API_TOKEN is not set, so the service would not know you: run this in a notebook "
-                "that the hub started, or set it to a token made on the hub's token page"
+                "that the hub started, or set it to a token made on the hub's token page; CI sets "
+                "CAPACITY_TOKEN to a token of its team"
             )
         return cls(_service_url(env), token, call_seconds=call_seconds)
 
@@ -88,7 +93,7 @@ class Client:
         return self._get(f"/requests/{quote(request_id, safe='')}", RequestView)
 
     def requests(self, **filters: str) -> Iterator[RequestView]:
-        """Yield requests, newest first; `filters` are the API's: `user`, `team`, `status`, `kind`."""
+        """Yield requests, newest first; `filters` are the API's: `user`, `team`, `status`, `parent`, …"""
         query = dict(filters)
         while True:
             page = self._get("/requests", RequestPage, query)
@@ -190,6 +195,21 @@ class Client:
         return TeamsEdit.model_validate_json(
             self._transport.call("PUT", _with("/teams", query), _body(teams))
         )
+
+    # ---- a team's tokens
+
+    def make_team_token(self, team: str, order: TeamTokenOrder) -> TeamTokenMade:
+        """Make a token for a team's CI; its secret is in this answer alone."""
+        return self._post(f"/teams/{quote(team, safe='')}/tokens", order, TeamTokenMade)
+
+    def team_tokens(self, team: str) -> TeamTokensView:
+        """Return the team's tokens, without their secrets."""
+        return self._get(f"/teams/{quote(team, safe='')}/tokens", TeamTokensView)
+
+    def revoke_team_token(self, team: str, token_id: str) -> None:
+        """Make a team's token worthless at once."""
+        path = f"/teams/{quote(team, safe='')}/tokens/{quote(token_id, safe='')}"
+        self._transport.call("DELETE", path)
 
     # ---- the wire
 

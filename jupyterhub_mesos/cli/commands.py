@@ -30,6 +30,11 @@ _QUOTA_EPILOG: Final = """\
 The service and who is asking come from --url and --token, or from CAPACITY_URL
 and JUPYTERHUB_API_TOKEN. In a notebook both are there already. A token is made
 on the hub's Token page and needs the scope access:services!service=capacity."""
+_TOKEN_EPILOG: Final = f"""\
+For admins of the team. CI puts the token into CAPACITY_TOKEN, and may ask for
+training, serving and pipelines of its team with it, and for nothing else.
+
+{_QUOTA_EPILOG}"""
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -84,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     _add_up(commands)
     _add_doctor(commands)
     _add_quota(commands)
+    _add_token(commands)
     _add_verify(commands)
     _add_version(commands)
     return top
@@ -197,8 +203,39 @@ def _add_quota(commands: _Adder) -> None:
     for action in (diff, apply):
         action.add_argument("file", type=Path, metavar="FILE", help="a teams.yaml")
     for action in (show, diff, apply):
-        action.add_argument("--url", help="address of the service (default: CAPACITY_URL)")
-        action.add_argument("--token", help="token of the hub (default: JUPYTERHUB_API_TOKEN)")
+        _add_service(action)
+
+
+def _add_service(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", help="address of the service (default: CAPACITY_URL)")
+    command.add_argument("--token", help="who is asking (default: CAPACITY_TOKEN, else JUPYTERHUB_API_TOKEN)")
+
+
+def _add_token(commands: _Adder) -> None:
+    token = _add(
+        commands, "token", None, "make, list and revoke a team's tokens for CI", epilog=_TOKEN_EPILOG
+    )
+    actions = cast("_Adder", token.add_subparsers(title="actions", metavar="ACTION", required=True))
+    what = {
+        "make": ("make", "make a token for a team's CI and print it, this once"),
+        "list": ("listed", "print a team's tokens, without their secrets"),
+        "revoke": ("revoke", "make a team's token worthless at once"),
+    }
+    for name, (function, help_text) in what.items():
+        action = _add(actions, name, _lazily("token", function), help_text, epilog=_TOKEN_EPILOG)
+        action.add_argument("team", metavar="TEAM", help="the team's id")
+        if name == "make":
+            action.add_argument("name", metavar="NAME", help="what it is for, such as gitlab")
+            action.add_argument(
+                "--days",
+                type=int,
+                default=90,
+                metavar="N",
+                help="days until it expires (default: %(default)s)",
+            )
+        if name == "revoke":
+            action.add_argument("id", metavar="ID", help="the token's id, as `token list` prints it")
+        _add_service(action)
 
 
 def _add_verify(commands: _Adder) -> None:

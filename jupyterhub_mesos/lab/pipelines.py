@@ -38,7 +38,7 @@ def pipeline_form(path: Path, shown_as: str, missing: Collection[str] | None = N
     `missing` are the modules that its kernel lacks; without it they are looked for in this server's Python.
     """
     job = form_of(path, shown_as, missing)
-    project = read_project(path, {}, installed(missing))
+    project = read_project(path, {}, is_installed=installed(missing))
     cells = [plain(cell) for cell in alive(code_cells(path)) if cell.tags & _TAGS]
     model_cells = _numbers(cells, MODEL)
     name = slug(path.stem)
@@ -50,8 +50,8 @@ def pipeline_form(path: Path, shown_as: str, missing: Collection[str] | None = N
         models_remote=MODELS,
         model_cells=model_cells,
         test_cells=_numbers(cells, TEST),
-        files=tuple(file.path for file in project.files if file.path not in {PROGRAM, TEST_PROGRAM}),
-        dropped=tuple(map(str, project.dropped)),
+        files=tuple(file.path for file in project.read.source.files if file.path not in {PROGRAM, TEST_PROGRAM}),
+        dropped=tuple(map(str, project.read.dropped)),
         variables=variables,
         roles=guess(variables, model_cells),
         minimum_accuracy=MINIMUM_ACCURACY,

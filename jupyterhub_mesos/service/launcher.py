@@ -68,10 +68,12 @@ class ControllerSettings:
     `claim_seconds`: from a start that the hub took until its claim.
     `give_up_after`: failed starts of a notebook until its request ends.
     `output_seconds`: for how long the output of an allocation that is gone is kept.
+    `api_url`: where tasks reach this service, its prefix included.
     `job_key`: what the secret that a job's replicas share is derived from; the same after a restart.
     """
 
     python: str = sys.executable
+    api_url: str = ""
     start_timeout_seconds: float = 300.0
     capacity_seconds: float = 10.0
     hub_seconds: float = 60.0

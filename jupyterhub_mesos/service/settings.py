@@ -55,6 +55,7 @@ class CapacitySettings:
     hub_key: str = field(repr=False)
     cookie_secret: str = field(repr=False)
     admin_scope: str = ADMIN_SCOPE
+    tasks_api_url: str = ""
     teams_file: Path | None = None
     profiles_file: Path | None = None
     backend: str = "local"
@@ -104,6 +105,12 @@ class CapacityService(Application):
     service_prefix = Unicode(
         help="URL prefix under which the hub's proxy shows the service. "
         "Default: $JUPYTERHUB_SERVICE_PREFIX or /services/capacity/.",
+    ).tag(config=True)
+    tasks_api_url = Unicode(
+        "",
+        help="URL at which the tasks of pipelines reach this service, its prefix included. Default: where "
+        "it listens itself; where tasks run on other machines, the one on the hub's public address "
+        "(https://HUB/services/capacity/).",
     ).tag(config=True)
     service_name = Unicode(
         "capacity",
@@ -279,6 +286,7 @@ class CapacityService(Application):
             hub=hub,
             hub_key=self._secret("hub_key_file", "hub_key"),
             cookie_secret=self._secret("cookie_secret_file", "service_cookie_secret"),
+            tasks_api_url=_address(self.tasks_api_url),
             admin_scope=self.admin_scope,
             teams_file=Path(self.teams_file) if self.teams_file else None,
             profiles_file=Path(self.profiles_file) if self.profiles_file else None,
@@ -322,6 +330,15 @@ def _read_secret(path: Path, trait: str) -> str:
     if not secret:
         raise InvalidInput(f"{path} is empty", where=f"CapacityService.{trait}")
     return secret
+
+
+def _address(url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise InvalidInput(
+            f"{url!r} is no address: it begins with http:// or https://",
+            where="CapacityService.tasks_api_url",
+        )
+    return url
 
 
 def _with_slashes(path: str) -> str:

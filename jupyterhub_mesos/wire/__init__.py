@@ -77,14 +77,24 @@ from jupyterhub_mesos.wire.requests import (
     TaskView,
     TrainingPayload,
 )
+from jupyterhub_mesos.wire.tokens import (
+    DEFAULT_TOKEN_DAYS,
+    MAX_TOKEN_DAYS,
+    TeamTokenMade,
+    TeamTokenOrder,
+    TeamTokensView,
+    TeamTokenView,
+)
 
 __all__ = [
     "API_PREFIX",
     "API_VERSION",
+    "DEFAULT_TOKEN_DAYS",
     "MAX_DIFF_CHARACTERS",
     "MAX_NAME_BYTES",
     "MAX_REPLICAS",
     "MAX_SOURCE_BYTES",
+    "MAX_TOKEN_DAYS",
     "AllocationView",
     "Argument",
     "BoundsModel",
@@ -131,6 +141,10 @@ __all__ = [
     "TaskView",
     "TeamChange",
     "TeamModel",
+    "TeamTokenMade",
+    "TeamTokenOrder",
+    "TeamTokenView",
+    "TeamTokensView",
     "TeamUseView",
     "TeamsEdit",
     "TeamsModel",

@@ -80,7 +80,7 @@ class PageHandler(BaseHandler):
 
     async def prepare(self) -> None:
         """Learn who looks; lead to the login where nobody is logged in."""
-        self._identity = await self.context.identities.of(self)
+        await self.identify()
         if self._identity is None:
             login_url: str = self.get_login_url()  # pyright: ignore[reportUnknownVariableType]
             self.redirect(login_url)  # pyright: ignore[reportUnknownArgumentType]  # untyped base
