@@ -50,7 +50,9 @@ def pipeline_form(path: Path, shown_as: str, missing: Collection[str] | None = N
         models_remote=MODELS,
         model_cells=model_cells,
         test_cells=_numbers(cells, TEST),
-        files=tuple(file.path for file in project.read.source.files if file.path not in {PROGRAM, TEST_PROGRAM}),
+        files=tuple(
+            file.path for file in project.read.source.files if file.path not in {PROGRAM, TEST_PROGRAM}
+        ),
         dropped=tuple(map(str, project.read.dropped)),
         variables=variables,
         roles=guess(variables, model_cells),

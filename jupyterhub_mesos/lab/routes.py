@@ -21,6 +21,13 @@ from jupyterhub_mesos.lab.handlers import (
     ServingsHandler,
     TrainingsHandler,
 )
+from jupyterhub_mesos.lab.lake_handlers import (
+    LakeFileHandler,
+    LakeFoldersHandler,
+    LakeListHandler,
+    LakePreviewHandler,
+    LakeSourcesHandler,
+)
 from jupyterhub_mesos.lab.pipeline_handlers import PipelineHandler, PipelinesHandler, RunsHandler
 
 PREFIX: Final = "capacity"
@@ -39,6 +46,11 @@ ROUTES: Final[dict[str, type[CapacityHandler]]] = {
     "candidates/code": CandidatesCodeHandler,
     "environment/code": EnvironmentCodeHandler,
     "exports/code": ExportCodeHandler,
+    "lake/sources": LakeSourcesHandler,
+    "lake/list": LakeListHandler,
+    "lake/preview": LakePreviewHandler,
+    "lake/folders": LakeFoldersHandler,
+    "lake/file": LakeFileHandler,
 }
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import core_schema
 
-from jupyterhub_mesos.lab import messages
+from jupyterhub_mesos.lab import lake_messages, messages
 from jupyterhub_mesos.wire import LogView, ProgressView, RequestView, StepEvent, Wire
 
 MODELS: Final[tuple[type[Wire], ...]] = (
@@ -38,6 +38,11 @@ MODELS: Final[tuple[type[Wire], ...]] = (
     messages.ExportStep,
     messages.ExportDone,
     messages.ExportFailed,
+    lake_messages.LakeSources,
+    lake_messages.LakeListing,
+    lake_messages.LakeEntry,
+    lake_messages.LakePreview,
+    lake_messages.LakeFolderOrder,
 )
 
 
