@@ -4,11 +4,16 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 
 import { Buttons, CommandIDs } from './commands';
+import { LakeBrowser, LakeCommandIDs, previewArgs } from './lakeCommands';
 import { jobArgs, Panels, pipelineArgs } from './panels';
+
+/** Below the files, above the running kernels. */
+const LAKE_RANK = 150;
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyterhub-mesos-lab:plugin',
-  description: 'Train and Export buttons on notebooks, for a hub with the capacity service.',
+  description:
+    'Train and Export buttons on notebooks and the lake’s browser, for a hub with the capacity service.',
   autoStart: true,
   requires: [INotebookTracker],
   optional: [ICommandPalette, ILayoutRestorer],
@@ -26,6 +31,7 @@ function activate(
   const category = 'Notebook Operations';
   palette?.addItem({ command: CommandIDs.train, category });
   palette?.addItem({ command: CommandIDs.exportNotebook, category });
+  showLake(app, new LakeBrowser(app, notebooks, panels), palette, restorer);
   void restorer?.restore(panels.jobs, {
     command: CommandIDs.follow,
     args: jobArgs,
@@ -34,6 +40,23 @@ function activate(
   void restorer?.restore(panels.pipelines, {
     command: CommandIDs.followPipeline,
     args: pipelineArgs,
+    name: widget => widget.content.id
+  });
+}
+
+function showLake(
+  app: JupyterFrontEnd,
+  browser: LakeBrowser,
+  palette: ICommandPalette | null,
+  restorer: ILayoutRestorer | null
+): void {
+  browser.addCommands();
+  app.shell.add(browser.panel, 'left', { rank: LAKE_RANK });
+  palette?.addItem({ command: LakeCommandIDs.show, category: 'File Operations' });
+  restorer?.add(browser.panel, browser.panel.id);
+  void restorer?.restore(browser.previews, {
+    command: LakeCommandIDs.preview,
+    args: previewArgs,
     name: widget => widget.content.id
   });
 }

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyterhub_mesos_lab=self.rspackChunkjupyterhub_mesos_lab||[]).push([[263],{39(a,r,o){var e=o(645),t=o.n(e),i=o(278),c=(o.n(i))()(t());c.push([a.id,`/* Only the theme's own colours, so that light and dark come by themselves. */
+"use strict";(self.rspackChunkjupyterhub_mesos_lab=self.rspackChunkjupyterhub_mesos_lab||[]).push([[263],{39(a,r,o){var e=o(645),t=o.n(e),i=o(278),p=(o.n(i))()(t());p.push([a.id,`/* Only the theme's own colours, so that light and dark come by themselves. */
 
 .jp-ToolbarButtonComponent[data-command^='capacity:'] .jp-ToolbarButtonComponent-label {
   padding-left: 4px;
@@ -437,4 +437,221 @@
   text-align: left;
   vertical-align: top;
 }
-`,""]),o.d(r,{},{A:c})},278(a){a.exports=function(a){var r=[];return r.toString=function(){return this.map(function(r){var o="",e=void 0!==r[5];return r[4]&&(o+="@supports (".concat(r[4],") {")),r[2]&&(o+="@media ".concat(r[2]," {")),e&&(o+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),o+=a(r),e&&(o+="}"),r[2]&&(o+="}"),r[4]&&(o+="}"),o}).join("")},r.i=function(a,o,e,t,i){"string"==typeof a&&(a=[[null,a,void 0]]);var c={};if(e)for(var p=0;p<this.length;p++){var n=this[p][0];null!=n&&(c[n]=!0)}for(var l=0;l<a.length;l++){var d=[].concat(a[l]);e&&c[d[0]]||(void 0!==i&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=i),o&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=o),t&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=t):d[4]="".concat(t)),r.push(d))}},r}},645(a){a.exports=function(a){return a[1]}},292(a){var r=[];function o(a){for(var o=-1,e=0;e<r.length;e++)if(r[e].identifier===a){o=e;break}return o}function e(a,e){for(var t={},i=[],c=0;c<a.length;c++){var p=a[c],n=e.base?p[0]+e.base:p[0],l=t[n]||0,d="".concat(n," ").concat(l);t[n]=l+1;var s=o(d),u={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==s)r[s].references++,r[s].updater(u);else{var y=function(a,r){var o=r.domAPI(r);return o.update(a),function(r){r?(r.css!==a.css||r.media!==a.media||r.sourceMap!==a.sourceMap||r.supports!==a.supports||r.layer!==a.layer)&&o.update(a=r):o.remove()}}(u,e);e.byIndex=c,r.splice(c,0,{identifier:d,updater:y,references:1})}i.push(d)}return i}a.exports=function(a,t){var i=e(a=a||[],t=t||{});return function(a){a=a||[];for(var c=0;c<i.length;c++){var p=o(i[c]);r[p].references--}for(var n=e(a,t),l=0;l<i.length;l++){var d=o(i[l]);0===r[d].references&&(r[d].updater(),r.splice(d,1))}i=n}}},383(a){var r={};a.exports=function(a,o){var e=function(a){if(void 0===r[a]){var o=document.querySelector(a);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(a){o=null}r[a]=o}return r[a]}(a);if(!e)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");e.appendChild(o)}},88(a){a.exports=function(a){var r=document.createElement("style");return a.setAttributes(r,a.attributes),a.insert(r,a.options),r}},884(a,r,o){a.exports=function(a){var r=o.nc;r&&a.setAttribute("nonce",r)}},893(a){a.exports=function(a){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=a.insertStyleElement(a);return{update:function(o){var e,t,i;e="",o.supports&&(e+="@supports (".concat(o.supports,") {")),o.media&&(e+="@media ".concat(o.media," {")),(t=void 0!==o.layer)&&(e+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),e+=o.css,t&&(e+="}"),o.media&&(e+="}"),o.supports&&(e+="}"),(i=o.sourceMap)&&"u">typeof btoa&&(e+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(i))))," */")),a.styleTagTransform(e,r,a.options)},remove:function(){var a;null===(a=r).parentNode||a.parentNode.removeChild(a)}}}},997(a){a.exports=function(a,r){if(r.styleSheet)r.styleSheet.cssText=a;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(a))}}},538(a,r,o){var e=o(292),t=o.n(e),i=o(893),c=o.n(i),p=o(383),n=o.n(p),l=o(884),d=o.n(l),s=o(88),u=o.n(s),y=o(997),m=o.n(y),f=o(39),v={};v.styleTagTransform=m(),v.setAttributes=d(),v.insert=n().bind(null,"head"),v.domAPI=c(),v.insertStyleElement=u(),t()(f.A,v),f.A&&f.A.locals&&f.A.locals}}]);
+
+/* ---- the lake */
+
+.capacity-Lake {
+  overflow: hidden;
+  background: var(--jp-layout-color1);
+  color: var(--jp-ui-font-color1);
+  font-size: var(--jp-ui-font-size1);
+  font-family: var(--jp-ui-font-family);
+}
+
+.capacity-Lake-drop {
+  display: flex;
+  flex-direction: column;
+  box-sizing: border-box;
+  height: 100%;
+}
+
+.capacity-Lake-tools {
+  display: flex;
+  gap: 2px;
+  align-items: center;
+  padding: 8px 8px 4px 12px;
+}
+
+.capacity-Lake-tools h2 {
+  flex: 1;
+  margin: 0;
+  font-size: var(--jp-ui-font-size1);
+  font-weight: 600;
+}
+
+.capacity-Lake-tools button:disabled {
+  opacity: 0.4;
+}
+
+.capacity-Lake-crumbs {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 2px;
+  align-items: center;
+  padding: 0 8px 4px;
+}
+
+.capacity-Lake-crumbs button {
+  padding: 2px 4px;
+  border: 0;
+  border-radius: 2px;
+  background: none;
+  color: var(--jp-ui-font-color1);
+  font: inherit;
+  cursor: pointer;
+}
+
+.capacity-Lake-crumbs button:hover {
+  background: var(--jp-layout-color2);
+}
+
+.capacity-Lake-crumbs [aria-current] {
+  font-weight: 600;
+}
+
+.capacity-Lake-badge {
+  padding: 0 6px;
+  border: 1px solid var(--jp-border-color1);
+  border-radius: 8px;
+  color: var(--jp-ui-font-color2);
+  font-size: var(--jp-ui-font-size0);
+}
+
+.capacity-Lake-order {
+  display: flex;
+  gap: 8px;
+  align-items: center;
+  padding: 0 12px 6px;
+}
+
+.capacity-Lake-order .jp-HTMLSelect {
+  border: var(--jp-border-width) solid var(--jp-input-border-color);
+  border-radius: 2px;
+  background: var(--jp-input-background);
+}
+
+.capacity-Lake-list {
+  overflow: auto;
+  flex: 1;
+  min-height: 80px;
+  margin: 0;
+  padding: 0;
+  list-style: none;
+}
+
+.capacity-Lake-list:focus-visible {
+  outline: 1px solid var(--jp-brand-color1);
+  outline-offset: -1px;
+}
+
+.capacity-Lake-list li {
+  display: grid;
+  grid-template-columns: 16px minmax(60px, 1fr) auto;
+  gap: 2px 8px;
+  align-items: center;
+  padding: 4px 12px;
+  cursor: default;
+}
+
+.capacity-Lake-list li:hover {
+  background: var(--jp-layout-color2);
+}
+
+.capacity-Lake-list li[aria-selected='true'] {
+  background: var(--jp-brand-color1);
+  color: var(--jp-ui-inverse-font-color1);
+}
+
+.capacity-Lake-list li[aria-selected='true'] .jp-icon3 {
+  fill: var(--jp-ui-inverse-font-color1);
+}
+
+.capacity-Lake-name {
+  overflow-wrap: anywhere;
+}
+
+.capacity-Lake-size {
+  color: var(--jp-ui-font-color2);
+  font-size: var(--jp-ui-font-size0);
+  text-align: right;
+}
+
+.capacity-Lake-when {
+  grid-column: 2 / 4;
+  color: var(--jp-ui-font-color2);
+  font-size: var(--jp-ui-font-size0);
+}
+
+.capacity-Lake-list li[aria-selected='true'] .capacity-Lake-size,
+.capacity-Lake-list li[aria-selected='true'] .capacity-Lake-when {
+  color: inherit;
+}
+
+.capacity-Lake-drop > .jp-mod-styled {
+  margin: 4px 12px;
+}
+
+.capacity-Lake-drop > .capacity-Notice {
+  margin: 4px 12px 8px;
+}
+
+.capacity-Lake-drop > .capacity-Form-warning,
+.capacity-Lake-empty {
+  margin: 0 12px 8px;
+  overflow-wrap: anywhere;
+}
+
+.capacity-Lake-empty {
+  color: var(--jp-ui-font-color2);
+}
+
+.capacity-Lake-chosen,
+.capacity-Lake section[aria-label='Uploads'] {
+  padding: 8px 12px;
+  border-top: var(--jp-border-width) solid var(--jp-border-color2);
+  overflow-wrap: anywhere;
+}
+
+.capacity-Lake-acts {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 4px;
+  margin-top: 6px;
+}
+
+.capacity-Lake-uploads {
+  margin: 0;
+  padding: 0;
+  list-style: none;
+}
+
+.capacity-Lake-uploads li {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 4px 8px;
+  align-items: center;
+  margin-bottom: 6px;
+}
+
+.capacity-Lake-uploads progress {
+  flex: 1;
+  min-width: 60px;
+  accent-color: var(--jp-brand-color1);
+}
+
+.capacity-Lake-grid {
+  overflow: auto;
+  max-width: 100%;
+}
+
+.capacity-Lake-grid th .capacity-Form-help {
+  display: block;
+  font-weight: normal;
+}
+
+.capacity-Lake-grid td {
+  max-width: 320px;
+  overflow: hidden;
+  text-overflow: ellipsis;
+  white-space: nowrap;
+}
+
+.capacity-Lake-picture {
+  max-width: 100%;
+  image-rendering: pixelated;
+}
+
+.capacity-Lake-text {
+  max-height: none;
+}
+`,""]),o.d(r,{},{A:p})},278(a){a.exports=function(a){var r=[];return r.toString=function(){return this.map(function(r){var o="",e=void 0!==r[5];return r[4]&&(o+="@supports (".concat(r[4],") {")),r[2]&&(o+="@media ".concat(r[2]," {")),e&&(o+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),o+=a(r),e&&(o+="}"),r[2]&&(o+="}"),r[4]&&(o+="}"),o}).join("")},r.i=function(a,o,e,t,i){"string"==typeof a&&(a=[[null,a,void 0]]);var p={};if(e)for(var c=0;c<this.length;c++){var n=this[c][0];null!=n&&(p[n]=!0)}for(var l=0;l<a.length;l++){var d=[].concat(a[l]);e&&p[d[0]]||(void 0!==i&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=i),o&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=o),t&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=t):d[4]="".concat(t)),r.push(d))}},r}},645(a){a.exports=function(a){return a[1]}},292(a){var r=[];function o(a){for(var o=-1,e=0;e<r.length;e++)if(r[e].identifier===a){o=e;break}return o}function e(a,e){for(var t={},i=[],p=0;p<a.length;p++){var c=a[p],n=e.base?c[0]+e.base:c[0],l=t[n]||0,d="".concat(n," ").concat(l);t[n]=l+1;var s=o(d),y={css:c[1],media:c[2],sourceMap:c[3],supports:c[4],layer:c[5]};if(-1!==s)r[s].references++,r[s].updater(y);else{var u=function(a,r){var o=r.domAPI(r);return o.update(a),function(r){r?(r.css!==a.css||r.media!==a.media||r.sourceMap!==a.sourceMap||r.supports!==a.supports||r.layer!==a.layer)&&o.update(a=r):o.remove()}}(y,e);e.byIndex=p,r.splice(p,0,{identifier:d,updater:u,references:1})}i.push(d)}return i}a.exports=function(a,t){var i=e(a=a||[],t=t||{});return function(a){a=a||[];for(var p=0;p<i.length;p++){var c=o(i[p]);r[c].references--}for(var n=e(a,t),l=0;l<i.length;l++){var d=o(i[l]);0===r[d].references&&(r[d].updater(),r.splice(d,1))}i=n}}},383(a){var r={};a.exports=function(a,o){var e=function(a){if(void 0===r[a]){var o=document.querySelector(a);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(a){o=null}r[a]=o}return r[a]}(a);if(!e)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");e.appendChild(o)}},88(a){a.exports=function(a){var r=document.createElement("style");return a.setAttributes(r,a.attributes),a.insert(r,a.options),r}},884(a,r,o){a.exports=function(a){var r=o.nc;r&&a.setAttribute("nonce",r)}},893(a){a.exports=function(a){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=a.insertStyleElement(a);return{update:function(o){var e,t,i;e="",o.supports&&(e+="@supports (".concat(o.supports,") {")),o.media&&(e+="@media ".concat(o.media," {")),(t=void 0!==o.layer)&&(e+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),e+=o.css,t&&(e+="}"),o.media&&(e+="}"),o.supports&&(e+="}"),(i=o.sourceMap)&&"u">typeof btoa&&(e+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(i))))," */")),a.styleTagTransform(e,r,a.options)},remove:function(){var a;null===(a=r).parentNode||a.parentNode.removeChild(a)}}}},997(a){a.exports=function(a,r){if(r.styleSheet)r.styleSheet.cssText=a;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(a))}}},538(a,r,o){var e=o(292),t=o.n(e),i=o(893),p=o.n(i),c=o(383),n=o.n(c),l=o(884),d=o.n(l),s=o(88),y=o.n(s),u=o(997),f=o.n(u),x=o(39),m={};m.styleTagTransform=f(),m.setAttributes=d(),m.insert=n().bind(null,"head"),m.domAPI=p(),m.insertStyleElement=y(),t()(x.A,m),x.A&&x.A.locals&&x.A.locals}}]);
