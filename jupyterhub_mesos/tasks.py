@@ -29,6 +29,18 @@ def task_id(allocation_id: AllocationId, generation: int, role: str, index: int)
     return TaskId(f"{allocation_id}-g{generation}-{role}-{index}")
 
 
+def verbatim(text: str) -> str:
+    """Spell a text so that no brace in it means a place of the task."""
+    return text.replace("{", "{{")
+
+
+def in_home(path: str) -> str:
+    """Spell a path as its owner wrote it: a leading `~` is the home, as the task sees it."""
+    if path == "~" or path.startswith("~/"):
+        return "{home}" + verbatim(path[1:])
+    return verbatim(path)
+
+
 class TaskState(StrEnum):
     """What a backend says of a task."""
 
@@ -126,7 +138,7 @@ class TaskContext:
 
     `env` is what every task of the team gets (the lake's URIs); `python` is the
     interpreter in which our own modules run on the node; `groups` goes into
-    each `TaskSpec` (the team's group id).
+    each `TaskSpec` (the team's group id), and so do `files`, beside the plan's own.
     """
 
     allocation_id: AllocationId
@@ -137,3 +149,4 @@ class TaskContext:
     mounts: tuple[Mount, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     groups: tuple[int, ...] = ()
+    files: tuple[TaskFile, ...] = ()

@@ -13,18 +13,37 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from jupyterhub_mesos.export.bundle import BundleManifest
-    from jupyterhub_mesos.export.publish import Published, push_bundle
-    from jupyterhub_mesos.export.steps import Export, export
+    from jupyterhub_mesos.export.composition import export
+    from jupyterhub_mesos.export.optimisation import optimise
+    from jupyterhub_mesos.export.preparation import prepare
+    from jupyterhub_mesos.export.prepared import Prepared
+    from jupyterhub_mesos.export.publication import Export, publish
+    from jupyterhub_mesos.export.pushing import Published, push_bundle
     from jupyterhub_mesos.export.verification import verify
 
-__all__ = ["BundleManifest", "Export", "Published", "export", "push_bundle", "verify"]
+__all__ = [
+    "BundleManifest",
+    "Export",
+    "Prepared",
+    "Published",
+    "export",
+    "optimise",
+    "prepare",
+    "publish",
+    "push_bundle",
+    "verify",
+]
 
 _HOMES: Final = {
     "BundleManifest": "bundle",
-    "Export": "steps",
-    "Published": "publish",
-    "export": "steps",
-    "push_bundle": "publish",
+    "Export": "publication",
+    "Prepared": "prepared",
+    "Published": "pushing",
+    "export": "composition",
+    "optimise": "optimisation",
+    "prepare": "preparation",
+    "publish": "publication",
+    "push_bundle": "pushing",
     "verify": "verification",
 }
 
@@ -39,7 +58,7 @@ class _CallableModule(ModuleType):
     """People call what `from jupyterhub_mesos import export` names, which is this package."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return import_module(f"{__name__}.steps").export(*args, **kwargs)
+        return import_module(f"{__name__}.composition").export(*args, **kwargs)
 
 
 sys.modules[__name__].__class__ = _CallableModule

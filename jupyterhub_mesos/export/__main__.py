@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from jupyterhub_mesos.errors import CapacityError
-from jupyterhub_mesos.export.verification import say, verify
+from jupyterhub_mesos.export.progress import say
+from jupyterhub_mesos.export.verification import verify
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -60,6 +60,13 @@ class JobRun(Plain):
     generation: int = 1
 
 
+class Project(Plain):
+    """The pipeline project whose run published the model."""
+
+    repository: str
+    commit: str
+
+
 class LakeInput(Plain):
     """Data that the model was made from, as it was at the export."""
 
@@ -73,21 +80,56 @@ class Lineage(Plain):
 
     notebook: Notebook | None = None
     job: JobRun | None = None
+    pipeline: Project | None = None
     lake: tuple[LakeInput, ...] = ()
     environment: dict[str, str] = Field(default_factory=dict)
     python: str
 
 
 class Parity(Plain):
-    """How the converted model compares with the original on `rows` rows.
+    """How the published model compares with the original on `rows` rows.
 
-    `largest_difference` is the largest absolute difference of a number (scores, probabilities).
+    `largest_difference` is the largest absolute difference of a number (scores,
+    probabilities). `tolerance` is by how much a replay of the test vectors may
+    differ; unless the model was optimised, the comparison kept it as well.
     """
 
     rows: int
     tolerance: float
     differing_labels: int
     largest_difference: float
+
+
+class Candidate(Plain):
+    """A form of the model that was measured: `drop` is what it loses of the measure against the original.
+
+    `latency_us` is the median time for one row, in microseconds; `verdict` says why it was taken or not.
+    """
+
+    name: str
+    size_bytes: int
+    latency_us: float
+    value: float
+    drop: float
+    verdict: str
+
+
+class Optimisation(Plain):
+    """What was measured to find the best form of the model, and why it was chosen.
+
+    `measure` is what `value` is: a metric's name, or `difference` (from the original) without labels.
+    `noise` is by which part the original's own time varied; `failed` names forms that could not be made.
+    """
+
+    chosen: str
+    reason: str
+    measure: str
+    rows: int
+    calibration_rows: int
+    tolerance: float
+    noise: float
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+    failed: dict[str, str] = Field(default_factory=dict)
 
 
 class BundleManifest(Plain):
@@ -110,6 +152,7 @@ class BundleManifest(Plain):
     outputs: Annotated[tuple[Tensor, ...], Field(min_length=1)]
     parity: Parity
     metrics: dict[str, float] = Field(default_factory=dict)
+    optimisation: Optimisation | None = None
     lineage: Lineage
     files: dict[str, Sha256] = Field(default_factory=dict)
     digest: str = ""

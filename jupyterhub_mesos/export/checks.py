@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
@@ -29,19 +29,34 @@ def check_onnx(content: bytes) -> None:
 
 def check_parity(expected: Mapping[str, Array], found: Mapping[str, Array], tolerance: float) -> Parity:
     """Compare the converted model with the original; raises WorkloadError with the numbers."""
-    parts = {
+    parts = _compared(expected, found, tolerance)
+    parity = _summed(expected, parts, tolerance)
+    if not all(part.is_within for part in parts.values()):
+        raise WorkloadError(_disparity(parity, parts))
+    return parity
+
+
+def parity_of(expected: Mapping[str, Array], found: Mapping[str, Array], tolerance: float) -> Parity:
+    """Compare a form of the model with the original, whatever comes out."""
+    return _summed(expected, _compared(expected, found, tolerance), tolerance)
+
+
+def _compared(
+    expected: Mapping[str, Array], found: Mapping[str, Array], tolerance: float
+) -> dict[str, Comparison]:
+    return {
         name: compare(as_output(values, found[name]), found[name], tolerance)
         for name, values in expected.items()
     }
-    parity = Parity(
+
+
+def _summed(expected: Mapping[str, Array], parts: Mapping[str, Comparison], tolerance: float) -> Parity:
+    return Parity(
         rows=len(next(iter(expected.values()))),
         tolerance=tolerance,
         differing_labels=sum(part.differing for part in parts.values()),
         largest_difference=max(part.largest for part in parts.values()),
     )
-    if not all(part.is_within for part in parts.values()):
-        raise WorkloadError(_disparity(parity, parts))
-    return parity
 
 
 def _disparity(parity: Parity, parts: Mapping[str, Comparison]) -> str:
@@ -54,17 +69,28 @@ def _disparity(parity: Parity, parts: Mapping[str, Comparison]) -> str:
     )
 
 
-def measure(task: Task, answers: Array, truth: object) -> dict[str, float]:
-    """Measure the converted model's answers against the truth of the held-out rows."""
-    expected: Array = np.asarray(cast(Any, truth))
-    found: Array = answers.reshape(expected.shape)
-    if task is Task.CLASSIFICATION:
-        return {"held_out_accuracy": int(np.count_nonzero(found == expected)) / expected.size}
-    if task is not Task.REGRESSION:
+def measure(task: Task, answers: Array, truth: Array) -> dict[str, float]:
+    """Measure the model's answers against the truth of the held-out rows; empty where we know no measure."""
+    labels = _labels(task, answers, truth)
+    if labels is not None:
+        return {"held_out_accuracy": int(np.count_nonzero(labels == truth)) / truth.size}
+    if task is not Task.REGRESSION or answers.size != truth.size:
         return {}
-    errors: Array = found.astype(np.float64) - expected.astype(np.float64)
+    expected = truth.astype(np.float64)
+    errors: Array = answers.reshape(truth.shape).astype(np.float64) - expected
     measured = {"held_out_mean_absolute_error": float(np.abs(errors).mean())}
     spread = float(np.square(expected - expected.mean()).sum())
     if spread:
         measured["held_out_r2"] = 1.0 - float(np.square(errors).sum()) / spread
     return measured
+
+
+def _labels(task: Task, answers: Array, truth: Array) -> Array | None:
+    """Read the labels out of a classifier's answers, in the shape of the truth."""
+    if task is Task.CLASSIFICATION:
+        labels: Array = answers if answers.size == truth.size else answers.argmax(axis=1)
+        return labels.reshape(truth.shape)
+    if task in {Task.SCORE, Task.PROBABILITY}:
+        edge = 0.5 if task is Task.PROBABILITY else 0.0
+        return (answers.reshape(truth.shape) > edge).astype(truth.dtype)
+    return None

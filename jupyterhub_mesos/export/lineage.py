@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -15,29 +15,44 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from jupyterhub_mesos.errors import InvalidInput
-from jupyterhub_mesos.export.bundle import JobRun, LakeInput, Lineage, Notebook, sha256_of
-from jupyterhub_mesos.export.git import is_url
+from jupyterhub_mesos.export.bundle import JobRun, LakeInput, Lineage, Notebook, Project, sha256_of
+from jupyterhub_mesos.export.git import is_url, redacted
 
 SERVING: Final = ("jupyterhub-mesos[serving]",)
 """What a bundle needs to be verified and served."""
 _GIT_SECONDS: Final = 10.0
 
 
-def trace(
-    *,
-    notebook: str | os.PathLike[str] | None,
-    job: str | tuple[str, int] | None,
-    lake: Sequence[str | os.PathLike[str]],
-    packages: Iterable[str],
-) -> Lineage:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the owner says the model came from; `job` is an id or `(id, generation)`.
+
+    `pipeline` is `(repository, commit)` of the project whose run publishes it.
+    """
+
+    notebook: str | os.PathLike[str] | None = None
+    job: str | tuple[str, int] | None = None
+    pipeline: tuple[str, str] | None = None
+    lake: Sequence[str | os.PathLike[str]] = ()
+
+
+def trace(origin: Origin, *, environment: Mapping[str, str], python: str) -> Lineage:
     """Collect the lineage; raises InvalidInput for a notebook or data that is not there."""
     return Lineage(
-        notebook=_notebook(notebook),
-        job=_job(job),
-        lake=tuple(_lake_input(os.fspath(uri)) for uri in lake),
-        environment=locked(packages),
-        python=platform.python_version(),
+        notebook=_notebook(origin.notebook),
+        job=_job(origin.job),
+        pipeline=_project(origin.pipeline),
+        lake=tuple(_lake_input(os.fspath(uri)) for uri in origin.lake),
+        environment=dict(environment),
+        python=python,
     )
+
+
+def _project(pipeline: tuple[str, str] | None) -> Project | None:
+    if pipeline is None:
+        return None
+    repository, commit = pipeline
+    return Project(repository=redacted(repository), commit=commit)
 
 
 def _job(job: str | tuple[str, int] | None) -> JobRun | None:

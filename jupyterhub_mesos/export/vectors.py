@@ -7,7 +7,7 @@ fixed-width text, because numpy would pickle objects.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,21 +31,32 @@ class Comparison:
     is_within: bool
 
 
-def write_vectors(path: Path, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
-    """Keep the first rows of inputs and outputs."""
-    kept = {f"input.{name}": _storable(values[:MAX_ROWS]) for name, values in inputs.items()}
-    kept |= {f"output.{name}": _storable(values[:MAX_ROWS]) for name, values in outputs.items()}
+def write_vectors(path: Path, inputs: Mapping[str, Array], model: OnnxModel) -> None:
+    """Keep the first rows of inputs, with what the model answers to these rows alone."""
+    rows = {name: values[:MAX_ROWS] for name, values in inputs.items()}
+    kept = {f"input.{name}": storable(values) for name, values in rows.items()}
+    kept |= {f"output.{name}": storable(values) for name, values in model.run(rows).items()}
     np.savez(path, allow_pickle=False, **kept)
 
 
-def _storable(values: Array) -> Array:
+def storable(values: Array) -> Array:
+    """Give text a fixed width, as it is kept in files: numpy would pickle objects."""
     return values.astype(np.str_) if values.dtype == object else values
 
 
-def replay(directory: Path, model: OnnxModel, tolerance: float) -> Comparison:
-    """Run the bundle's test vectors through `model`; raises WorkloadError where they cannot be read."""
+def restored(values: Array) -> Array:
+    """Undo `storable`: text as onnxruntime takes it."""
+    return values.astype(object) if values.dtype.kind == "U" else values
+
+
+Answerer = Callable[[Mapping[str, Array], tuple[str, ...]], Mapping[str, Array]]
+"""Takes inputs by name and which outputs are wanted; returns these."""
+
+
+def replay(directory: Path, run: Answerer, tolerance: float) -> Comparison:
+    """Send the bundle's test vectors through `run`; raises WorkloadError where they cannot be read."""
     inputs, expected = _read_vectors(directory / VECTORS)
-    found = model.run(inputs, tuple(expected))
+    found = run(inputs, tuple(expected))
     parts = [compare(expected[name], found[name], tolerance) for name in expected]
     return Comparison(
         differing=sum(part.differing for part in parts),
@@ -65,7 +76,7 @@ def _read_vectors(path: Path) -> tuple[dict[str, Array], dict[str, Array]]:
         side, _, name = key.partition(".")
         if side not in parts or not name:
             raise WorkloadError(f"{VECTORS} holds {key!r}, which is neither an input nor an output")
-        parts[side][name] = values.astype(object) if values.dtype.kind == "U" else values
+        parts[side][name] = restored(values)
     if not parts["input"] or not parts["output"]:
         raise WorkloadError(f"{VECTORS} holds no vectors: nothing could be replayed")
     return parts["input"], parts["output"]
@@ -85,3 +96,16 @@ def compare(expected: Array, found: Array, tolerance: float) -> Comparison:
     apart = np.abs(found.astype(np.float64) - reference)
     within = apart <= tolerance * np.maximum(1.0, np.abs(reference))
     return Comparison(0, float(apart.max(initial=0.0)), is_within=bool(within.all()))
+
+
+def difference(expected: Array, found: Array) -> float:
+    """Say how far two outputs lie apart, as one number.
+
+    For numbers the largest difference in units of `max(1, |expected|)`, for
+    labels the part of them that differ.
+    """
+    if expected.dtype.kind not in "fc":
+        return float(np.count_nonzero(expected != found)) / max(1, expected.size)
+    reference = expected.astype(np.float64)
+    apart = np.abs(found.astype(np.float64) - reference) / np.maximum(1.0, np.abs(reference))
+    return float(apart.max(initial=0.0))

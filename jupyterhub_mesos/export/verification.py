@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +10,7 @@ from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.export.bundle import MODEL, BundleManifest
 from jupyterhub_mesos.export.checks import check_onnx
 from jupyterhub_mesos.export.integrity import check_files, load
+from jupyterhub_mesos.export.progress import Report, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +21,7 @@ class Verification:
     checks: tuple[str, ...]
 
 
-def say(line: str) -> None:
-    """Print a line at once, so that a person sees each step when it is done."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def verify(directory: Path | str, *, report: Callable[[str], None] = say) -> Verification:
+def verify(directory: Path | str, *, report: Report = say) -> Verification:
     """Check a bundle's manifest, files, model and test vectors, reporting each.
 
     Raises WorkloadError that names the file and what is wrong with it; InvalidInput where no folder is.

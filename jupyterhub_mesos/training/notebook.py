@@ -6,7 +6,8 @@ import ast
 import hashlib
 import keyword
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,10 @@ PROGRAM: Final = "train.py"
 """What a job made of a notebook runs, in the job's folder."""
 NOTHING: Final = TakenAlong()
 
+_CELL_LINE: Final = re.compile(r"# ---- cell (\d+) ----")
+"""Stands before each cell of a program."""
+_PARAMETERS_LINE: Final = "# ---- parameters of this job ----"
+
 Parameter = bool | int | float | str | None
 """What a parameter may be set to from outside: a plain value that a cell can spell."""
 
@@ -66,14 +71,30 @@ def read(
     become a job.
     """
     path = path.expanduser().absolute()
-    cells = travelling_cells(path)
-    program = SourceFile(path=PROGRAM, text=_program(path, cells, parameters or {}))
+    programs = {PROGRAM: travelling_cells(path)}
+    return read_programs(path, programs, parameters or {}, along=along, is_installed=is_installed)
+
+
+def read_programs(
+    path: Path,
+    programs: Mapping[str, Sequence[PlainCell]],
+    parameters: Mapping[str, Parameter],
+    *,
+    along: TakenAlong = NOTHING,
+    is_installed: Callable[[str], bool] = is_installed_here,
+) -> NotebookSource:
+    """Make the source of one or several programs, each of cells of the same notebook; as `read`."""
+    cells = list({cell.cell.number: cell for chosen in programs.values() for cell in chosen}.values())
+    made = [
+        SourceFile(path=name, text=program_of(path, chosen, parameters, name))
+        for name, chosen in programs.items()
+    ]
     check_modules(path, cells, is_installed)
     listed = taken_along(path)
     modules = local_modules([cell.tree for cell in cells], path.parent)
-    others = _together(modules, named_files((*listed.files, *along.files), path.parent))
-    named = given((*listed.data, *along.data), parameters or {})
-    found = (*_references(cells, modules, parameters or {}), *named)
+    others = _together(modules, named_files((*listed.files, *along.files), path.parent), programs)
+    named = given((*listed.data, *along.data), parameters)
+    found = (*_references(cells, modules, parameters), *named)
     data, notes = checked(found, demanded={*listed.data, *along.data})
     origin = lineage(path.parent, [*(file.path for file in others), path.name])
     source = Source(
@@ -83,7 +104,7 @@ def read(
         diff=origin.diff,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         data=data,
-        files=(program, *others),
+        files=(*made, *others),
     )
     return NotebookSource(source, tuple(line for cell in cells for line in cell.dropped), tuple(notes))
 
@@ -114,13 +135,16 @@ def _importing(path: Path, cells: Sequence[PlainCell]) -> Iterator[tuple[ast.Mod
         yield ast.parse(module.text), Place(module.path)
 
 
-def _together(modules: Sequence[SourceFile], named: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+def _together(
+    modules: Sequence[SourceFile], named: Sequence[SourceFile], programs: Collection[str]
+) -> tuple[SourceFile, ...]:
     """Join what the cells import and what is named; a file that is both travels once."""
     files = {file.path: file for file in (*named, *modules)}
-    if PROGRAM in files:
-        raise WorkloadError(
-            f"the notebook takes a file {PROGRAM} along, which is the job's own name: rename it"
-        )
+    for program in programs:
+        if program in files:
+            raise WorkloadError(
+                f"the notebook takes a file {program} along, which is the job's own name: rename it"
+            )
     return tuple(files[path] for path in sorted(files))
 
 
@@ -134,18 +158,23 @@ def _references(
         yield from references(ast.parse(module.text), module.path)
 
 
-def _program(path: Path, cells: Sequence[PlainCell], parameters: Mapping[str, Parameter]) -> str:
-    """Join the cells; the overrides follow the last `parameters` cell, so that they win."""
+def program_of(
+    path: Path, cells: Sequence[PlainCell], parameters: Mapping[str, Parameter], program: str = PROGRAM
+) -> str:
+    """Join the cells; the overrides follow the last `parameters` cell, so that they win.
+
+    Raises `WorkloadError` for an unknown parameter, and where the cells hold alone and not together.
+    """
     _check_parameters(path, cells, parameters)
     last = max((at for at, cell in enumerate(cells) if PARAMETERS in cell.cell.tags), default=-1)
     parts = [f"# Made of the notebook {path.name!r}; each part names its cell.\n"]
     for at, cell in enumerate(cells):
         parts.append(f"# ---- cell {cell.cell.number} ----\n{cell.code.rstrip()}\n")
         if parameters and at == last:
-            parts.append("# ---- parameters of this job ----\n" + _assignments(parameters))
-    program = "\n\n".join(parts)
-    _check_whole(program)
-    return program
+            parts.append(f"{_PARAMETERS_LINE}\n{_assignments(parameters)}")
+    text = "\n\n".join(parts)
+    _check_whole(text, program)
+    return text
 
 
 def _assignments(parameters: Mapping[str, Parameter]) -> str:
@@ -178,21 +207,23 @@ def _assigned(tree: ast.Module) -> set[str]:
     return {node.id for node in stores}
 
 
-def _check_whole(program: str) -> None:
+def _check_whole(text: str, program: str) -> None:
     """Parse what was joined: a `from __future__` in a later cell, say, holds alone and not here."""
     try:
-        compile(program, PROGRAM, "exec", dont_inherit=True)
+        compile(text, program, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
-        cell = _cell_at(program, line or 1)
+        cell, _ = place_in_notebook(text, line or 1)
         where = f"cell {cell}" if cell else "the parameters"
-        raise WorkloadError(
-            f"{where} does not hold in the job's program: {error}", cell=cell, line=line
-        ) from error
+        raise WorkloadError(f"{where} does not hold in {program}: {error}", cell=cell, line=line) from error
 
 
-def _cell_at(program: str, line: int) -> int | None:
-    for text in reversed(program.splitlines()[:line]):
-        if text.startswith("# ---- cell "):
-            return int(text.split()[3])
-    return None
+def place_in_notebook(program: str, line: int) -> tuple[int | None, int]:
+    """Return the cell that a line of a program came from, and its line there; no cell is our own text."""
+    lines = program.split("\n")[:line]
+    for at in range(len(lines) - 1, -1, -1):
+        if found := _CELL_LINE.fullmatch(lines[at]):
+            return int(found[1]), line - at - 1
+        if lines[at] == _PARAMETERS_LINE:
+            break
+    return None, line
