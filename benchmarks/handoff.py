@@ -32,12 +32,9 @@ from jupyterhub_mesos.wire import Job, RequestSubmission, TrainingPayload
 WORKERS = 2
 START_GOAL_SECONDS = 1.0
 RESTART_GOAL_SECONDS = 2.0
-START_IS = (
-    f"From the submission of a job of {WORKERS} workers until both run the user's code (it imports numpy)"
-)
-RESTART_IS = (
-    "From a SIGKILL of one worker until both run the user's code in the next generation, back-off included"
-)
+START_IS = "From the submission of a job of two workers until both run the user's code, which imports numpy"
+RESTART_IS = "From a SIGKILL of one of the two until both run the user's code again, back-off included"
+BARE_IS = "the same program, twice at once by plain `subprocess`, until both run the user's code"
 LOOK_SECONDS = 0.1
 DEADLINE_SECONDS = 120.0
 CONFIG = Path(__file__).parents[1] / "config" / "jupyterhub_config.py"
