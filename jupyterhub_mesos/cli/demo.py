@@ -147,7 +147,6 @@ def _run_job(up: Supervisor, args: argparse.Namespace, say: Say) -> bool:
         passwords=_passwords(up.folder),
         notebook=_notebook(args),
         say=say,
-        profile="large" if args.torch else "medium",
     )
     try:
         MainJob(stage).run()

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import psutil
@@ -119,9 +119,16 @@ def infer(session: requests.Session, url: str, images: NDArray[np.float32]) -> N
     tensor = {"name": name, "shape": list(images.shape), "datatype": "FP32", "data": images.ravel().tolist()}
     answer = session.post(f"{url}/infer", json={"inputs": [tensor]}, timeout=CALL_SECONDS)
     expect(answer.ok, f"the model server answered {answer.status_code}: {answer.text[:500]}")
-    outputs = {output["name"]: output for output in answer.json()["outputs"]}
-    labels = next(output for output in outputs.values() if output["datatype"] == "INT64")
-    return np.asarray(labels["data"], dtype=np.int64)
+    return _labels(answer.json()["outputs"])
+
+
+def _labels(outputs: list[dict[str, Any]]) -> NDArray[np.int64]:
+    """Return the labels that a model says (scikit-learn's), or those of its highest scores (torch's)."""
+    for output in outputs:
+        if output["datatype"] == "INT64":
+            return np.asarray(output["data"], dtype=np.int64)
+    scores = np.asarray(outputs[0]["data"], dtype=np.float64).reshape(outputs[0]["shape"])
+    return scores.argmax(axis=1)
 
 
 def worker_process(allocation: AllocationView, index: int) -> int:
