@@ -9,7 +9,6 @@ import pytest
 from pydantic import BaseModel
 
 from jupyterhub_mesos.cli.pipeline_options import STEPS
-from jupyterhub_mesos.configuration import InvalidFile
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.pipeline.document import ModelPart, Part, PipelineFile, load_pipeline, read_pipeline
 from jupyterhub_mesos.pipeline.rendering import yaml_text
@@ -44,7 +43,7 @@ def test_what_is_written_is_what_is_read() -> None:
 
 
 def test_every_problem_is_told_with_its_line() -> None:
-    with pytest.raises(InvalidFile) as caught:
+    with pytest.raises(InvalidInput) as caught:
         read_pipeline(
             b"name: digits\n"
             b"trian: {}\n"
@@ -56,7 +55,7 @@ def test_every_problem_is_told_with_its_line() -> None:
         )
     lines = str(caught.value).splitlines()
     assert lines[0].startswith("pipeline.yaml:2: trian: unknown key; did you mean train?")
-    assert lines[1].startswith("pipeline.yaml:4: train.workers: '0' asked for")
+    assert lines[1].startswith("pipeline.yaml:4: train.workers: '0' asked for; a whole number from 1")
     assert lines[2].startswith("pipeline.yaml:5: train.framework: 'caffe' asked for")
     assert lines[3].startswith("pipeline.yaml:7: optimise.tolerance: '.nan' asked for")
     assert len(lines) == 4
