@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.lab.messages import Framework, ParameterField, TrainForm, TrainOrder
+from jupyterhub_mesos.lab.problems import FieldProblem
 from jupyterhub_mesos.training.cells import PARAMETERS, TRAIN, PlainCell, code_cells, plain
 from jupyterhub_mesos.training.modules import is_installed_here
 from jupyterhub_mesos.training.notebook import PROGRAM, Parameter, check_modules, read, travelling_cells
@@ -41,7 +41,7 @@ def form_of(path: Path, shown_as: str, missing: Collection[str] | None = None) -
 
     `missing` are the modules that its kernel lacks; without it they are looked for in this server's Python.
     """
-    notebook = read(path, is_installed=_installed(missing))
+    notebook = read(path, is_installed=installed(missing))
     cells = travelling_cells(path)
     name = f"{slug(path.stem)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     return TrainForm(
@@ -65,11 +65,12 @@ def form_of(path: Path, shown_as: str, missing: Collection[str] | None = None) -
 def job_of(path: Path, order: TrainOrder) -> Job:
     """Make the job that the order describes; raises `WorkloadError` or `InvalidInput` as `train` does."""
     if order.restarts and not order.checkpoint:
-        raise InvalidInput(
+        raise FieldProblem(
             f"{order.restarts} restarts asked for without a checkpoint place, so each would begin at the "
-            f"first step: name a place (for instance {CHECKPOINTS}/{order.name}), or ask for 0 restarts"
+            f"first step: name a place (for instance {CHECKPOINTS}/{order.name}), or ask for 0 restarts",
+            field="checkpoint",
         )
-    check_modules(path, travelling_cells(path), _installed(order.missing if order.environment else None))
+    check_modules(path, travelling_cells(path), installed(order.missing if order.environment else None))
     job = train(
         path,
         name=order.name,
@@ -82,7 +83,7 @@ def job_of(path: Path, order: TrainOrder) -> Job:
         framework=order.framework,
         checkpoint=order.checkpoint,
         restarts=order.restarts,
-        parameters=_typed(path, order.parameters) if order.parameters else None,
+        parameters=typed(path, order.parameters) if order.parameters else None,
         files=order.files,
         environment=order.environment or Environment(),
         dry_run=True,
@@ -90,7 +91,8 @@ def job_of(path: Path, order: TrainOrder) -> Job:
     return job if order.checkpoint else job.model_copy(update={"checkpoint_uri": None})
 
 
-def _installed(missing: Collection[str] | None) -> Callable[[str], bool]:
+def installed(missing: Collection[str] | None) -> Callable[[str], bool]:
+    """Know the modules of a kernel that said what it lacks; without that, of this server's Python."""
     return is_installed_here if missing is None else lambda name: name not in missing
 
 
@@ -127,7 +129,7 @@ def _field(name: str, value: bool | int | float | str) -> ParameterField:
     return ParameterField.model_validate({"name": name, "kind": _KINDS[type(value)], "value": str(value)})
 
 
-def _typed(path: Path, texts: Mapping[str, str]) -> dict[str, Parameter]:
+def typed(path: Path, texts: Mapping[str, str]) -> dict[str, Parameter]:
     """Read what was typed as the type that the notebook's own value has.
 
     An unknown name stays text: `train` refuses it with the names that there are.
@@ -152,9 +154,10 @@ def _value(field: ParameterField, text: str) -> Parameter:
             case "truth":
                 return {"true": True, "false": False}[text.strip().lower()]
     except (ValueError, KeyError):
-        raise InvalidInput(
+        raise FieldProblem(
             f"the parameter {field.name} is {field.value} in the notebook, and {text!r} is not "
-            f"{_MEANT[field.kind]}"
+            f"{_MEANT[field.kind]}",
+            field=f"parameters.{field.name}",
         ) from None
 
 

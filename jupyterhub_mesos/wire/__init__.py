@@ -54,6 +54,13 @@ from jupyterhub_mesos.wire.jobs import (
     SourceFile,
     Variables,
 )
+from jupyterhub_mesos.wire.lake import (
+    ConnectionModel,
+    ConnectionsView,
+    ConnectionView,
+    LakeCredentials,
+    LakeModel,
+)
 from jupyterhub_mesos.wire.pipelines import PipelinePayload, PipelineStep, StepEvent, StepState
 from jupyterhub_mesos.wire.problems import (
     Health,
@@ -99,6 +106,9 @@ __all__ = [
     "Argument",
     "BoundsModel",
     "CapacityView",
+    "ConnectionModel",
+    "ConnectionView",
+    "ConnectionsView",
     "Count",
     "Environment",
     "ExplanationView",
@@ -109,6 +119,8 @@ __all__ = [
     "HubServer",
     "HubStart",
     "Job",
+    "LakeCredentials",
+    "LakeModel",
     "LogView",
     "Name",
     "NodeView",
