@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
-from jupyterhub_mesos.client_http import Transport
+from jupyterhub_mesos.client_http import GET_ATTEMPTS, Transport
 from jupyterhub_mesos.errors import InvalidInput, NotFound, Unavailable
 from jupyterhub_mesos.wire import (
     API_PREFIX,
@@ -34,6 +34,9 @@ from jupyterhub_mesos.wire import (
     TeamsEdit,
     TeamsModel,
     TeamsView,
+    TeamTokenMade,
+    TeamTokenOrder,
+    TeamTokensView,
     Wire,
 )
 from jupyterhub_mesos_quota.model import RequestStatus
@@ -56,24 +59,39 @@ def is_over(view: RequestView) -> bool:
 class Client:
     """The service at `url` (with its prefix, without `/api/v1`), as the owner of `token`."""
 
-    def __init__(self, url: str, token: str, *, call_seconds: float = CALL_SECONDS) -> None:
-        self._transport = Transport(url.rstrip("/") + API_PREFIX, token, call_seconds)
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        call_seconds: float = CALL_SECONDS,
+        get_attempts: int = GET_ATTEMPTS,
+    ) -> None:
+        self._transport = Transport(url.rstrip("/") + API_PREFIX, token, call_seconds, get_attempts)
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Client:
-        """Build a client from `JUPYTERHUB_API_TOKEN` and `CAPACITY_API_URL` (or `CAPACITY_URL`).
+    def from_environment(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        call_seconds: float = CALL_SECONDS,
+        get_attempts: int = GET_ATTEMPTS,
+    ) -> Client:
+        """Build a client from `CAPACITY_TOKEN` or `JUPYTERHUB_API_TOKEN`, and `CAPACITY_API_URL`.
 
+        `CAPACITY_TOKEN` is a pipeline's own or a team's; it goes first. `CAPACITY_URL` is read as well.
         Without an address, that of the hub's proxy is tried, from `JUPYTERHUB_PUBLIC_HUB_URL` or
         `JUPYTERHUB_API_URL`. Raises `InvalidInput` naming the variable that is missing.
         """
         env = os.environ if environ is None else environ
-        token = env.get("JUPYTERHUB_API_TOKEN", "")
+        token = env.get("CAPACITY_TOKEN") or env.get("JUPYTERHUB_API_TOKEN")
         if not token:
             raise InvalidInput(
                 "JUPYTERHUB_API_TOKEN is not set, so the service would not know you: run this in a notebook "
-                "that the hub started, or set it to a token made on the hub's token page"
+                "that the hub started, or set it to a token made on the hub's token page; CI sets "
+                "CAPACITY_TOKEN to a token of its team"
             )
-        return cls(_service_url(env), token)
+        return cls(_service_url(env), token, call_seconds=call_seconds, get_attempts=get_attempts)
 
     # ---- requests
 
@@ -86,7 +104,7 @@ class Client:
         return self._get(f"/requests/{quote(request_id, safe='')}", RequestView)
 
     def requests(self, **filters: str) -> Iterator[RequestView]:
-        """Yield requests, newest first; `filters` are the API's: `user`, `team`, `status`, `kind`."""
+        """Yield requests, newest first; `filters` are the API's: `user`, `team`, `status`, `parent`, …"""
         query = dict(filters)
         while True:
             page = self._get("/requests", RequestPage, query)
@@ -172,6 +190,16 @@ class Client:
         path = f"/requests/{quote(request_id, safe='')}/progress"
         return self._get(path, ProgressView, {"after": str(after)})
 
+    # ---- model servers
+
+    def model_call(self, request_id: str, path: str, body: bytes | None = None) -> bytes:
+        """Ask a model server by the Open Inference Protocol; `path` is as the protocol has it (`v2/...`).
+
+        Raises `Unavailable` while it is not ready.
+        """
+        method = "GET" if body is None else "POST"
+        return self._transport.call(method, f"/serving/{quote(request_id, safe='')}/{path}", body)
+
     # ---- capacity and teams
 
     def capacity(self) -> CapacityView:
@@ -188,6 +216,21 @@ class Client:
         return TeamsEdit.model_validate_json(
             self._transport.call("PUT", _with("/teams", query), _body(teams))
         )
+
+    # ---- a team's tokens
+
+    def make_team_token(self, team: str, order: TeamTokenOrder) -> TeamTokenMade:
+        """Make a token for a team's CI; its secret is in this answer alone."""
+        return self._post(f"/teams/{quote(team, safe='')}/tokens", order, TeamTokenMade)
+
+    def team_tokens(self, team: str) -> TeamTokensView:
+        """Return the team's tokens, without their secrets."""
+        return self._get(f"/teams/{quote(team, safe='')}/tokens", TeamTokensView)
+
+    def revoke_team_token(self, team: str, token_id: str) -> None:
+        """Make a team's token worthless at once."""
+        path = f"/teams/{quote(team, safe='')}/tokens/{quote(token_id, safe='')}"
+        self._transport.call("DELETE", path)
 
     # ---- the wire
 

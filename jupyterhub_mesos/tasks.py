@@ -20,9 +20,25 @@ STOP_GRACE_SECONDS: Final = 10.0
 """Between SIGTERM and SIGKILL; enough for a notebook server to write its files."""
 
 
+PROGRAM_CURE: Final = "install it, or name another"
+"""What to do about a program that is not on the node, where its workload knows nothing better."""
+
+
 def task_id(allocation_id: AllocationId, generation: int, role: str, index: int) -> TaskId:
     """Name the task of one replica: `<allocation>-g<generation>-<role>-<index>`."""
     return TaskId(f"{allocation_id}-g{generation}-{role}-{index}")
+
+
+def verbatim(text: str) -> str:
+    """Spell a text so that no brace in it means a place of the task."""
+    return text.replace("{", "{{")
+
+
+def in_home(path: str) -> str:
+    """Spell a path as its owner wrote it: a leading `~` is the home, as the task sees it."""
+    if path == "~" or path.startswith("~/"):
+        return "{home}" + verbatim(path[1:])
+    return verbatim(path)
 
 
 class TaskState(StrEnum):
@@ -78,6 +94,7 @@ class TaskSpec:
     file that only the task's account can read, and never logs it. `argv`,
     `env` and `workdir` may use `{task}` for the task's own folder and
     `{home}` for the owner's home, as the task sees them; `{{` stands for `{`.
+    `program_cure` says what to do where the node has no program `argv[0]`.
     `groups` are the node's group ids that the task belongs to besides its
     account's own, so that members of a team can write each other's files.
     """
@@ -97,6 +114,7 @@ class TaskSpec:
     workdir: str = "{home}"
     stop_grace_seconds: float = STOP_GRACE_SECONDS
     groups: tuple[int, ...] = ()
+    program_cure: str = PROGRAM_CURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +138,7 @@ class TaskContext:
 
     `env` is what every task of the team gets (the lake's URIs); `python` is the
     interpreter in which our own modules run on the node; `groups` goes into
-    each `TaskSpec` (the team's group id).
+    each `TaskSpec` (the team's group id), and so do `files`, beside the plan's own.
     """
 
     allocation_id: AllocationId
@@ -131,3 +149,4 @@ class TaskContext:
     mounts: tuple[Mount, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     groups: tuple[int, ...] = ()
+    files: tuple[TaskFile, ...] = ()

@@ -147,7 +147,15 @@ def notebook(ledger: Ledger, name: str, server_name: str = "", **of: Any) -> Cha
     return asking(ledger, name, NotebookPayload(server_name=server_name, profile="small"), **of)
 
 
-def training(ledger: Ledger, name: str, *, replicas: int = 2, max_restarts: int = 2, **of: Any) -> Change:
+def training(
+    ledger: Ledger,
+    name: str,
+    *,
+    replicas: int = 2,
+    max_restarts: int = 2,
+    parent: RequestId | None = None,
+    **of: Any,
+) -> Change:
     job = Job(
         name="digits",
         roles=(Role(replicas=replicas, argv=("python", "train.py")),),
@@ -155,7 +163,7 @@ def training(ledger: Ledger, name: str, *, replicas: int = 2, max_restarts: int 
         checkpoint_uri="~/lake/team/digits",
         **of,
     )
-    return asking(ledger, name, TrainingPayload(job=job), replicas=replicas)
+    return asking(ledger, name, TrainingPayload(job=job), replicas=replicas, parent=parent)
 
 
 @dataclass

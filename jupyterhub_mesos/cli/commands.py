@@ -7,13 +7,18 @@ not be done (one line on stderr says why and what to do), 130 Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
+from jupyterhub_mesos.cli.adding import Adder as _Adder
+from jupyterhub_mesos.cli.adding import Command
+from jupyterhub_mesos.cli.adding import add as _add
+from jupyterhub_mesos.cli.adding import add_service as _add_service
+from jupyterhub_mesos.cli.adding import lazily as _lazily
+from jupyterhub_mesos.cli.pipeline_options import add_pipeline
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos_quota.errors import QuotaError
 
@@ -30,20 +35,11 @@ _QUOTA_EPILOG: Final = """\
 The service and who is asking come from --url and --token, or from CAPACITY_URL
 and JUPYTERHUB_API_TOKEN. In a notebook both are there already. A token is made
 on the hub's Token page and needs the scope access:services!service=capacity."""
+_TOKEN_EPILOG: Final = f"""\
+For admins of the team. CI puts the token into CAPACITY_TOKEN, and may ask for
+training, serving and pipelines of its team with it, and for nothing else.
 
-Command = Callable[[argparse.Namespace], int]
-
-
-class _Adder(Protocol):
-    def add_parser(
-        self,
-        name: str,
-        *,
-        help: str,  # noqa: A002  (argparse's own word)
-        description: str,
-        epilog: str = ...,
-        formatter_class: type[argparse.HelpFormatter] = ...,
-    ) -> argparse.ArgumentParser: ...
+{_QUOTA_EPILOG}"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,16 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_CANNOT
 
 
-def _lazily(module: str, function: str = "run") -> Command:
-    """Name a command's function without importing it."""
-
-    def run(args: argparse.Namespace) -> int:
-        command = getattr(importlib.import_module(f"jupyterhub_mesos.cli.{module}"), function)
-        return cast("Command", command)(args)
-
-    return run
-
-
 def parser() -> argparse.ArgumentParser:
     """Build the parser; docs/reference/cli.md is checked against it."""
     top = argparse.ArgumentParser(
@@ -84,25 +70,12 @@ def parser() -> argparse.ArgumentParser:
     _add_up(commands)
     _add_doctor(commands)
     _add_quota(commands)
+    _add_token(commands)
+    add_pipeline(commands)
     _add_verify(commands)
     _add_register(commands)
     _add_version(commands)
     return top
-
-
-def _add(
-    commands: _Adder, name: str, run: Command | None, help_text: str, *, epilog: str = ""
-) -> argparse.ArgumentParser:
-    added = commands.add_parser(
-        name,
-        help=help_text,
-        description=help_text[0].upper() + help_text[1:] + ".",
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    if run is not None:
-        added.set_defaults(run=run)
-    return added
 
 
 def _add_demo(commands: _Adder) -> None:
@@ -198,8 +171,34 @@ def _add_quota(commands: _Adder) -> None:
     for action in (diff, apply):
         action.add_argument("file", type=Path, metavar="FILE", help="a teams.yaml")
     for action in (show, diff, apply):
-        action.add_argument("--url", help="address of the service (default: CAPACITY_URL)")
-        action.add_argument("--token", help="token of the hub (default: JUPYTERHUB_API_TOKEN)")
+        _add_service(action)
+
+
+def _add_token(commands: _Adder) -> None:
+    token = _add(
+        commands, "token", None, "make, list and revoke a team's tokens for CI", epilog=_TOKEN_EPILOG
+    )
+    actions = cast("_Adder", token.add_subparsers(title="actions", metavar="ACTION", required=True))
+    what = {
+        "make": ("make", "make a token for a team's CI and print it, this once"),
+        "list": ("listed", "print a team's tokens, without their secrets"),
+        "revoke": ("revoke", "make a team's token worthless at once"),
+    }
+    for name, (function, help_text) in what.items():
+        action = _add(actions, name, _lazily("token", function), help_text, epilog=_TOKEN_EPILOG)
+        action.add_argument("team", metavar="TEAM", help="the team's id")
+        if name == "make":
+            action.add_argument("name", metavar="NAME", help="what it is for, such as gitlab")
+            action.add_argument(
+                "--days",
+                type=int,
+                default=90,
+                metavar="N",
+                help="days until it expires (default: %(default)s)",
+            )
+        if name == "revoke":
+            action.add_argument("id", metavar="ID", help="the token's id, as `token list` prints it")
+        _add_service(action)
 
 
 def _add_verify(commands: _Adder) -> None:

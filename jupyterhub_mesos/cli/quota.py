@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from jupyterhub_mesos.client import Client
+from jupyterhub_mesos.cli.asking import client
+from jupyterhub_mesos.cli.table import columns
 from jupyterhub_mesos.configuration import load_teams
 from jupyterhub_mesos.wire import BoundsModel, ResourcesModel, TeamChange, TeamUseView
 from jupyterhub_mesos_quota.resources import (
@@ -23,7 +23,7 @@ HEADINGS = ("team", "guarantee", "limit", "used", "borrowed", "waiting")
 
 def show(args: argparse.Namespace) -> int:
     """Print every team that the asker may see."""
-    view = _client(args).teams()
+    view = client(args).teams()
     if not view.teams:
         print("You may see no team: ask an admin to map one of your groups to a team.")
         return 0
@@ -43,7 +43,7 @@ def apply(args: argparse.Namespace) -> int:
 
 def _edit(args: argparse.Namespace, *, is_dry_run: bool) -> int:
     teams = load_teams(args.file)  # first, so that a wrong file is told with its lines
-    edit = _client(args).put_teams(teams, dry_run=is_dry_run)
+    edit = client(args).put_teams(teams, dry_run=is_dry_run)
     print("\n".join(differences(edit.changes)))
     if not edit.changes:
         print(f"{args.file} is what is in force (revision {edit.revision}): nothing to change.")
@@ -52,12 +52,6 @@ def _edit(args: argparse.Namespace, *, is_dry_run: bool) -> int:
     else:
         print(f"Nothing was changed. To put it in force: jupyterhub-mesos quota apply {args.file}")
     return 0
-
-
-def _client(args: argparse.Namespace) -> Client:
-    """Reach the service as the options say, else as the environment does."""
-    given = {"CAPACITY_API_URL": args.url, "JUPYTERHUB_API_TOKEN": args.token}
-    return Client.from_environment({**os.environ, **{name: text for name, text in given.items() if text}})
 
 
 # ---- tables ---------------------------------------------------------------------------------------
@@ -76,12 +70,12 @@ def table(teams: Sequence[TeamUseView]) -> Iterator[str]:
         )
         for depth, view in _in_tree_order(teams)
     ]
-    return _columns((HEADINGS, *rows))
+    return columns((HEADINGS, *rows))
 
 
 def differences(changes: Iterable[TeamChange]) -> Iterator[str]:
     """Lay the changes out in lines, one per field that changes."""
-    return _columns([(change.team, change.field, change.before, "->", change.after) for change in changes])
+    return columns([(change.team, change.field, change.before, "->", change.after) for change in changes])
 
 
 def _in_tree_order(teams: Sequence[TeamUseView]) -> Iterator[tuple[int, TeamUseView]]:
@@ -112,9 +106,3 @@ def _amounts(model: ResourcesModel | BoundsModel) -> str:
         for name, amount in named.items()
         if isinstance(amount, int) and (amount or is_bound)
     )
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

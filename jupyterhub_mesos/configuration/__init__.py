@@ -1,9 +1,10 @@
-"""What an operator writes (teams.yaml, profiles.yaml), with the line of everything that is wrong.
+"""What an operator writes (teams.yaml, profiles.yaml, lake.yaml), with the line of everything that is wrong.
 
-Both files become messages of `wire`; the team tree is validated by the
+The files become messages of `wire`; the team tree is validated by the
 decision core, so that a file, the API and the ledger hold the same rules.
 """
 
+from jupyterhub_mesos.configuration.connections import load_connections
 from jupyterhub_mesos.configuration.document import InvalidFile, Problem
 from jupyterhub_mesos.configuration.profiles import load_profiles
 from jupyterhub_mesos.configuration.teams import check_names, diff_teams, load_teams, team_values
@@ -13,6 +14,7 @@ __all__ = [
     "Problem",
     "check_names",
     "diff_teams",
+    "load_connections",
     "load_profiles",
     "load_teams",
     "team_values",

@@ -1,6 +1,6 @@
-"""Git by its own command line, for repositories of models: the remote's hooks decide, nobody is prompted.
+"""Git by its own command line, for repositories of models and pipelines: the remote's hooks decide.
 
-What differs from a person's git: text is never converted (a bundle is bytes),
+Nobody is prompted. What differs from a person's git: text is never converted (a bundle is bytes),
 nothing is signed, no local hook runs, links are not made, and a bare
 repository that another account of the team owns is trusted when it is named.
 """
@@ -28,6 +28,7 @@ TIMEOUT_SECONDS: Final = 120.0
 _URL: Final = re.compile(r"^(https?|ssh|git|file)://|^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+:")
 _CREDENTIALS: Final = re.compile(r"://[^/@\s]+@")
 _REF: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _ATTRIBUTES: Final = "* -text -eol -ident -filter -diff -working-tree-encoding\n"
 _SETTINGS: Final = {
     "commit.gpgSign": "false",
@@ -38,6 +39,19 @@ _SETTINGS: Final = {
     "gc.auto": "0",
     "advice.detachedHead": "false",
 }
+_OVERTAKEN: Final = (
+    "non-fast-forward",
+    "fetch first",
+    "already exists",
+    "stale info",
+    "cannot lock ref",
+    "failed to update ref",
+    "failed to lock",
+    "incorrect old value",
+    "reference already exists",
+    "File exists",
+)
+"""What git says when somebody else pushed first; everything else is a refusal."""
 
 
 class GitError(WorkloadError):
@@ -47,10 +61,15 @@ class GitError(WorkloadError):
         super().__init__(message)
         self.words = words
 
+    @property
+    def refusal(self) -> str:
+        """The remote's own words on one line, or git's where the remote said nothing."""
+        return " ".join(remote_words(self.words).splitlines()) or self.words
+
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A repository of models: `url` for git, `path` where it is a folder of this machine."""
+    """A repository: `url` for git, `path` where it is a folder of this machine."""
 
     url: str
     path: Path | None = None
@@ -101,6 +120,22 @@ class Git:
 
     def run(self, *arguments: str) -> str:
         """Run one command and return what it printed; raises GitError with its words."""
+        return self._done(*arguments).stdout.decode(errors="replace")
+
+    def push(self, *specs: str) -> str | None:
+        """Push all of `specs` to the remote or none; return what the remote's hooks said.
+
+        None when somebody else pushed first. Raises GitError when the remote refuses.
+        """
+        try:
+            done = self._done("push", "--atomic", "--porcelain", "origin", *specs)
+        except GitError as error:
+            if any(words in error.words for words in _OVERTAKEN) and "hook declined" not in error.words:
+                return None
+            raise
+        return remote_words(done.stderr.decode(errors="replace"))
+
+    def _done(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         try:
             done = subprocess.run(
                 ("git", *arguments),
@@ -117,11 +152,16 @@ class Git:
             ) from error
         except subprocess.TimeoutExpired as error:
             raise GitError(f"git {arguments[0]} did not end within {TIMEOUT_SECONDS:g} s", "") from error
-        output = done.stdout.decode(errors="replace")
         if done.returncode:
-            words = redacted(f"{done.stderr.decode(errors='replace')}{output}".strip())
+            words = redacted(b"".join((done.stderr, done.stdout)).decode(errors="replace").strip())
             raise GitError(f"git {arguments[0]} failed: {words}", words)
-        return output
+        return done
+
+
+def remote_words(words: str) -> str:
+    """Return what of git's words the remote said, a line for each of its own."""
+    said = (line.removeprefix("remote:").strip() for line in words.splitlines() if line.startswith("remote:"))
+    return "\n".join(line for line in said if line)
 
 
 @contextmanager
@@ -139,6 +179,15 @@ def scratch_repository(remote: Remote, *, author: str = "") -> Generator[Git]:
         (info / "attributes").write_text(_ATTRIBUTES, encoding="utf-8")
         git.run("remote", "add", "origin", remote.url)
         yield git
+
+
+def init_bare(path: Path) -> None:
+    """Make an empty bare repository that the members of its group share."""
+    with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-git-") as folder:
+        git = Git(Path(folder), _environment(Path(os.devnull), ""))
+        git.run(
+            "init", "--quiet", "--template=", "--bare", "--shared=group", "--initial-branch=main", str(path)
+        )
 
 
 def _config(remote: Remote) -> str:
@@ -207,6 +256,25 @@ def check_out(remote: Remote, ref: str, target: Path) -> None:
         if full is None:
             raise WorkloadError(f"{remote} has no tag or branch {ref!r}")
         git.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", full)
-        git.run("checkout", "--quiet", "--detach", "FETCH_HEAD")
-        shutil.rmtree(git.work / ".git")
-        shutil.move(git.work, target)
+        _take_files(git, "FETCH_HEAD", target)
+
+
+def take_commit(remote: Remote, commit: str, target: Path) -> None:
+    """Copy the files of a commit, by its full hash, to the new folder `target`."""
+    if not _COMMIT.fullmatch(commit):
+        raise InvalidInput(f"{commit!r} is no full hash of a commit: 40 or 64 digits from 0 to f")
+    with scratch_repository(remote) as git:
+        try:
+            git.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", commit)
+        except GitError:  # not every server hands out what is no tip
+            git.run("fetch", "--quiet", "--no-tags", "origin", "refs/heads/*:refs/remotes/origin/*")
+        try:
+            _take_files(git, commit, target)
+        except GitError as error:
+            raise WorkloadError(f"{remote} has no commit {commit[:12]} on any branch") from error
+
+
+def _take_files(git: Git, commit: str, target: Path) -> None:
+    git.run("checkout", "--quiet", "--detach", commit)
+    shutil.rmtree(git.work / ".git")
+    shutil.move(git.work, target)

@@ -20,20 +20,6 @@ BRANCH: Final = "main"
 ATTEMPTS: Final = 8
 """As many exports of one team may push at the same moment; each attempt lets at least one of them through."""
 
-_OVERTAKEN: Final = (
-    "non-fast-forward",
-    "fetch first",
-    "already exists",
-    "stale info",
-    "cannot lock ref",
-    "failed to update ref",
-    "failed to lock",
-    "incorrect old value",
-    "reference already exists",
-    "File exists",
-)
-"""What git says when somebody else pushed first; everything else is a refusal."""
-
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -164,20 +150,13 @@ def _commit(git: Git, folder: Path, manifest: BundleManifest) -> str:
 def _push(git: Git, where: Remote, folder: Path, tag: str) -> bool:
     """Push branch and tag together; False when somebody was first, WorkloadError when refused."""
     try:
-        git.run("push", "--atomic", "--porcelain", "origin", f"HEAD:refs/heads/{BRANCH}", f"refs/tags/{tag}")
+        said = git.push(f"HEAD:refs/heads/{BRANCH}", f"refs/tags/{tag}")
     except GitError as error:
-        if any(words in error.words for words in _OVERTAKEN) and "hook declined" not in error.words:
-            return False
         raise WorkloadError(
-            f"{where} refused {tag}, nothing was published: {_refusal(error.words)}. The bundle is kept in "
+            f"{where} refused {tag}, nothing was published: {error.refusal}. The bundle is kept in "
             f"{folder}: push it again with push_bundle({str(folder)!r}, {str(where)!r})"
         ) from error
-    return True
-
-
-def _refusal(words: str) -> str:
-    said = [line.removeprefix("remote:").strip() for line in words.splitlines() if line.startswith("remote:")]
-    return " ".join(line for line in said if line) or words
+    return said is not None
 
 
 def author() -> str:

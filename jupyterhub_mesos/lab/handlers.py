@@ -20,18 +20,26 @@ from jupyter_server.utils import ApiPath, to_os_path
 from pydantic import ValidationError
 from tornado import web
 
-from jupyterhub_mesos.client import Client
-from jupyterhub_mesos.errors import CapacityError, InvalidInput, WorkloadError
+from jupyterhub_mesos.client import Client, is_over
+from jupyterhub_mesos.errors import CapacityError, Conflict, InvalidInput, WorkloadError
 from jupyterhub_mesos.lab.kernel import code
 from jupyterhub_mesos.lab.messages import (
     Choices,
     ExportOrder,
-    LabProblem,
     ServeOrder,
     TrainOrder,
 )
 from jupyterhub_mesos.lab.notebooks import form_of, job_of
-from jupyterhub_mesos.wire import RequestSubmission, RequestView, ServingPayload, TrainingPayload, Wire
+from jupyterhub_mesos.lab.problems import FieldProblem, problem_of
+from jupyterhub_mesos.training.notebook import modules_needed
+from jupyterhub_mesos.wire import (
+    PipelinePayload,
+    RequestSubmission,
+    RequestView,
+    ServingPayload,
+    TrainingPayload,
+    Wire,
+)
 
 FRAMEWORKS: Final = ["sklearn", "torch"]
 """What `export` takes, the most likely first: only the order of the list in the dialog hangs on it."""
@@ -51,12 +59,11 @@ class CapacityHandler(APIHandler):
         return await asyncio.to_thread(call, *args, **kwargs)
 
     def order(self, model: type[_M]) -> _M:
-        """Read the body; raises `InvalidInput` that names each field that does not hold."""
+        """Read the body; raises `FieldProblem` that names each field that does not hold."""
         try:
             return model.model_validate_json(self.request.body)
         except ValidationError as error:
-            problems = (f"{'.'.join(map(str, p['loc'])) or 'the order'}: {p['msg']}" for p in error.errors())
-            raise InvalidInput("; ".join(problems)) from error
+            raise FieldProblem.of(error) from error
 
     def file(self, path: str) -> Path:
         """Return the file of a path as JupyterLab shows it; raises `WorkloadError` where there is none."""
@@ -68,6 +75,12 @@ class CapacityHandler(APIHandler):
         if not place.is_relative_to(base):
             raise WorkloadError(f"{path} is not below this server's folder")
         return place
+
+    @property
+    def missing(self) -> list[str] | None:
+        """The modules that the notebook's kernel said it lacks; None where it was not asked."""
+        names = self.get_query_argument("missing", None)
+        return None if names is None else [name for name in names.split(",") if name]
 
     def answer(self, message: Wire, status: int = HTTPStatus.OK) -> None:
         """Finish with a message."""
@@ -81,17 +94,7 @@ class CapacityHandler(APIHandler):
             super().write_error(status_code, **kwargs)
             return
         self.set_status(error.status)
-        self.finish(
-            LabProblem(
-                title=HTTPStatus(error.status).phrase,
-                status=error.status,
-                detail=str(error),
-                code=error.code,
-                cell=error.cell if isinstance(error, WorkloadError) else None,
-                line=error.line if isinstance(error, WorkloadError) else None,
-            ).model_dump_json(),
-            set_content_type="application/problem+json",
-        )
+        self.finish(problem_of(error).model_dump_json(), set_content_type="application/problem+json")
 
     def log_exception(
         self,
@@ -110,9 +113,9 @@ class NotebookHandler(CapacityHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Answer what the Train dialog shows of a notebook."""
+        """Answer what the Train dialog shows of a notebook; `missing` is what its kernel said it lacks."""
         path = self.get_query_argument("path")
-        self.answer(await self.in_thread(form_of, self.file(path), path))
+        self.answer(await self.in_thread(form_of, self.file(path), path, self.missing))
 
 
 class ChoicesHandler(CapacityHandler):
@@ -153,15 +156,25 @@ class RequestHandler(CapacityHandler):
     @authorized
     async def get(self, request_id: str) -> None:
         """Answer the request."""
-        self.answer(await self.in_thread(_client().request, request_id))
+        self.answer(await self.in_thread(service().request, request_id))
 
     @web.authenticated
     @authorized
     async def delete(self, request_id: str) -> None:
         """Withdraw or stop it; it may be still ending when this is answered."""
-        await self.in_thread(_client().end, request_id)
+        await self.in_thread(service().end, request_id)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
+
+
+class AgainHandler(CapacityHandler):
+    """A pipeline's run once more."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, request_id: str) -> None:
+        """Submit the same commit and steps; what the run before has done is not done again."""
+        self.answer(await self.in_thread(_again, request_id), HTTPStatus.CREATED)
 
 
 class ProgressHandler(CapacityHandler):
@@ -172,7 +185,7 @@ class ProgressHandler(CapacityHandler):
     async def get(self, request_id: str) -> None:
         """Answer what came after the first `after` lines."""
         after = _whole("after", self.get_query_argument("after", "0"))
-        self.answer(await self.in_thread(_client().progress_page, request_id, after))
+        self.answer(await self.in_thread(service().progress_page, request_id, after))
 
 
 class LogsHandler(CapacityHandler):
@@ -184,7 +197,7 @@ class LogsHandler(CapacityHandler):
         """Answer what came after `offset`."""
         task = self.get_query_argument("task")
         offset = _whole("offset", self.get_query_argument("offset", "0"))
-        self.answer(await self.in_thread(_client().log_piece, request_id, task, offset))
+        self.answer(await self.in_thread(service().log_piece, request_id, task, offset))
 
 
 class CandidatesCodeHandler(CapacityHandler):
@@ -195,6 +208,17 @@ class CandidatesCodeHandler(CapacityHandler):
     async def get(self) -> None:
         """Answer the program."""
         self.answer(code("candidates", {"frameworks": FRAMEWORKS}))
+
+
+class EnvironmentCodeHandler(CapacityHandler):
+    """The program that says which Python the kernel runs."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer the program; it looks for the modules that the notebook's cells import."""
+        modules = await self.in_thread(modules_needed, self.file(self.get_query_argument("path")))
+        self.answer(code("environment", {"modules": modules}))
 
 
 class ExportCodeHandler(CapacityHandler):
@@ -217,24 +241,35 @@ class ExportCodeHandler(CapacityHandler):
         )
 
 
-def _client() -> Client:
+def service() -> Client:
+    """Return the capacity service, asked with the notebook server's own token."""
     return Client.from_environment()
 
 
 def _choices() -> Choices:
-    client = _client()
+    client = service()
     teams = tuple(use.id for use in client.teams().teams if use.is_member)
     return Choices(teams=teams, flavors=tuple(sorted(client.capacity().total.accelerators)))
 
 
 def _submit_training(path: Path, order: TrainOrder) -> RequestView:
     payload = TrainingPayload(job=job_of(path, order))
-    return _client().submit(RequestSubmission(team=order.team, payload=payload))
+    return service().submit(RequestSubmission(team=order.team, payload=payload))
 
 
 def _submit_serving(order: ServeOrder) -> RequestView:
     payload = ServingPayload(name=order.name, bundle=order.remote, ref=order.ref)
-    return _client().submit(RequestSubmission(team=order.team, payload=payload))
+    return service().submit(RequestSubmission(team=order.team, payload=payload))
+
+
+def _again(request_id: str) -> RequestView:
+    client = service()
+    view = client.request(request_id)
+    if not isinstance(view.payload, PipelinePayload):
+        raise InvalidInput(f"{view.name} is no pipeline: only a pipeline's run can be tried again as it was")
+    if not is_over(view):
+        raise Conflict(f"{view.name} is not over yet: cancel it first, or wait for its end")
+    return client.submit(RequestSubmission(team=view.team, payload=view.payload, resources=view.resources))
 
 
 def _whole(name: str, text: str) -> int:

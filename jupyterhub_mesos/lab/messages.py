@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jupyterhub_mesos.wire import Count, Name, Positive, Problem, Text, Wire
+from jupyterhub_mesos.wire import Count, Environment, Name, Positive, Problem, Text, Wire
 
 Framework = Literal["torch", "tensorflow", "jax", "generic"]
 
@@ -36,9 +36,13 @@ class TrainForm(Wire):
     parameters: tuple[ParameterField, ...]
     train_cells: tuple[int, ...]
     files: tuple[str, ...]
-    """The local modules that travel."""
+    """The local modules and named files that travel."""
     dropped: tuple[str, ...]
     """Lines that only IPython understands, each with its cell and line."""
+    data: tuple[str, ...]
+    """What the cells name of the lake: the workers read it there."""
+    notes: tuple[str, ...]
+    """What is worth a second look, such as a file of the lake that is not there."""
 
 
 class Choices(Wire):
@@ -49,7 +53,11 @@ class Choices(Wire):
 
 
 class TrainOrder(Wire):
-    """`POST capacity/trainings`: the filled-in Train dialog. `parameters` holds only what was changed."""
+    """`POST capacity/trainings`: the filled-in Train dialog. `parameters` holds only what was changed.
+
+    `environment` and `missing` are what the kernel said (`KernelEnvironment`); without them the workers
+    run in the node's own Python. `files` travel besides what the notebook itself takes along.
+    """
 
     path: Text
     name: Name
@@ -62,6 +70,9 @@ class TrainOrder(Wire):
     checkpoint: Text
     restarts: Count
     parameters: dict[str, Text] = Field(default_factory=dict)
+    files: tuple[Text, ...] = ()
+    environment: Environment | None = None
+    missing: tuple[Text, ...] = ()
 
 
 Identifier = Annotated[str, Field(min_length=1, max_length=255)]
@@ -90,11 +101,100 @@ class ServeOrder(Wire):
     team: Name | None = None
 
 
+class Variable(Wire):
+    """A name that the cells of a pipeline set; `cell` is the last that does."""
+
+    name: str
+    cell: int
+
+
+class Roles(Wire):
+    """Which of a pipeline's variables is what; empty where none is."""
+
+    model: str
+    example_inputs: str
+    held_out_rows: str
+    held_out_labels: str
+
+
+class PipelineForm(Wire):
+    """`GET capacity/pipeline?path=`: a notebook as a pipeline, with the dialog's defaults."""
+
+    job: TrainForm
+    """What trains; its name and checkpoint place are the pipeline's own at each run."""
+    name: str
+    remote: str
+    models_remote: str
+    model_cells: tuple[int, ...]
+    test_cells: tuple[int, ...]
+    files: tuple[str, ...]
+    """The local modules that any of its cells imports."""
+    dropped: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    """What the model may be made of, in the order of the cells."""
+    roles: Roles
+    """A guess by the names."""
+    minimum_accuracy: float
+
+
+class PipelineOrder(Wire):
+    """`POST capacity/pipelines`: the filled-in dialog; the notebook is pushed as a project that CI/CD runs.
+
+    Without `held_out_rows` and their labels nothing is measured, so there is no `minimum_accuracy` either.
+    """
+
+    path: Text
+    name: Name
+    remote: Text
+    models_remote: Text
+    description: Text = ""
+    workers: Positive
+    cpu_millis: Count
+    mem_mib: Count
+    accelerators: dict[Name, Positive] = Field(default_factory=dict)
+    framework: Framework
+    restarts: Count
+    parameters: dict[str, Text] = Field(default_factory=dict)
+    model: Identifier
+    example_inputs: Identifier
+    held_out_rows: Identifier | None = None
+    held_out_labels: Identifier | None = None
+    minimum_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    optimise: bool = True
+    serve: bool = True
+    environment: Environment | None = None
+    missing: tuple[Text, ...] = ()
+
+
+class PipelinePushed(Wire):
+    """The project is in `remote` as `commit`; `request_id` is the run that the push started.
+
+    It is None where the remote's own CI runs it, and where the same stood there already (`is_new` is false).
+    """
+
+    name: str
+    remote: str
+    commit: str
+    is_new: bool
+    request_id: str | None
+    lines: tuple[str, ...]
+    """What was done, as `jupyterhub-mesos pipeline export` prints it."""
+
+
+class RunOrder(Wire):
+    """`POST capacity/runs`: run a pushed project here, under the team's quota."""
+
+    name: Name
+    remote: Text
+    commit: Text
+
+
 class LabProblem(Problem):
-    """An error; `cell` and `line` say where in the notebook, where there is such a place."""
+    """An error; `cell` and `line` are its place in the notebook, `field` in the dialog, where it has one."""
 
     cell: int | None = None
     line: int | None = None
+    field: str | None = None
 
 
 class KernelCode(Wire):
@@ -135,6 +235,14 @@ class Candidates(Wire):
     models: tuple[ModelObject, ...]
     tables: tuple[TableObject, ...]
     lacking: str
+
+
+class KernelEnvironment(Wire):
+    """Which Python the kernel runs; `missing` are modules that the notebook's cells import and it lacks."""
+
+    say: Literal["environment"] = "environment"
+    environment: Environment
+    missing: tuple[str, ...]
 
 
 class ExportBegan(Wire):

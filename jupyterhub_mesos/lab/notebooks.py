@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.lab.messages import Framework, ParameterField, TrainForm, TrainOrder
-from jupyterhub_mesos.training.cells import PARAMETERS, TRAIN, PlainCell, chosen, code_cells, plain
-from jupyterhub_mesos.training.notebook import PROGRAM, Parameter, read
+from jupyterhub_mesos.lab.problems import FieldProblem
+from jupyterhub_mesos.training.cells import PARAMETERS, TRAIN, PlainCell, code_cells, plain
+from jupyterhub_mesos.training.modules import is_installed_here
+from jupyterhub_mesos.training.notebook import PROGRAM, Parameter, check_modules, read, travelling_cells
 from jupyterhub_mesos.training.submit import CHECKPOINTS, DEFAULT_RESOURCES, train
-from jupyterhub_mesos.wire import Job, slug
+from jupyterhub_mesos.wire import Environment, Job, slug
 
 WORKERS: Final = 2
 RESTARTS: Final = 3
@@ -35,10 +36,13 @@ _MEANT: Final = {
 }
 
 
-def form_of(path: Path, shown_as: str) -> TrainForm:
-    """Read a notebook for the dialog; raises `WorkloadError` where it cannot become a job."""
-    notebook = read(path)
-    cells = [plain(cell) for cell in chosen(code_cells(path), path)]
+def form_of(path: Path, shown_as: str, missing: Collection[str] | None = None) -> TrainForm:
+    """Read a notebook for the dialog; raises `WorkloadError` where it cannot become a job.
+
+    `missing` are the modules that its kernel lacks; without it they are looked for in this server's Python.
+    """
+    notebook = read(path, is_installed=installed(missing))
+    cells = travelling_cells(path)
     name = f"{slug(path.stem)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     return TrainForm(
         path=shown_as,
@@ -53,16 +57,20 @@ def form_of(path: Path, shown_as: str) -> TrainForm:
         train_cells=tuple(cell.cell.number for cell in cells if TRAIN in cell.cell.tags),
         files=tuple(file.path for file in notebook.source.files if file.path != PROGRAM),
         dropped=tuple(map(str, notebook.dropped)),
+        data=notebook.source.data,
+        notes=notebook.notes,
     )
 
 
 def job_of(path: Path, order: TrainOrder) -> Job:
     """Make the job that the order describes; raises `WorkloadError` or `InvalidInput` as `train` does."""
     if order.restarts and not order.checkpoint:
-        raise InvalidInput(
+        raise FieldProblem(
             f"{order.restarts} restarts asked for without a checkpoint place, so each would begin at the "
-            f"first step: name a place (for instance {CHECKPOINTS}/{order.name}), or ask for 0 restarts"
+            f"first step: name a place (for instance {CHECKPOINTS}/{order.name}), or ask for 0 restarts",
+            field="checkpoint",
         )
+    check_modules(path, travelling_cells(path), installed(order.missing if order.environment else None))
     job = train(
         path,
         name=order.name,
@@ -75,10 +83,17 @@ def job_of(path: Path, order: TrainOrder) -> Job:
         framework=order.framework,
         checkpoint=order.checkpoint,
         restarts=order.restarts,
-        parameters=_typed(path, order.parameters) if order.parameters else None,
+        parameters=typed(path, order.parameters) if order.parameters else None,
+        files=order.files,
+        environment=order.environment or Environment(),
         dry_run=True,
     )
     return job if order.checkpoint else job.model_copy(update={"checkpoint_uri": None})
+
+
+def installed(missing: Collection[str] | None) -> Callable[[str], bool]:
+    """Know the modules of a kernel that said what it lacks; without that, of this server's Python."""
+    return is_installed_here if missing is None else lambda name: name not in missing
 
 
 # ---- parameters ----------------------------------------------------------------------------------
@@ -114,7 +129,7 @@ def _field(name: str, value: bool | int | float | str) -> ParameterField:
     return ParameterField.model_validate({"name": name, "kind": _KINDS[type(value)], "value": str(value)})
 
 
-def _typed(path: Path, texts: Mapping[str, str]) -> dict[str, Parameter]:
+def typed(path: Path, texts: Mapping[str, str]) -> dict[str, Parameter]:
     """Read what was typed as the type that the notebook's own value has.
 
     An unknown name stays text: `train` refuses it with the names that there are.
@@ -139,9 +154,10 @@ def _value(field: ParameterField, text: str) -> Parameter:
             case "truth":
                 return {"true": True, "false": False}[text.strip().lower()]
     except (ValueError, KeyError):
-        raise InvalidInput(
+        raise FieldProblem(
             f"the parameter {field.name} is {field.value} in the notebook, and {text!r} is not "
-            f"{_MEANT[field.kind]}"
+            f"{_MEANT[field.kind]}",
+            field=f"parameters.{field.name}",
         ) from None
 
 

@@ -8,9 +8,11 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 
 from jupyterhub_mesos.lab.handlers import (
+    AgainHandler,
     CandidatesCodeHandler,
     CapacityHandler,
     ChoicesHandler,
+    EnvironmentCodeHandler,
     ExportCodeHandler,
     LogsHandler,
     NotebookHandler,
@@ -19,18 +21,36 @@ from jupyterhub_mesos.lab.handlers import (
     ServingsHandler,
     TrainingsHandler,
 )
+from jupyterhub_mesos.lab.lake_handlers import (
+    LakeFileHandler,
+    LakeFoldersHandler,
+    LakeListHandler,
+    LakePreviewHandler,
+    LakeSourcesHandler,
+)
+from jupyterhub_mesos.lab.pipeline_handlers import PipelineHandler, PipelinesHandler, RunsHandler
 
 PREFIX: Final = "capacity"
 ROUTES: Final[dict[str, type[CapacityHandler]]] = {
     "notebook": NotebookHandler,
     "choices": ChoicesHandler,
+    "pipeline": PipelineHandler,
+    "pipelines": PipelinesHandler,
+    "runs": RunsHandler,
     "trainings": TrainingsHandler,
     "servings": ServingsHandler,
     "requests/([^/]+)": RequestHandler,
+    "requests/([^/]+)/again": AgainHandler,
     "requests/([^/]+)/progress": ProgressHandler,
     "requests/([^/]+)/logs": LogsHandler,
     "candidates/code": CandidatesCodeHandler,
+    "environment/code": EnvironmentCodeHandler,
     "exports/code": ExportCodeHandler,
+    "lake/sources": LakeSourcesHandler,
+    "lake/list": LakeListHandler,
+    "lake/preview": LakePreviewHandler,
+    "lake/folders": LakeFoldersHandler,
+    "lake/file": LakeFileHandler,
 }
 
 

@@ -13,25 +13,36 @@ from typing import Final
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import core_schema
 
-from jupyterhub_mesos.lab import messages
-from jupyterhub_mesos.wire import LogView, ProgressView, RequestView, Wire
+from jupyterhub_mesos.lab import lake_messages, messages
+from jupyterhub_mesos.wire import LogView, ProgressView, RequestView, StepEvent, Wire
 
 MODELS: Final[tuple[type[Wire], ...]] = (
     RequestView,
     ProgressView,
     LogView,
+    StepEvent,
     messages.LabProblem,
     messages.TrainForm,
     messages.Choices,
     messages.TrainOrder,
     messages.ExportOrder,
     messages.ServeOrder,
+    messages.PipelineForm,
+    messages.PipelineOrder,
+    messages.PipelinePushed,
+    messages.RunOrder,
     messages.KernelCode,
     messages.Candidates,
+    messages.KernelEnvironment,
     messages.ExportBegan,
     messages.ExportStep,
     messages.ExportDone,
     messages.ExportFailed,
+    lake_messages.LakeSources,
+    lake_messages.LakeListing,
+    lake_messages.LakeEntry,
+    lake_messages.LakePreview,
+    lake_messages.LakeFolderOrder,
 )
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -20,9 +22,11 @@ from tornado.netutil import bind_sockets
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.configuration import load_profiles, load_teams, team_values
 from jupyterhub_mesos.errors import TakenOver
+from jupyterhub_mesos.lake.sessions import Sessions
 from jupyterhub_mesos.service.controller import Controller, ControllerSettings
 from jupyterhub_mesos.service.hub_api import HubApi
 from jupyterhub_mesos.service.hub_side import HubSide
+from jupyterhub_mesos.service.lake import LakeOperations
 from jupyterhub_mesos.service.launcher import LakeMounts
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.operations import Operations
@@ -31,12 +35,14 @@ from jupyterhub_mesos.service.rows import TeamsRecord
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.store import Store, store_url
 from jupyterhub_mesos.service.team_operations import TeamOperations
+from jupyterhub_mesos.service.tokens import ServiceTokens, TeamTokens
 from jupyterhub_mesos.service.views import Links
 from jupyterhub_mesos.service.web.auth import HubIdentities
 from jupyterhub_mesos.service.web.base import WebContext
 from jupyterhub_mesos.service.web.events import Feed
 from jupyterhub_mesos.service.web.pages import environment
 from jupyterhub_mesos.service.web.routes import application
+from jupyterhub_mesos.statefolder import LOOPBACK
 from jupyterhub_mesos.wire import ProfilesModel
 from jupyterhub_mesos_quota.events import TeamsReplaced
 
@@ -44,6 +50,7 @@ log = logging.getLogger(__name__)
 
 WHOLE_BODY_FACTOR = 2
 """A body up to this many times the limit is read and answered 413; a larger one is cut off."""
+_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class Parts:
     backend: Backend
     lake: LakeMounts
     controller: ControllerSettings
+    sessions: Sessions = field(default_factory=lambda: Sessions(time.time))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class RunningService:
 async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[RunningService]:
     """Serve while the context is open; leaving it stops the service and no workload."""
     async with AsyncExitStack() as stack:
+        sockets = _bind(settings, stack)
         ledger = Ledger(Store(store_url(settings.ledger_file)), time.time)
         await ledger.open()
         stack.push_async_callback(ledger.close)
@@ -77,17 +86,23 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
         stack.push_async_callback(parts.backend.close)
         hub = HubApi(settings.hub.api_url, settings.hub.api_token)
         stack.callback(hub.close)
-        controller = Controller(ledger, parts.backend, parts.lake, hub, parts.controller)
+        profiles = load_profiles(settings.profiles_file) if settings.profiles_file else None
+        how = replace(
+            parts.controller,
+            api_url=settings.tasks_api_url or _own_url(settings, sockets),
+            environments=_environments(profiles),
+        )
+        controller = Controller(ledger, parts.backend, parts.lake, hub, how)
         await controller.open()
         stack.push_async_callback(controller.close)
-        context = _web_context(settings, ledger, controller, parts.backend)
+        context = _web_context(settings, ledger, controller, parts, profiles)
         stack.push_async_callback(context.identities.close)
         stack.callback(ledger.subscribe(context.feed.notify))
         async with asyncio.TaskGroup() as tasks:
             reconcile = tasks.create_task(controller.run())
-            server, url = _listen(settings, context)
+            server = _listen(settings, context, sockets)
             try:
-                yield RunningService(url, context, ledger, controller)
+                yield RunningService(_url(settings, settings.ip, sockets), context, ledger, controller)
             finally:
                 context.feed.close()
                 server.stop()
@@ -126,29 +141,55 @@ async def seed_teams(ledger: Ledger, settings: CapacitySettings) -> None:
     log.info("teams: %d seeded from %s", len(model.teams), settings.teams_file)
 
 
+def _environments(profiles: ProfilesModel | None) -> dict[str, str]:
+    found = profiles.profiles if profiles else {}
+    return {name: profile.environment for name, profile in found.items() if profile.environment}
+
+
 def _web_context(
-    settings: CapacitySettings, ledger: Ledger, controller: Controller, backend: Backend
+    settings: CapacitySettings,
+    ledger: Ledger,
+    controller: Controller,
+    parts: Parts,
+    profiles: ProfilesModel | None,
 ) -> WebContext:
-    profiles: ProfilesModel | None = load_profiles(settings.profiles_file) if settings.profiles_file else None
     most = settings.max_live_requests_per_user
-    operations = Operations(ledger, controller, backend, profiles, Links(settings), max_live=most)
+    operations = Operations(ledger, controller, parts.backend, profiles, Links(settings), max_live=most)
     return WebContext(
         settings=settings,
-        identities=HubIdentities(settings),
+        identities=HubIdentities(settings, ServiceTokens(ledger, controller.secret)),
         operations=operations,
-        teams=TeamOperations(ledger, backend, profiles),
+        teams=TeamOperations(ledger, parts.backend, profiles),
         hub_side=HubSide(operations, controller.notebooks),
         feed=Feed(),
         templates=environment(),
         rates=WriteRates(settings.writes_per_minute, time.monotonic),
+        tokens=TeamTokens(ledger),
+        lake=LakeOperations(ledger, controller.connections, parts.sessions),
     )
 
 
-def _listen(settings: CapacitySettings, context: WebContext) -> tuple[HTTPServer, str]:
+def _bind(settings: CapacitySettings, stack: AsyncExitStack) -> list[socket.socket]:
+    """Take the port, before anything is opened: the ledger is not taken over by who cannot listen."""
+    sockets = bind_sockets(settings.port, settings.ip)
+    for one in sockets:
+        stack.callback(one.close)
+    return sockets
+
+
+def _listen(settings: CapacitySettings, context: WebContext, sockets: list[socket.socket]) -> HTTPServer:
     server = HTTPServer(
         application(context), max_body_size=settings.max_body_bytes * WHOLE_BODY_FACTOR, xheaders=True
     )
-    sockets = bind_sockets(settings.port, settings.ip)
     server.add_sockets(sockets)
+    return server
+
+
+def _own_url(settings: CapacitySettings, sockets: list[socket.socket]) -> str:
+    """Return where a task of this machine reaches the service."""
+    return _url(settings, LOOPBACK if settings.ip in _EVERY_ADDRESS else settings.ip, sockets)
+
+
+def _url(settings: CapacitySettings, host: str, sockets: list[socket.socket]) -> str:
     port: int = sockets[0].getsockname()[1]
-    return server, f"http://{settings.ip}:{port}{settings.prefix}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{settings.prefix}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from jupyterhub_mesos.errors import CapacityError, Conflict
+from jupyterhub_mesos.errors import CapacityError, Conflict, NotFound
 from jupyterhub_mesos.service.encoding import is_live
 from jupyterhub_mesos.service.memory import Memory
 from jupyterhub_mesos.service.rows import (
@@ -21,6 +21,9 @@ from jupyterhub_mesos.service.rows import (
     TaskRow,
     TaskUpdate,
     TeamsRecord,
+    TokenRevoked,
+    TokenRow,
+    TokenUsed,
 )
 from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import (
@@ -40,12 +43,21 @@ from jupyterhub_mesos_quota.model import AllocationId, RequestId, RequestStatus
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something that happened and changed no row."""
+
+    what: str
+    subject: str
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One event for the machine and the records that belong into the same commit.
 
     `event` is None where only records are written. An attempt may be refused: that is not audited.
     `who` is a user's name, or the part of
-    the service that acts; `why` is a sentence for the audit.
+    the service that acts; `why` is a sentence for the audit, and `note` what stands there and nowhere else.
     """
 
     event: Event | None
@@ -53,6 +65,7 @@ class Change:
     who: str = "service"
     why: str = ""
     is_attempt: bool = False
+    note: Note | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,9 @@ def handle(
     _refresh(change, machine, memory, touched)
     _put(machine, memory, batch, touched)
     batch.audit += _audit(change, actions, batch.at)
+    if change.note is not None:
+        note = change.note
+        batch.audit.append(AuditRow(batch.at, change.who, note.what, note.subject, change.why, note.data))
     handled.actions += actions
     handled.requests |= touched.requests
     handled.allocations |= touched.allocations
@@ -114,11 +130,24 @@ def _check(change: Change, memory: Memory) -> None:
                     f"the teams were edited in the meantime: you saw revision {record.expected}, "
                     f"now it is {memory.revision}; look at the difference again"
                 )
+        elif isinstance(record, TokenRow):
+            _check_token(record, memory)
         elif isinstance(record, RequestInfo) and isinstance(change.event, RequestSubmitted):
             server = record.server(change.event.request.user)
             other = memory.servers.get(server) if server is not None else None
             if server is not None and other not in {None, record.id}:
                 raise _occupied(server, memory.requests.get(other) if other is not None else None)
+
+
+def _check_token(token: TokenRow, memory: Memory) -> None:
+    if token.team not in memory.teams.teams:
+        raise NotFound(f"There is no team {token.team!r}.")
+    for other in memory.tokens.values():
+        if (other.team, other.name) == (token.team, token.name) and other.id != token.id:
+            raise Conflict(
+                f"team {token.team} has a token {token.name!r} already, with the id {other.id}: "
+                "revoke it first, or choose another name"
+            )
 
 
 def _occupied(server: ServerKey, other: RequestRow | None) -> Conflict:
@@ -176,10 +205,35 @@ def _take(record: Record, memory: Memory, batch: Batch, touched: Handled) -> Non
             batch.jobs[record.allocation_id] = record
             touched.allocations.add(record.allocation_id)
         case TeamsRecord():
-            memory.teams, memory.revision = record.model, memory.revision + 1
-            batch.teams = (memory.revision, record.model)
+            _take_teams(record, memory, batch)
+        case TokenRow() | TokenUsed() | TokenRevoked():
+            _take_token(record, memory, batch)
         case _:
             assert_never(record)
+
+
+def _take_teams(record: TeamsRecord, memory: Memory, batch: Batch) -> None:
+    """Put a tree in force; tokens of teams that are gone go too: a later team may not inherit them."""
+    memory.teams, memory.revision = record.model, memory.revision + 1
+    batch.teams = (memory.revision, record.model)
+    for token in [token for token in memory.tokens.values() if token.team not in record.model.teams]:
+        _take_token(TokenRevoked(token.id), memory, batch)
+        why = f"there is no team {token.team} any more"
+        batch.audit.append(AuditRow(batch.at, "service", "token revoked", token.id, why))
+
+
+def _take_token(record: TokenRow | TokenUsed | TokenRevoked, memory: Memory, batch: Batch) -> None:
+    if isinstance(record, TokenRow):
+        memory.tokens[record.id] = batch.tokens[record.id] = record
+        return
+    known = memory.tokens.get(record.id)
+    if known is None:
+        return
+    if isinstance(record, TokenUsed):
+        memory.tokens[known.id] = batch.tokens[known.id] = replace(known, last_used_at=record.at)
+    else:
+        del memory.tokens[known.id]
+        batch.tokens[known.id] = None
 
 
 def _refresh(change: Change, machine: QuotaMachine, memory: Memory, touched: Handled) -> None:
@@ -250,6 +304,9 @@ def _refusal(change: Change, error: CapacityError | QuotaError, at: float) -> Au
 
 def _subject(change: Change) -> str:
     event = change.event
+    for record in change.records:
+        if isinstance(record, TokenRow | TokenRevoked):
+            return record.id
     if isinstance(event, RequestSubmitted):
         return event.request.id
     if isinstance(event, EndRequested):
@@ -259,8 +316,16 @@ def _subject(change: Change) -> str:
 
 def _audit(change: Change, actions: Sequence[Action], at: float) -> Iterator[AuditRow]:
     for record in change.records:
-        if isinstance(record, TeamsRecord):
-            yield AuditRow(at, change.who, "teams written", "teams", change.why)
+        match record:
+            case TeamsRecord():
+                yield AuditRow(at, change.who, "teams written", "teams", change.why)
+            case TokenRow():
+                told = {"team": record.team, "name": record.name, "expires_at": record.expires_at}
+                yield AuditRow(at, change.who, "token made", record.id, change.why, told)
+            case TokenRevoked():
+                yield AuditRow(at, change.who, "token revoked", record.id, change.why)
+            case _:
+                continue
     cause = {"because": change.why} if change.why else {}
     for action in actions:
         match action:

@@ -14,6 +14,8 @@ from typing import Final, TypeVar
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import CapacityError
+from jupyterhub_mesos.lake.connections import Connections
+from jupyterhub_mesos.pipeline import plan as pipeline
 from jupyterhub_mesos.service.generations import Generations
 from jupyterhub_mesos.service.hub_api import HubStarts
 from jupyterhub_mesos.service.jobs import Jobs
@@ -27,6 +29,8 @@ from jupyterhub_mesos.service.launcher import (
 from jupyterhub_mesos.service.ledger import Change, Commit, Ledger
 from jupyterhub_mesos.service.notebooks import Notebooks
 from jupyterhub_mesos.service.offers import Offers
+from jupyterhub_mesos.service.pipelines import Pipelines
+from jupyterhub_mesos.service.progress import Progress
 from jupyterhub_mesos.service.retention import Retention
 from jupyterhub_mesos.service.rows import RequestRow, TaskPhase, TaskRow, TaskUpdate
 from jupyterhub_mesos.service.servers import Servers
@@ -79,14 +83,17 @@ class Controller:
         backoff = settings.backoff_seconds, settings.backoff_cap_seconds
         self._allocations = WorkQueue[AllocationId](*backoff, _jitter)
         self._posts = WorkQueue[AllocationId](*backoff, _jitter)
+        self._families = WorkQueue[RequestId](*backoff, _jitter)
         self._rounds = WorkQueue[str](*backoff, _jitter)
         self.vitals = Vitals(ledger.clock, SILENT_ROUNDS * settings.capacity_seconds)
         self._launcher = Launcher(ledger, backend, lake, settings)
         self._offers = Offers(ledger, hub, settings, self._posts)
         self._retention = Retention(ledger, backend, settings.output_seconds)
         generations = Generations(self._launcher)
-        self.jobs = Jobs(self._launcher, generations)
+        self.progress = Progress(self._launcher)
+        self.jobs = Jobs(generations)
         self.servers = Servers(generations)
+        self.pipelines = Pipelines(self._launcher, generations, self.progress)
         self.notebooks = Notebooks(
             self._launcher,
             look=self.look,
@@ -104,6 +111,7 @@ class Controller:
         await self._report_nodes()
         for allocation_id in tuple(self._ledger.machine.allocations):
             self.look(allocation_id)
+        self._clear_up_after(frozenset(row.id for row in self._ledger.rows()))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -114,6 +122,7 @@ class Controller:
                 group.create_task(self._work(self._allocations, self._reconcile))
             for _ in range(self._settings.post_window):
                 group.create_task(self._work(self._posts, self._offers.step))
+            group.create_task(self._work(self._families, self.pipelines.end_jobs_of))
             for _ in ROUNDS:
                 group.create_task(self._work(self._rounds, self._round))
 
@@ -124,11 +133,21 @@ class Controller:
             self._unsubscribe = None
         self._allocations.clear()
         self._posts.clear()
+        self._families.clear()
         self._rounds.clear()
 
     def look(self, allocation_id: AllocationId) -> None:
         """Have an allocation reconciled soon."""
         self._allocations.add(allocation_id)
+
+    @property
+    def connections(self) -> Connections:
+        """The data sources beside the lake's folders."""
+        return self._settings.connections
+
+    def secret(self, allocation_id: AllocationId) -> str:
+        """Return the secret that an allocation shares with us."""
+        return self._launcher.secret(allocation_id)
 
     def serving_token(self, request_id: RequestId) -> str | None:
         """Return what the model server of a request asks its callers for; None where nothing runs."""
@@ -233,7 +252,13 @@ class Controller:
         for request_id in commit.requests:
             if self._ledger.row(request_id) is None:
                 self._offers.drop_request(request_id)
-                self.jobs.drop(request_id)
+                self.progress.drop(request_id)
+        self._clear_up_after(commit.requests)
+
+    def _clear_up_after(self, changed: frozenset[RequestId]) -> None:
+        """Have the jobs of pipelines that are over ended soon."""
+        for request_id in self.pipelines.ended(changed):
+            self._families.add(request_id)
 
     async def _reconcile(self, allocation_id: AllocationId) -> float | None:
         """Bring one allocation a step further; return after how long to look again, if by time alone."""
@@ -259,11 +284,14 @@ class Controller:
             case WorkloadKind.SERVING:
                 return await self.servers.reconcile(row, allocation)
             case WorkloadKind.PIPELINE:
-                raise NotImplementedError("nothing submits pipelines yet")
+                return await self.pipelines.reconcile(row, allocation)
 
     async def _stop(self, allocation: Allocation) -> float | None:
         """Stop everything of an allocation; it is gone when the backend says so of every task."""
-        again = await self._launcher.stop(self._ledger.tasks_of(allocation.id))
+        row = self._ledger.row(allocation.request_id)
+        is_pipeline = row is not None and row.request.kind is WorkloadKind.PIPELINE
+        grace = pipeline.STOP_GRACE_SECONDS if is_pipeline else None
+        again = await self._launcher.stop(self._ledger.tasks_of(allocation.id), grace)
         if again is None:
             await self._launcher.finish(allocation, GoneReason.STOPPED, None, "it was stopped")
         return again

@@ -16,6 +16,8 @@ from jupyterhub_mesos.service.rows import (
     RequestRow,
     TaskPhase,
     TaskRow,
+    TokenId,
+    TokenRow,
 )
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import Payload, ResourcesModel, TeamsModel
@@ -198,6 +200,34 @@ def job_row(row: Row) -> JobRow:
         row["restarts_used"],
         row["not_before"],
         row["is_stopping"],
+    )
+
+
+def token_columns(token: TokenRow) -> Columns:
+    """Lay a team's token out."""
+    return {
+        "id": token.id,
+        "team": token.team,
+        "name": token.name,
+        "digest": token.digest,
+        "made_by": token.made_by,
+        "made_at": token.made_at,
+        "expires_at": token.expires_at,
+        "last_used_at": token.last_used_at,
+    }
+
+
+def token_row(row: Row) -> TokenRow:
+    """Read a team's token back."""
+    return TokenRow(
+        TokenId(row["id"]),
+        row["team"],
+        row["name"],
+        row["digest"],
+        row["made_by"],
+        row["made_at"],
+        row["expires_at"],
+        row["last_used_at"],
     )
 
 

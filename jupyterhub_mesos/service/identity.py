@@ -3,29 +3,86 @@
 A *member* of a team is in one of its `groups` or `admin_groups`; a *team
 admin* is in the `admin_groups` of the team or of a team above it; an *admin*
 holds the admin scope in the hub. All three come from the hub's answer about
-the asker's token; nothing of it is stored.
+the asker's token; nothing of it is stored. A token of this service's own
+(`service/tokens.py`) is bound to one team, and no admin of anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
 from jupyterhub_mesos.errors import InvalidInput, NotAllowed
 from jupyterhub_mesos.wire import TeamModel
+from jupyterhub_mesos_quota.model import Request, RequestId, WorkloadKind
 
 ASK_AN_ADMIN = "ask an admin of the team to add you to one of its groups"
 
 
+class TokenKind(StrEnum):
+    """Whose token was shown."""
+
+    USER = "user"  # the hub's, a person's or their notebook's
+    SERVICE = "service"  # the hub's, a service's
+    TEAM = "team"  # ours, of a team for its CI
+    PIPELINE = "pipeline"  # ours, of a pipeline that runs
+    LAKE = "task"  # ours, of a task that runs, for the lake alone
+
+
+_JOBS: Final = frozenset({WorkloadKind.TRAINING, WorkloadKind.SERVING})
+MAY_ASK_FOR: Final[Mapping[str, frozenset[WorkloadKind]]] = {
+    TokenKind.USER: frozenset(WorkloadKind),
+    TokenKind.SERVICE: frozenset(),
+    TokenKind.TEAM: _JOBS | {WorkloadKind.PIPELINE},
+    TokenKind.PIPELINE: _JOBS,
+}
+"""What each kind of token may ask for, and see and end of what its owner asked for."""
+
+
+def robot_name(team: str) -> str:
+    """Name the user that a team's tokens work as: with `/`, which the hub allows in nobody's name."""
+    return f"team/{team}"
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user or service of the hub, as the hub answered for its token."""
+    """A user or service of the hub, as the hub answered for its token, or the holder of a token of ours.
+
+    `team` is the one team that a token of ours is bound to, empty for the hub's; `request_id` is the
+    pipeline's whose token it is; `token` is what a team's token is called.
+    """
 
     name: str
     groups: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
-    kind: str = "user"
+    kind: str = TokenKind.USER
     is_admin: bool = False
+    team: str = ""
+    request_id: RequestId | None = None
+    token: str = ""
+
+    @property
+    def is_of_the_hub(self) -> bool:
+        """Whether the hub knows who this is."""
+        return self.kind in {TokenKind.USER, TokenKind.SERVICE}
+
+    @property
+    def may_ask_for(self) -> frozenset[WorkloadKind]:
+        """The kinds of workloads that this token reaches."""
+        return MAY_ASK_FOR.get(self.kind, frozenset())
+
+    def owns(self, request: Request) -> bool:
+        """Say whether a request is this identity's own, as far as its token reaches."""
+        if request.user != self.name or (self.team and request.team != self.team):
+            return False
+        return request.kind in self.may_ask_for or request.id == self.request_id
+
+    @property
+    def signature(self) -> str:
+        """Say in the audit who acted, where a name alone does not."""
+        return f"{self.name} with the token {self.token}" if self.token else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +109,8 @@ class Membership:
     def is_member(self, who: Identity, team: str) -> bool:
         """Say whether `who` may ask for room in the team's name."""
         model = self.teams.get(team)
+        if who.team:
+            return model is not None and team == who.team
         return model is not None and bool(who.groups.intersection((*model.groups, *model.admin_groups)))
 
     def teams_of(self, who: Identity) -> tuple[str, ...]:

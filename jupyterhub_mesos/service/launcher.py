@@ -12,7 +12,7 @@ import hmac
 import logging
 import secrets
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import Final, Protocol
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import BackendError, InvalidInput, WorkloadError
+from jupyterhub_mesos.lake import handout
+from jupyterhub_mesos.lake.connections import Connections
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.rows import (
     JobRow,
@@ -30,7 +32,7 @@ from jupyterhub_mesos.service.rows import (
     TaskRow,
     TaskUpdate,
 )
-from jupyterhub_mesos.tasks import Mount, TaskContext, TaskId, TaskSpec, TaskState, task_id
+from jupyterhub_mesos.tasks import Mount, MountMode, TaskContext, TaskId, TaskSpec, TaskState, task_id
 from jupyterhub_mesos_quota.events import AllocationGone, AllocationStarted, GoneReason
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, Request
 
@@ -68,10 +70,15 @@ class ControllerSettings:
     `claim_seconds`: from a start that the hub took until its claim.
     `give_up_after`: failed starts of a notebook until its request ends.
     `output_seconds`: for how long the output of an allocation that is gone is kept.
+    `api_url`: where tasks reach this service, its prefix included.
+    `environments`: the Python prefix that an admin ships, by profile; tasks see each of them, read-only.
+    `connections`: the data sources beside the lake's folders.
     `job_key`: what the secret that a job's replicas share is derived from; the same after a restart.
     """
 
     python: str = sys.executable
+    api_url: str = ""
+    connections: Connections = field(default_factory=Connections)
     start_timeout_seconds: float = 300.0
     capacity_seconds: float = 10.0
     hub_seconds: float = 60.0
@@ -85,6 +92,7 @@ class ControllerSettings:
     backoff_seconds: float = 0.5
     backoff_cap_seconds: float = 30.0
     give_up_after: int = 5
+    environments: Mapping[str, str] = field(default_factory=dict[str, str])
     job_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
 
@@ -120,16 +128,31 @@ class Launcher:
     async def context(self, request: Request, allocation: Allocation) -> TaskContext:
         """Return what a workload's plan needs; makes the team's folder in the lake."""
         await asyncio.to_thread(self._lake.prepare, request.team)
+        connections = self.settings.connections.of((request.team,))
+        secret = self.secret(allocation.id)
         return TaskContext(
             allocation_id=allocation.id,
             user=request.user,
             team=request.team,
             placements=allocation.placements,
             python=self.settings.python,
-            mounts=self._lake.mounts(request.team, request.user),
-            env={**self._lake.env(request.team), "JOB_SECRET": self.secret(allocation.id)},
+            mounts=(*self._lake.mounts(request.team, request.user), *self._environments()),
+            env={
+                **self._lake.env(request.team),
+                **handout.environment(
+                    connections, self.settings.api_url, handout.lake_token(allocation.id, secret)
+                ),
+                "JOB_SECRET": secret,
+            },
+            files=handout.files(connections, self.settings.python),
             groups=await asyncio.to_thread(self._lake.groups, request.team),
         )
+
+    def _environments(self) -> Iterator[Mount]:
+        """Show tasks what admins ship, wherever it lies; one that was removed keeps nobody from starting."""
+        for prefix in sorted(set(self.settings.environments.values())):
+            if Path(prefix).is_dir():
+                yield Mount(prefix, prefix, MountMode.READ_ONLY)
 
     def secret(self, allocation_id: AllocationId) -> str:
         """Return what the tasks of an allocation, and only they, share with us; the same after a restart."""

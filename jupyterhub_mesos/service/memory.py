@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from jupyterhub_mesos.service.encoding import is_live
-from jupyterhub_mesos.service.rows import JobRow, Loaded, RequestRow, ServerKey, TaskRow
+from jupyterhub_mesos.service.rows import JobRow, Loaded, RequestRow, ServerKey, TaskRow, TokenId, TokenRow
 from jupyterhub_mesos.tasks import TaskId
 from jupyterhub_mesos.wire import TeamsModel
 from jupyterhub_mesos_quota.machine import QuotaMachine
@@ -25,6 +25,7 @@ class Memory:
     tasks: dict[TaskId, TaskRow] = field(default_factory=dict[TaskId, TaskRow])
     by_allocation: dict[AllocationId, set[TaskId]] = field(default_factory=dict[AllocationId, set[TaskId]])
     jobs: dict[AllocationId, JobRow] = field(default_factory=dict[AllocationId, JobRow])
+    tokens: dict[TokenId, TokenRow] = field(default_factory=dict[TokenId, TokenRow])
 
     @classmethod
     def of(cls, loaded: Loaded, last_seq: int) -> Memory:
@@ -35,6 +36,7 @@ class Memory:
         for task in loaded.tasks:
             memory.put_task(task)
         memory.jobs = {job.allocation_id: job for job in loaded.jobs}
+        memory.tokens = {token.id: token for token in loaded.tokens}
         return memory
 
     def put_request(self, row: RequestRow) -> None:

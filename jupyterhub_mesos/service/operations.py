@@ -54,6 +54,7 @@ class RequestFilter:
     team: str | None = None
     kind: str | None = None
     status: str | None = None
+    parent: str | None = None
     cursor: str | None = None
     limit: int = PAGE_SIZE
 
@@ -96,8 +97,7 @@ class Operations:
 
     async def submit(self, who: Identity, submission: RequestSubmission) -> RequestView:
         """Ask for a workload; answered when it is durable."""
-        if who.kind != "user":
-            raise NotAllowed(f"{who.name} is a {who.kind} of the hub; only people ask for workloads.")
+        self._check_kind(who, submission)
         live = self._live(who, submission)
         if live is not None:
             return await self.view(who, live)
@@ -119,17 +119,17 @@ class Operations:
         team = self.membership.charged_team(who, submission.team)
         wanted: Asked = asked(submission, self.profiles, team)
         self._check_priority(who, submission, team)
-        self._check_parent(who, submission)
+        submission = self._with_parent(who, submission)
         request_id, now = new_request_id(), self.ledger.clock()
         request = wanted.request(request_id, who.name, team, submission, now)
-        return Change(RequestSubmitted(now, request), (wanted.info(request_id),), who=who.name, why=why)
+        return Change(RequestSubmitted(now, request), (wanted.info(request_id),), who=who.signature, why=why)
 
     async def end(self, who: Identity, request_id: str) -> RequestView:
         """Withdraw what waits, stop what runs; ending what has ended changes nothing."""
         row = await self.visible(who, request_id)
         if row.request.status in WAITING or row.request.status is RequestStatus.ACTIVE:
             event = EndRequested(self.ledger.clock(), row.id)
-            await self.ledger.apply(Change(event, who=who.name, why=f"ended by {who.name}"))
+            await self.ledger.apply(Change(event, who=who.signature, why=f"ended by {who.signature}"))
         return await self.view(who, await self._row(row.id))
 
     def _live(self, who: Identity, submission: RequestSubmission) -> RequestRow | None:
@@ -139,6 +139,16 @@ class Operations:
         live = self.ledger.server(who.name, payload.server_name, payload.hub)
         return None if live is None or live.request.is_ending else live
 
+    def _check_kind(self, who: Identity, submission: RequestSubmission) -> None:
+        possible = sorted(who.may_ask_for)
+        if not possible:
+            raise NotAllowed(f"{who.name} is a {who.kind} of the hub; only people ask for workloads.")
+        if submission.payload.kind not in possible:
+            raise NotAllowed(
+                f"A {submission.payload.kind} was asked for; the token of a {who.kind} may ask for "
+                f"{' and '.join(possible)}: ask for it yourself, with a token of the hub."
+            )
+
     def _check_priority(self, who: Identity, submission: RequestSubmission, team: str) -> None:
         if submission.priority > 0 and not self.membership.is_team_admin(who, team):
             raise NotAllowed(
@@ -146,12 +156,19 @@ class Operations:
                 f"an admin of team {team} for more."
             )
 
-    def _check_parent(self, who: Identity, submission: RequestSubmission) -> None:
-        if submission.parent is None:
-            return
-        parent = self.ledger.row(RequestId(submission.parent))
-        if parent is None or parent.request.user != who.name:
-            raise InvalidInput(f"{who.name} has no live request {submission.parent!r}", where="parent")
+    def _with_parent(self, who: Identity, submission: RequestSubmission) -> RequestSubmission:
+        """Return the submission with what asks for it: for a pipeline itself, else as was said."""
+        name = submission.parent or who.request_id
+        if name is None:
+            return submission
+        parent = self.ledger.row(RequestId(name))
+        if who.request_id not in {None, name}:
+            raise InvalidInput(f"this token asks for request {who.request_id}: leave it out", where="parent")
+        if parent is None or not who.owns(parent.request):
+            raise InvalidInput(f"{who.name} has no live request {name!r}", where="parent")
+        if who.request_id is not None and parent.request.is_ending:
+            raise Conflict(f"Pipeline {name} is being stopped, so it starts nothing any more.")
+        return submission.model_copy(update={"parent": str(name)})
 
     # ---- look ---------------------------------------------------------------------------------
 
@@ -162,7 +179,7 @@ class Operations:
 
     async def mine(self, who: Identity) -> tuple[RequestView, ...]:
         """Return the asker's own requests that are not over, newest first."""
-        rows = [row for row in self.ledger.rows() if row.request.user == who.name]
+        rows = [row for row in self.ledger.rows() if who.owns(row.request)]
         rows.sort(key=lambda row: row.request.submitted_at, reverse=True)
         return tuple([await self.view(who, row) for row in rows])
 
@@ -178,7 +195,9 @@ class Operations:
         return RequestQuery(
             users=users,
             teams=teams,
-            kinds=_one_of(WorkloadKind, wanted.kind, "kind"),
+            within=who.team or None,
+            parent=wanted.parent,
+            kinds=_kinds(who, _one_of(WorkloadKind, wanted.kind, "kind")),
             statuses=_one_of(RequestStatus, wanted.status, "status"),
             before=_cursor(wanted.cursor),
             limit=min(max(wanted.limit, 1), PAGE_SIZE_MOST),
@@ -191,6 +210,8 @@ class Operations:
         administered = frozenset(
             team for team in self.membership.teams if self.membership.is_team_admin(who, team)
         )
+        if wanted.team is not None and wanted.team == who.team:
+            return frozenset({who.name}), None
         if wanted.team is not None:
             if wanted.team not in administered:
                 raise NotAllowed(f"Only an admin of team {wanted.team} sees all of its requests.")
@@ -257,21 +278,26 @@ class Operations:
     async def progress(self, who: Identity, request_id: str, after: int) -> ProgressView:
         """Return what the job's tasks printed as progress, after event number `after`."""
         row = await self.visible(who, request_id)
-        return await self.controller.jobs.progress(row.id, after)
+        return await self.controller.progress.view(row.id, after)
 
     def model_server(self, who: Identity, request_id: str) -> ModelServer:
-        """Return where a model server of one of the asker's teams listens, and what it asks for."""
+        """Return where a model server of one of the asker's teams listens, and what it asks for.
+
+        A token of ours reaches those of its own owner alone.
+        """
         row = self.ledger.row(RequestId(request_id))
-        allowed = row is not None and (
-            self.membership.is_member(who, row.request.team)
-            or self.membership.is_team_admin(who, row.request.team)
-        )
-        if row is None or not allowed or row.request.kind is not WorkloadKind.SERVING:
+        if row is None or not self._may_use(who, row) or row.request.kind is not WorkloadKind.SERVING:
             raise NotFound(f"There is no model server {request_id!r}.")
         found, token = self.controller.endpoint(row.id), self.controller.serving_token(row.id)
         if found is None or token is None:
             raise Conflict(f"Model server {row.info.name} does not run yet; its page says why.")
         return ModelServer(row.id, found, token)
+
+    def _may_use(self, who: Identity, row: RequestRow) -> bool:
+        if not who.is_of_the_hub:
+            return who.owns(row.request)
+        team = row.request.team
+        return self.membership.is_member(who, team) or self.membership.is_team_admin(who, team)
 
     # ---- rows ---------------------------------------------------------------------------------
 
@@ -283,7 +309,7 @@ class Operations:
         return row
 
     def _may_see(self, who: Identity, row: RequestRow) -> bool:
-        return _is_owner(who, row) or self.membership.is_team_admin(who, row.request.team)
+        return who.owns(row.request) or self.membership.is_team_admin(who, row.request.team)
 
     async def view(self, who: Identity, row: RequestRow, *, has_file_texts: bool = False) -> RequestView:
         """Return a request with its explanation while it waits and its newest allocation."""
@@ -295,7 +321,7 @@ class Operations:
             past = await self._allocations(row)
             allocation = past[-1] if past else None
         tasks = await self._tasks(allocation.id) if allocation else ()
-        shown = Shown(env_values=_is_owner(who, row), file_texts=has_file_texts)
+        shown = Shown(env_values=who.owns(row.request), file_texts=has_file_texts)
         return request_view(row, self.links, explained, (allocation, tasks), shown)
 
     async def _row(self, request_id: RequestId) -> RequestRow:
@@ -312,8 +338,12 @@ class Operations:
         return live or await self.ledger.read(lambda store: store.tasks_of(allocation_id))
 
 
-def _is_owner(who: Identity, row: RequestRow) -> bool:
-    return row.request.user == who.name and who.kind == "user"
+def _kinds(who: Identity, wanted: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the kinds to look for, none where all: a token of ours sees what it may ask for."""
+    if who.is_of_the_hub:
+        return wanted
+    possible = frozenset(kind.value for kind in who.may_ask_for)
+    return possible if wanted is None else possible & wanted
 
 
 def _one_of(

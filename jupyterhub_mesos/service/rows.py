@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NewType
 
 from jupyterhub_mesos.tasks import Endpoint, TaskId, TaskState, TaskStatus
 from jupyterhub_mesos.wire import (
@@ -23,6 +23,7 @@ from jupyterhub_mesos.wire import (
 )
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, NodeId, Request, RequestId, UserName
 
+TokenId = NewType("TokenId", str)
 AnyPayload = NotebookPayload | TrainingPayload | ServingPayload | PipelinePayload
 
 
@@ -176,7 +177,38 @@ class TeamsRecord:
     expected: int | None = None
 
 
-Record = RequestInfo | Outcome | TaskRow | TaskUpdate | JobRow | TeamsRecord
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A team's token: of its secret only the `digest` (sha256); times in Unix seconds."""
+
+    id: TokenId
+    team: str
+    name: str
+    digest: str = field(repr=False)
+    made_by: str
+    made_at: float
+    expires_at: float
+    last_used_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsed:
+    """A team's token was shown."""
+
+    id: TokenId
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked:
+    """A team's token is none any more."""
+
+    id: TokenId
+
+
+Record = (
+    RequestInfo | Outcome | TaskRow | TaskUpdate | JobRow | TeamsRecord | TokenRow | TokenUsed | TokenRevoked
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +226,15 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True)
 class RequestQuery:
-    """Which requests to list: of these users *or* of these teams, newest first, below the seq `before`."""
+    """Which requests to list: of these users *or* of these teams, newest first, below the seq `before`.
+
+    Of those only what is charged to the team `within`, and what was asked for by the request `parent`.
+    """
 
     users: frozenset[str] | None = None
     teams: frozenset[str] | None = None
+    within: str | None = None
+    parent: str | None = None
     kinds: frozenset[str] | None = None
     statuses: frozenset[str] | None = None
     before: int | None = None
@@ -214,11 +251,12 @@ class Loaded:
     allocations: tuple[Allocation, ...]
     tasks: tuple[TaskRow, ...]
     jobs: tuple[JobRow, ...]
+    tokens: tuple[TokenRow, ...] = ()
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one commit writes: at most one row per object, as it stands after the batch."""
+    """What one commit writes: at most one row per object, as it stands after the batch; None removes it."""
 
     teams: tuple[int, TeamsModel] | None = None
     at: float = 0.0
@@ -226,12 +264,14 @@ class Batch:
     allocations: dict[AllocationId, Allocation] = field(default_factory=dict[AllocationId, Allocation])
     tasks: dict[TaskId, TaskRow] = field(default_factory=dict[TaskId, TaskRow])
     jobs: dict[AllocationId, JobRow] = field(default_factory=dict[AllocationId, JobRow])
+    tokens: dict[TokenId, TokenRow | None] = field(default_factory=dict[TokenId, TokenRow | None])
     audit: list[AuditRow] = field(default_factory=list[AuditRow])
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.teams or self.requests or self.allocations or self.tasks or self.jobs or self.audit)
+        rows = self.requests, self.allocations, self.tasks, self.jobs, self.tokens, self.audit
+        return self.teams is None and not any(rows)
 
 
 def server_key(user: str, server_name: str, hub: str = "") -> ServerKey:

@@ -43,7 +43,7 @@ requests: Final = Table(
     Column("resources", JSON, nullable=False),
     Column("replicas", Integer, nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("parent", String(128)),
+    Column("parent", String(128), index=True),
     Column("submitted_at", Float, nullable=False),
     Column("rank", Integer, nullable=False),
     Column("status", String(16), nullable=False),
@@ -110,6 +110,19 @@ jobs: Final = Table(
     Column("restarts_used", Integer, nullable=False),
     Column("not_before", Float, nullable=False),
     Column("is_stopping", Text, nullable=False),
+)
+
+tokens: Final = Table(
+    "team_tokens",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("team", String(64), nullable=False, index=True),
+    Column("name", String(64), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("made_by", String(255), nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("last_used_at", Float),
 )
 
 audit: Final = Table(

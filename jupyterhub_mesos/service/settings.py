@@ -55,8 +55,10 @@ class CapacitySettings:
     hub_key: str = field(repr=False)
     cookie_secret: str = field(repr=False)
     admin_scope: str = ADMIN_SCOPE
+    tasks_api_url: str = ""
     teams_file: Path | None = None
     profiles_file: Path | None = None
+    lake_file: Path | None = None
     backend: str = "local"
     backend_options: Mapping[str, object] = field(default_factory=dict[str, object])
     identity_seconds: int = 30
@@ -105,6 +107,12 @@ class CapacityService(Application):
         help="URL prefix under which the hub's proxy shows the service. "
         "Default: $JUPYTERHUB_SERVICE_PREFIX or /services/capacity/.",
     ).tag(config=True)
+    tasks_api_url = Unicode(
+        "",
+        help="URL at which the tasks of pipelines reach this service, its prefix included. Default: where "
+        "it listens itself; where tasks run on other machines, the one on the hub's public address "
+        "(https://HUB/services/capacity/).",
+    ).tag(config=True)
     service_name = Unicode(
         "capacity",
         help="The service's name in `c.JupyterHub.services`; users need access:services!service=NAME. "
@@ -146,6 +154,10 @@ class CapacityService(Application):
     profiles_file = Unicode(
         "",
         help="profiles.yaml: what a notebook may be started with. Default: none, then nobody can start one.",
+    ).tag(config=True)
+    lake_file = Unicode(
+        "",
+        help="lake.yaml: S3 sources that teams have beside the lake's folders. Default: none.",
     ).tag(config=True)
     backend = Unicode(
         "local", help="Where workloads run: `local` (processes on this machine). Default: local."
@@ -279,9 +291,11 @@ class CapacityService(Application):
             hub=hub,
             hub_key=self._secret("hub_key_file", "hub_key"),
             cookie_secret=self._secret("cookie_secret_file", "service_cookie_secret"),
+            tasks_api_url=_address(self.tasks_api_url),
             admin_scope=self.admin_scope,
             teams_file=Path(self.teams_file) if self.teams_file else None,
             profiles_file=Path(self.profiles_file) if self.profiles_file else None,
+            lake_file=Path(self.lake_file) if self.lake_file else None,
             backend=self.backend,
             backend_options=self._backend_options(state),
             identity_seconds=self.identity_seconds,
@@ -322,6 +336,15 @@ def _read_secret(path: Path, trait: str) -> str:
     if not secret:
         raise InvalidInput(f"{path} is empty", where=f"CapacityService.{trait}")
     return secret
+
+
+def _address(url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise InvalidInput(
+            f"{url!r} is no address: it begins with http:// or https://",
+            where="CapacityService.tasks_api_url",
+        )
+    return url
 
 
 def _with_slashes(path: str) -> str:

@@ -121,6 +121,7 @@ class Store:
             jobs=tuple(
                 map(encoding.job_row, self._select(schema.jobs, schema.jobs.c.allocation_id.in_(ids)))
             ),
+            tokens=tuple(map(encoding.token_row, self._rows(sa.select(schema.tokens)))),
         )
 
     def request(self, request_id: RequestId) -> RequestRow | None:
@@ -260,6 +261,11 @@ def _write(connection: sa.Connection, batch: Batch) -> None:
     _upsert(connection, schema.allocations, map(encoding.allocation_columns, batch.allocations.values()))
     _upsert(connection, schema.tasks, map(encoding.task_columns, batch.tasks.values()))
     _upsert(connection, schema.jobs, map(encoding.job_columns, batch.jobs.values()))
+    tokens = batch.tokens.values()
+    _upsert(connection, schema.tokens, (encoding.token_columns(token) for token in tokens if token))
+    revoked = [name for name, token in batch.tokens.items() if token is None]
+    if revoked:
+        connection.execute(sa.delete(schema.tokens).where(schema.tokens.c.id.in_(revoked)))
     if batch.audit:
         connection.execute(sa.insert(schema.audit), [encoding.audit_columns(row) for row in batch.audit])
 
@@ -288,6 +294,10 @@ def _conditions(query: RequestQuery) -> list[sa.ColumnElement[bool]]:
     ]
     if owners:
         conditions.append(sa.or_(*owners))
+    if query.within is not None:
+        conditions.append(table.c.team == query.within)
+    if query.parent is not None:
+        conditions.append(table.c.parent == query.parent)
     if query.kinds is not None:
         conditions.append(table.c.kind.in_(sorted(query.kinds)))
     if query.statuses is not None:

@@ -32,6 +32,8 @@ LEAST_MEM_MIB: Final = 16
 """A Python interpreter alone takes about this much."""
 SERVING_DEFAULT: Final = ResourcesModel(cpu_millis=500, mem_mib=512)
 """What a model server of ours takes with a small model (69 MiB measured), with room for the model."""
+PIPELINE_DEFAULT: Final = ResourcesModel(cpu_millis=500, mem_mib=1024)
+"""The runner itself only waits; its test and optimisation load a model and its data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,9 @@ def asked(submission: RequestSubmission, profiles: ProfilesModel | None, team: s
             _check_least(resources, "resources")
             return Asked(WorkloadKind.SERVING, payload.name, payload, resources)
         case PipelinePayload():
-            raise InvalidInput("pipelines are not run by this service yet", where="payload.kind")
+            resources = submission.resources or PIPELINE_DEFAULT
+            _check_least(resources, "resources")
+            return Asked(WorkloadKind.PIPELINE, payload.name, payload, resources)
 
 
 def usable_profiles(profiles: ProfilesModel | None, team: str) -> Mapping[str, ProfileModel]:

@@ -131,7 +131,8 @@ def shown_payload(payload: AnyPayload, shown: Shown) -> AnyPayload:
     job = payload.job
     if not shown.file_texts:
         files = tuple(file.model_copy(update={"text": ""}) for file in job.source.files)
-        job = job.model_copy(update={"source": job.source.model_copy(update={"files": files})})
+        hidden = {"files": files, "diff": ""}
+        job = job.model_copy(update={"source": job.source.model_copy(update=hidden)})
     if not shown.env_values:
         roles = tuple(role.model_copy(update={"env": dict.fromkeys(role.env, HIDDEN)}) for role in job.roles)
         job = job.model_copy(update={"roles": roles})

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Final
 
-from jupyterhub_mesos.tasks import Endpoint, TaskContext, TaskSpec, task_id
+from jupyterhub_mesos.tasks import Endpoint, TaskContext, TaskSpec, in_home, task_id, verbatim
 
 if TYPE_CHECKING:  # pydantic's models of the whole API cost the model server 8 MiB that it never needs
     from jupyterhub_mesos.wire import ServingPayload
@@ -55,21 +55,11 @@ def task(payload: ServingPayload, ctx: TaskContext, endpoint: Endpoint, *, resou
 
 
 def _argv(payload: ServingPayload, ctx: TaskContext, endpoint: Endpoint, *, threads: int) -> tuple[str, ...]:
-    ref = ("--ref", _escaped(payload.ref)) if payload.ref else ()
+    ref = ("--ref", verbatim(payload.ref)) if payload.ref else ()
     # -P: a numpy.py in the owner's home must not be taken for numpy.
     return (
         *(ctx.python, "-P", "-m", "jupyterhub_mesos.serving"),
-        *("--bundle", _in_home(payload.bundle), *ref),
+        *("--bundle", in_home(payload.bundle), *ref),
         *("--name", payload.name, "--threads", str(threads)),
         *("--host", endpoint.host, "--port", str(endpoint.ports["http"])),
     )
-
-
-def _in_home(path: str) -> str:
-    if path == "~" or path.startswith("~/"):
-        return "{home}" + _escaped(path[1:])
-    return _escaped(path)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("{", "{{")

@@ -1,7 +1,8 @@
 """The cells of a notebook that travel with a job: read, chosen by tag, stripped of magics, parsed.
 
 Tags: `train` cells make up the job's program; `parameters` cells stand before
-them and may be overridden; `skip` cells never travel. A notebook file is JSON
+them and may be overridden; `skip` cells never travel. In a pipeline `model`
+cells build the model from the job's checkpoint, and `test` cells check it. A notebook file is JSON
 (nbformat 4); it is read with the standard library, so that a broken one is
 answered with our sentence.
 """
@@ -22,6 +23,8 @@ from jupyterhub_mesos.errors import WorkloadError
 
 PARAMETERS: Final = "parameters"
 TRAIN: Final = "train"
+MODEL: Final = "model"
+TEST: Final = "test"
 SKIP: Final = "skip"
 
 _CELL_MAGIC: Final = re.compile(r"\s*%%")
@@ -60,6 +63,35 @@ class PlainCell:
     dropped: tuple[Dropped, ...]
 
 
+METADATA: Final = "jupyterhub_mesos"
+"""The key of a notebook's own metadata under which it says what it takes along."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAlong:
+    """What a notebook's metadata names: files beside it that travel, data of the lake that it reads."""
+
+    files: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+
+
+def taken_along(path: Path) -> TakenAlong:
+    """Read `{"jupyterhub_mesos": {"files": [...], "data": [...]}}` of a notebook's metadata.
+
+    Raises `WorkloadError` where it is anything else than lists of texts under these two keys.
+    """
+    said = _mapping(_document(path).get("metadata")).get(METADATA, {})
+    entries = cast("dict[str, object]", said) if isinstance(said, dict) else {"": said}
+    for key, value in entries.items():
+        is_list = isinstance(value, list) and all(isinstance(one, str) for one in cast("list[object]", value))
+        if key not in {"files", "data"} or not is_list:
+            raise WorkloadError(
+                f"{path.name} has {{{key!r}: {value!r}}} under {METADATA!r} in its metadata; possible are "
+                "'files' and 'data', each a list of texts: correct it in the property inspector (the gears)"
+            )
+    return TakenAlong(**{key: tuple(cast("list[str]", value)) for key, value in entries.items()})
+
+
 def code_cells(path: Path) -> list[Cell]:
     """Read the code cells of a notebook file.
 
@@ -81,13 +113,18 @@ def chosen(cells: Sequence[Cell], path: Path) -> list[Cell]:
 
     Raises `WorkloadError` when no cell is tagged `train`.
     """
-    live = [cell for cell in cells if SKIP not in cell.tags]
+    live = alive(cells)
     if not any(TRAIN in cell.tags for cell in live):
         raise WorkloadError(
             f"no cell of {path.name} is tagged {TRAIN!r}, so there is nothing to run: select the cells "
             f"that train, and add the tag {TRAIN!r} in JupyterLab's property inspector (the gears at right)"
         )
     return [cell for cell in live if cell.tags & {PARAMETERS, TRAIN}]
+
+
+def alive(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells that may travel."""
+    return [cell for cell in cells if SKIP not in cell.tags]
 
 
 def plain(cell: Cell) -> PlainCell:

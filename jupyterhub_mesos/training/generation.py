@@ -12,7 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from jupyterhub_mesos.tasks import Endpoint, TaskContext, TaskFile, TaskSpec, TaskState, TaskStatus, task_id
+from jupyterhub_mesos.tasks import (
+    PROGRAM_CURE,
+    Endpoint,
+    TaskContext,
+    TaskFile,
+    TaskSpec,
+    TaskState,
+    TaskStatus,
+    task_id,
+)
+from jupyterhub_mesos.training.environment import LOCK_FILE, START_FILE, start_files
 from jupyterhub_mesos.training.render import Member, environment
 from jupyterhub_mesos.wire import Job, Role
 from jupyterhub_mesos_quota.model import Placement
@@ -119,21 +129,44 @@ def _task(job: Job, ctx: TaskContext, placement: Placement, *, member: Member) -
         user=ctx.user,
         team=ctx.team,
         node=placement.node,
-        argv=_argv(role, ctx.python),
+        argv=_argv(job, ctx.python),
+        program_cure=_cure(job),
         resources=placement.resources,
         endpoint=member.endpoints[member.index],
         devices=placement.devices,
         env=_env(job, ctx, placement, member),
-        files=tuple(TaskFile(f"{JOB_FOLDER}/{f.path}", f.text.encode()) for f in job.source.files),
+        files=_files(job),
         mounts=ctx.mounts,
         workdir=f"{{task}}/{JOB_FOLDER}" if job.source.files else "{task}",
     )
 
 
-def _argv(role: Role, python: str) -> tuple[str, ...]:
-    program, *arguments = role.argv
-    first = _literal(python) if program in PYTHONS else _in_job(program)
-    return (first, *(_in_job(argument) for argument in arguments))
+def _argv(job: Job, python: str) -> tuple[str, ...]:
+    """Spell the command; the job's own Python first compares its packages with the job's lock."""
+    program, *arguments = job.roles[0].argv
+    rest = [_in_job(argument) for argument in arguments]
+    if program not in PYTHONS:
+        return (_in_job(program), *rest)
+    interpreter = _at_home(job.environment.interpreter) or _literal(python)
+    start = (f"{{task}}/{START_FILE}", f"{{task}}/{LOCK_FILE}") if job.environment.packages else ()
+    return (interpreter, *start, *rest)
+
+
+def _files(job: Job) -> tuple[TaskFile, ...]:
+    is_python = job.roles[0].argv[0] in PYTHONS
+    source = tuple(TaskFile(f"{JOB_FOLDER}/{file.path}", file.content()) for file in job.source.files)
+    return (*source, *start_files(job.environment)) if is_python else source
+
+
+def _cure(job: Job) -> str:
+    """Say what to do where the job's program is not on its node."""
+    interpreter = job.environment.interpreter
+    if not interpreter or job.roles[0].argv[0] not in PYTHONS:
+        return PROGRAM_CURE
+    return (
+        f"it is the Python that job {job.name} was sent from. Send it from a kernel whose Python is on every "
+        "node (the default kernel's is), or train(environment=Environment()) for the node's own"
+    )
 
 
 def _env(job: Job, ctx: TaskContext, placement: Placement, member: Member) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jupyterhub_mesos.errors import WorkloadError
@@ -32,8 +32,30 @@ def local_modules(trees: list[ast.Module], folder: Path) -> tuple[SourceFile, ..
     )
 
 
-def check_importable(tree: ast.Module, folder: Path, cell: int) -> None:
-    """Raise `WorkloadError` for a module that `tree` imports and that is not in `folder` nor installed.
+def is_installed_here(name: str) -> bool:
+    """Say whether the Python that runs this has a module of that name."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # it is loaded, by hand
+        return True
+
+
+def check_importable(
+    tree: ast.Module, folder: Path, cell: int, is_installed: Callable[[str], bool] = is_installed_here
+) -> None:
+    """Raise `WorkloadError` for a module that `tree` imports and that is not in `folder` nor installed."""
+    for name, line in needed_modules(tree, folder):
+        if not is_installed(name):
+            raise WorkloadError(
+                f"cell {cell}, line {line} imports {name!r}, which is neither beside the notebook "
+                f"({folder}) nor installed: put {name}.py there, or install the package",
+                cell=cell,
+                line=line,
+            )
+
+
+def needed_modules(tree: ast.Module, folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield the names, with their lines, that `tree` imports and that have to be installed.
 
     Only plain imports at the top level are looked at: one in a `try` or a function may be meant to fail.
     """
@@ -45,13 +67,8 @@ def check_importable(tree: ast.Module, folder: Path, cell: int) -> None:
             names = [node.module]
         for name in names:
             top = name.split(".")[0]
-            if not _is_local(folder, top) and importlib.util.find_spec(top) is None:
-                raise WorkloadError(
-                    f"cell {cell}, line {node.lineno} imports {top!r}, which is neither beside the notebook "
-                    f"({folder}) nor installed: put {top}.py there, or install the package",
-                    cell=cell,
-                    line=node.lineno,
-                )
+            if not _is_local(folder, top):
+                yield top, node.lineno
 
 
 def _is_local(folder: Path, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A notebook as the source of a job: its chosen cells as `train.py`, the modules they import, its lineage."""
+"""A notebook as the source of a job: its chosen cells as `train.py`, what travels with them, its lineage."""
 
 from __future__ import annotations
 
@@ -6,21 +6,41 @@ import ast
 import hashlib
 import keyword
 import math
-import subprocess
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from jupyterhub_mesos.errors import WorkloadError
-from jupyterhub_mesos.training.cells import PARAMETERS, Dropped, PlainCell, chosen, code_cells, plain
-from jupyterhub_mesos.training.modules import check_importable, local_modules
+from jupyterhub_mesos.training.cells import (
+    PARAMETERS,
+    Dropped,
+    PlainCell,
+    TakenAlong,
+    chosen,
+    code_cells,
+    plain,
+    taken_along,
+)
+from jupyterhub_mesos.training.files import named_files
+from jupyterhub_mesos.training.lake_references import Reference, checked, given, references
+from jupyterhub_mesos.training.lineage import lineage
+from jupyterhub_mesos.training.modules import (
+    check_importable,
+    is_installed_here,
+    local_modules,
+    needed_modules,
+)
 from jupyterhub_mesos.wire import Source, SourceFile
 
 PROGRAM: Final = "train.py"
 """What a job made of a notebook runs, in the job's folder."""
-GIT_SECONDS: Final = 10.0
-"""Git asks the disk only; longer than this and the lineage goes without the commit."""
+NOTHING: Final = TakenAlong()
+
+_CELL_LINE: Final = re.compile(r"# ---- cell (\d+) ----")
+"""Stands before each cell of a program."""
+_PARAMETERS_LINE: Final = "# ---- parameters of this job ----"
 
 Parameter = bool | int | float | str | None
 """What a parameter may be set to from outside: a plain value that a cell can spell."""
@@ -28,52 +48,124 @@ Parameter = bool | int | float | str | None
 
 @dataclass(frozen=True, slots=True)
 class NotebookSource:
-    """A notebook's `source` for a job, and the lines that did not travel."""
+    """A notebook's `source` for a job, the lines that did not travel, and what is worth a second look."""
 
     source: Source
     dropped: tuple[Dropped, ...]
+    notes: tuple[str, ...] = ()
 
 
-def read(path: Path, parameters: Mapping[str, Parameter] | None = None) -> NotebookSource:
+def read(
+    path: Path,
+    parameters: Mapping[str, Parameter] | None = None,
+    *,
+    along: TakenAlong = NOTHING,
+    is_installed: Callable[[str], bool] = is_installed_here,
+) -> NotebookSource:
     """Make a job's source of a notebook file.
 
-    `parameters` override names that a `parameters` cell assigns. Raises
-    `WorkloadError` (with the cell and line where there is one) for a notebook that
-    cannot become a job.
+    `parameters` override names that a `parameters` cell assigns; `along` is taken besides what the
+    notebook's metadata names; `is_installed` knows the modules of the Python that is to run the job.
+    Raises `WorkloadError` (with the cell and line where there is one) for a notebook that cannot
+    become a job.
     """
     path = path.expanduser().absolute()
-    cells = [plain(cell) for cell in chosen(code_cells(path), path)]
-    program = SourceFile(path=PROGRAM, text=_program(path, cells, parameters or {}))
-    for cell in cells:
-        check_importable(cell.tree, path.parent, cell.cell.number)
+    programs = {PROGRAM: travelling_cells(path)}
+    return read_programs(path, programs, parameters or {}, along=along, is_installed=is_installed)
+
+
+def read_programs(
+    path: Path,
+    programs: Mapping[str, Sequence[PlainCell]],
+    parameters: Mapping[str, Parameter],
+    *,
+    along: TakenAlong = NOTHING,
+    is_installed: Callable[[str], bool] = is_installed_here,
+) -> NotebookSource:
+    """Make the source of one or several programs, each of cells of the same notebook; as `read`."""
+    cells = list({cell.cell.number: cell for chosen in programs.values() for cell in chosen}.values())
+    made = [
+        SourceFile(path=name, text=program_of(path, chosen, parameters, name))
+        for name, chosen in programs.items()
+    ]
+    check_modules(path, cells, is_installed)
+    listed = taken_along(path)
     modules = local_modules([cell.tree for cell in cells], path.parent)
-    if any(module.path == PROGRAM for module in modules):
-        raise WorkloadError(
-            f"the notebook imports a module {PROGRAM}, which is the job's own name: rename it"
-        )
-    commit, is_dirty = _commit(path, [module.path for module in modules])
+    others = _together(modules, named_files((*listed.files, *along.files), path.parent), programs)
+    named = given((*listed.data, *along.data), parameters)
+    found = (*_references(cells, modules, parameters), *named)
+    data, notes = checked(found, demanded={*listed.data, *along.data})
+    origin = lineage(path.parent, [*(file.path for file in others), path.name])
     source = Source(
         notebook=path.name,
-        commit=commit,
-        is_dirty=is_dirty,
+        commit=origin.commit,
+        is_dirty=origin.is_dirty,
+        diff=origin.diff,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        files=(program, *modules),
+        data=data,
+        files=(*made, *others),
     )
-    return NotebookSource(source, tuple(line for cell in cells for line in cell.dropped))
+    return NotebookSource(source, tuple(line for cell in cells for line in cell.dropped), tuple(notes))
 
 
-def _program(path: Path, cells: Sequence[PlainCell], parameters: Mapping[str, Parameter]) -> str:
-    """Join the cells; the overrides follow the last `parameters` cell, so that they win."""
+def travelling_cells(path: Path) -> list[PlainCell]:
+    """Return the cells that travel, as plain Python."""
+    return [plain(cell) for cell in chosen(code_cells(path), path)]
+
+
+def check_modules(path: Path, cells: Sequence[PlainCell], is_installed: Callable[[str], bool]) -> None:
+    """Raise `WorkloadError` for an import of what is neither beside the notebook nor installed."""
+    for cell in cells:
+        check_importable(cell.tree, path.parent, cell.cell.number, is_installed)
+
+
+def modules_needed(path: Path) -> list[str]:
+    """Name the modules that a notebook's travelling cells import and that have to be installed."""
+    path = path.expanduser().absolute()
+    names = (name for cell in travelling_cells(path) for name, _ in needed_modules(cell.tree, path.parent))
+    return list(dict.fromkeys(names))
+
+
+def _together(
+    modules: Sequence[SourceFile], named: Sequence[SourceFile], programs: Collection[str]
+) -> tuple[SourceFile, ...]:
+    """Join what the cells import and what is named; a file that is both travels once."""
+    files = {file.path: file for file in (*named, *modules)}
+    for program in programs:
+        if program in files:
+            raise WorkloadError(
+                f"the notebook takes a file {program} along, which is the job's own name: rename it"
+            )
+    return tuple(files[path] for path in sorted(files))
+
+
+def _references(
+    cells: Sequence[PlainCell], modules: Sequence[SourceFile], overridden: Mapping[str, Parameter]
+) -> Iterator[Reference]:
+    for cell in cells:
+        names = overridden if PARAMETERS in cell.cell.tags else ()
+        yield from references(cell.tree, f"cell {cell.cell.number}", cell.cell.number, names)
+    for module in modules:
+        yield from references(ast.parse(module.text), module.path)
+
+
+def program_of(
+    path: Path, cells: Sequence[PlainCell], parameters: Mapping[str, Parameter], program: str = PROGRAM
+) -> str:
+    """Join the cells; the overrides follow the last `parameters` cell, so that they win.
+
+    Raises `WorkloadError` for an unknown parameter, and where the cells hold alone and not together.
+    """
     _check_parameters(path, cells, parameters)
     last = max((at for at, cell in enumerate(cells) if PARAMETERS in cell.cell.tags), default=-1)
     parts = [f"# Made of the notebook {path.name!r}; each part names its cell.\n"]
     for at, cell in enumerate(cells):
         parts.append(f"# ---- cell {cell.cell.number} ----\n{cell.code.rstrip()}\n")
         if parameters and at == last:
-            parts.append("# ---- parameters of this job ----\n" + _assignments(parameters))
-    program = "\n\n".join(parts)
-    _check_whole(program)
-    return program
+            parts.append(f"{_PARAMETERS_LINE}\n{_assignments(parameters)}")
+    text = "\n\n".join(parts)
+    _check_whole(text, program)
+    return text
 
 
 def _assignments(parameters: Mapping[str, Parameter]) -> str:
@@ -106,41 +198,23 @@ def _assigned(tree: ast.Module) -> set[str]:
     return {node.id for node in stores}
 
 
-def _check_whole(program: str) -> None:
+def _check_whole(text: str, program: str) -> None:
     """Parse what was joined: a `from __future__` in a later cell, say, holds alone and not here."""
     try:
-        compile(program, PROGRAM, "exec", dont_inherit=True)
+        compile(text, program, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
-        cell = _cell_at(program, line or 1)
+        cell, _ = place_in_notebook(text, line or 1)
         where = f"cell {cell}" if cell else "the parameters"
-        raise WorkloadError(
-            f"{where} does not hold in the job's program: {error}", cell=cell, line=line
-        ) from error
+        raise WorkloadError(f"{where} does not hold in {program}: {error}", cell=cell, line=line) from error
 
 
-def _cell_at(program: str, line: int) -> int | None:
-    for text in reversed(program.splitlines()[:line]):
-        if text.startswith("# ---- cell "):
-            return int(text.split()[3])
-    return None
-
-
-def _commit(path: Path, modules: Sequence[str]) -> tuple[str, bool]:
-    """Return the commit of the notebook's repository and whether what travels differs from it.
-
-    No git, no repository and no commit yet are normal answers: `("", False)`.
-    """
-    commit = _git(path.parent, "rev-parse", "HEAD")
-    if not commit:
-        return "", False
-    return commit, bool(_git(path.parent, "status", "--porcelain", "--", path.name, *modules))
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+def place_in_notebook(program: str, line: int) -> tuple[int | None, int]:
+    """Return the cell that a line of a program came from, and its line there; no cell is our own text."""
+    lines = program.split("\n")[:line]
+    for at in range(len(lines) - 1, -1, -1):
+        if found := _CELL_LINE.fullmatch(lines[at]):
+            return int(found[1]), line - at - 1
+        if lines[at] == _PARAMETERS_LINE:
+            break
+    return None, line

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeVar, overload
 
@@ -16,10 +16,14 @@ from pydantic import ValidationError
 
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.errors import InvalidInput, WorkloadError
+from jupyterhub_mesos.training.cells import TakenAlong
+from jupyterhub_mesos.training.environment import own_environment
+from jupyterhub_mesos.training.modules import is_installed_here
 from jupyterhub_mesos.training.notebook import PROGRAM, Parameter, read
 from jupyterhub_mesos.training.render import Framework
 from jupyterhub_mesos.training.run import TrainingRun, say
 from jupyterhub_mesos.wire import (
+    Environment,
     Job,
     RequestSubmission,
     ResourcesModel,
@@ -50,6 +54,9 @@ def train(
     name: str | None = ...,
     team: str | None = ...,
     parameters: Mapping[str, Parameter] | None = ...,
+    files: str | Sequence[str] = ...,
+    data: str | Sequence[str] = ...,
+    environment: Environment | None = ...,
     restarts: int = ...,
     wait: bool = ...,
     dry_run: Literal[False] = ...,
@@ -67,6 +74,9 @@ def train(
     name: str | None = ...,
     team: str | None = ...,
     parameters: Mapping[str, Parameter] | None = ...,
+    files: str | Sequence[str] = ...,
+    data: str | Sequence[str] = ...,
+    environment: Environment | None = ...,
     restarts: int = ...,
     wait: bool = ...,
     dry_run: Literal[True],
@@ -83,6 +93,9 @@ def train(  # noqa: PLR0913 - the front door of a notebook: keywords with defaul
     name: str | None = None,
     team: str | None = None,
     parameters: Mapping[str, Parameter] | None = None,
+    files: str | Sequence[str] = (),
+    data: str | Sequence[str] = (),
+    environment: Environment | None = None,
     restarts: int = 3,
     wait: bool = True,
     dry_run: bool = False,
@@ -95,6 +108,10 @@ def train(  # noqa: PLR0913 - the front door of a notebook: keywords with defaul
     - `checkpoint`: a folder that survives a worker; `~/lake/team/checkpoints/NAME` by default. An
       existing one is resumed from, so name the one of an earlier job to go on with it.
     - `parameters`: override what the notebook's `parameters` cells set.
+    - `files`: what travels besides the modules that the cells import: paths, folders or patterns beside
+      the notebook. `data`: what is read of the lake, where the cells do not say so in plain text.
+    - `environment`: the Python to run in; that of this kernel by default. Whether another has the modules
+      that the cells import is not looked at.
     - `restarts`: how often a failed generation is followed by the next.
     - `wait`: follow the job to its end; else return at once. `dry_run`: return the job, send nothing.
 
@@ -102,13 +119,19 @@ def train(  # noqa: PLR0913 - the front door of a notebook: keywords with defaul
     `InvalidInput` for arguments that do not hold, and the service's own refusals.
     """
     path = Path(notebook) if notebook is not None else own_notebook()
-    read_notebook = read(path, parameters)
+    read_notebook = read(
+        path,
+        parameters,
+        along=TakenAlong(_several(files), _several(data)),
+        is_installed=is_installed_here if environment is None else _taken_on_trust,
+    )
     job_name = name or f"{slug(path.stem)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     role = {"argv": ("python", f"{{job}}/{PROGRAM}"), "replicas": workers}
     job = _checked(
         Job,
         name=job_name,
         source=read_notebook.source,
+        environment=own_environment() if environment is None else environment,
         roles=(
             _checked(Role, **role, resources=_checked(ResourcesModel, **(resources or DEFAULT_RESOURCES))),
         ),
@@ -120,15 +143,23 @@ def train(  # noqa: PLR0913 - the front door of a notebook: keywords with defaul
         return job
     for line in read_notebook.dropped:
         say(f"did not travel (only IPython understands it): {line}")
+    for note in read_notebook.notes:
+        say(f"note: {note}")
     run = submit(job, team=team)
     return run.wait() if wait else run
 
 
-def submit(job: Job, *, team: str | None = None, client: Client | None = None) -> TrainingRun:
+def submit(
+    job: Job,
+    *,
+    team: str | None = None,
+    client: Client | None = None,
+    report: Callable[[str], None] = say,
+) -> TrainingRun:
     """Send a job to the capacity service; it runs or waits when this returns."""
     client = client or Client.from_environment()
     view = client.submit(_checked(RequestSubmission, team=team, payload=TrainingPayload(job=job)))
-    say(f"job {job.name} is request {view.id}: {view.status} ({view.page_url})")
+    report(f"job {job.name} is request {view.id}: {view.status} ({view.page_url})")
     return TrainingRun(client, view.id, job)
 
 
@@ -145,6 +176,14 @@ def own_notebook(environ: Mapping[str, str] | None = None) -> Path:
             f"(JPY_SESSION_NAME is {name or 'not set'!r}): pass its path, train(notebook='my.ipynb', ...)"
         )
     return path
+
+
+def _several(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _taken_on_trust(_module: str) -> bool:
+    return True
 
 
 def _checked(model: type[_W], **values: object) -> _W:

@@ -54,6 +54,13 @@ from jupyterhub_mesos.wire.jobs import (
     SourceFile,
     Variables,
 )
+from jupyterhub_mesos.wire.lake import (
+    ConnectionModel,
+    ConnectionsView,
+    ConnectionView,
+    LakeCredentials,
+    LakeModel,
+)
 from jupyterhub_mesos.wire.pipelines import PipelinePayload, PipelineStep, StepEvent, StepState
 from jupyterhub_mesos.wire.problems import (
     Health,
@@ -77,18 +84,31 @@ from jupyterhub_mesos.wire.requests import (
     TaskView,
     TrainingPayload,
 )
+from jupyterhub_mesos.wire.tokens import (
+    DEFAULT_TOKEN_DAYS,
+    MAX_TOKEN_DAYS,
+    TeamTokenMade,
+    TeamTokenOrder,
+    TeamTokensView,
+    TeamTokenView,
+)
 
 __all__ = [
     "API_PREFIX",
     "API_VERSION",
+    "DEFAULT_TOKEN_DAYS",
     "MAX_DIFF_CHARACTERS",
     "MAX_NAME_BYTES",
     "MAX_REPLICAS",
     "MAX_SOURCE_BYTES",
+    "MAX_TOKEN_DAYS",
     "AllocationView",
     "Argument",
     "BoundsModel",
     "CapacityView",
+    "ConnectionModel",
+    "ConnectionView",
+    "ConnectionsView",
     "Count",
     "Environment",
     "ExplanationView",
@@ -99,6 +119,8 @@ __all__ = [
     "HubServer",
     "HubStart",
     "Job",
+    "LakeCredentials",
+    "LakeModel",
     "LogView",
     "Name",
     "NodeView",
@@ -131,6 +153,10 @@ __all__ = [
     "TaskView",
     "TeamChange",
     "TeamModel",
+    "TeamTokenMade",
+    "TeamTokenOrder",
+    "TeamTokenView",
+    "TeamTokensView",
     "TeamUseView",
     "TeamsEdit",
     "TeamsModel",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -48,11 +50,43 @@ Argument = Annotated[str, AfterValidator(_has_no_nul)]
 Variables = dict[Annotated[str, AfterValidator(_is_variable)], Argument]
 
 
+def _is_interpreter(path: str) -> str:
+    if (path and not path.startswith(("/", "~/"))) or "\0" in path:
+        raise ValueError(f"{path!r} is no interpreter's place: name an absolute path, or one below ~/")
+    return path
+
+
 class SourceFile(Wire):
-    """One text file that travels with a job; `path` is relative and stays inside the job's folder."""
+    """One file that travels with a job; `path` is relative and stays inside the job's folder.
+
+    `text` is its text in UTF-8 or, where `is_base64`, its bytes in base64.
+    """
 
     path: Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_stays_inside)]
     text: str
+    is_base64: bool = False
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> Self:
+        try:
+            self.content()
+        except (binascii.Error, UnicodeError) as error:
+            raise ValueError(
+                f"{self.path!r} is not {'base64' if self.is_base64 else 'UTF-8'}: {error}"
+            ) from None
+        return self
+
+    def content(self) -> bytes:
+        """Return the file's bytes."""
+        return base64.b64decode(self.text, validate=True) if self.is_base64 else self.text.encode()
+
+    @classmethod
+    def of(cls, path: str, content: bytes) -> Self:
+        """Carry any bytes: as text where they are, else in base64."""
+        try:
+            return cls(path=path, text=content.decode())
+        except UnicodeDecodeError:
+            return cls(path=path, text=base64.b64encode(content).decode(), is_base64=True)
 
 
 class Source(Wire):
@@ -102,7 +136,7 @@ class Environment(Wire):
     """
 
     python: Annotated[str, StringConstraints(max_length=64)] = ""
-    interpreter: Text = ""
+    interpreter: Annotated[Text, AfterValidator(_is_interpreter)] = ""
     packages: tuple[Annotated[str, StringConstraints(max_length=255)], ...] = ()
 
 

@@ -158,6 +158,10 @@ async def test_a_cancelled_launch_finishes_its_step(open_local: OpenLocal, stage
     ("change", "said"),
     [
         ({"argv": ("no-such-program",)}, "there is no program 'no-such-program'"),
+        (
+            {"argv": ("{home}/v/bin/python",), "program_cure": "do this"},
+            r"no program '.*/home/ann/v/bin/python' on the node local: do this",
+        ),
         ({"argv": ()}, "nothing to run"),
         ({"workdir": "/no/such/folder"}, "there is no folder '/no/such/folder'"),
         ({"env": {"A=B": "x"}}, "no name of an environment variable"),

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from jupyterhub_mesos.lab.kernel import Order, Program, code
-from jupyterhub_mesos.lab.messages import Candidates, ExportDone, ExportFailed
+from jupyterhub_mesos.lab.messages import Candidates, ExportDone, ExportFailed, KernelEnvironment
 from model_fixtures import bare_repository, git, set_hook, train_digits
 from requirements import require
 
@@ -120,6 +120,27 @@ def test_it_runs_with_the_standard_library_alone_and_says_what_is_lacking(tmp_pa
     assert [model.name for model in found.models] == ["model"]
     assert "lacks jupyterhub_mesos, pydantic, numpy" in found.lacking
     assert "pip install" in found.lacking
+
+
+# ---- environment -----------------------------------------------------------------------------------
+
+
+def test_a_kernel_says_its_python_its_packages_and_what_it_lacks(capsys: Any) -> None:
+    (saying,) = sayings("environment", {"modules": ["json", "numpy", "absent_one"]}, {}, capsys)
+    found = KernelEnvironment.model_validate_json(json.dumps(saying))
+    assert found.missing == ("absent_one",)
+    assert found.environment.interpreter == sys.executable
+    assert f"numpy=={np.__version__}" in found.environment.packages
+
+
+def test_a_kernel_of_any_python_can_say_it(tmp_path: Path) -> None:
+    program = code("environment", {"modules": ["numpy", "json"]}).code
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.stderr == ""
+    found = KernelEnvironment.model_validate_json(done.stdout.partition("\x1e")[2])
+    assert (found.missing, found.environment.packages) == (("numpy",), ())
 
 
 def torch_network() -> Any:

@@ -89,6 +89,35 @@ def test_a_cell_that_does_not_parse_is_named_at_once(rig: Rig, home: Path) -> No
     assert "cell 2, line 1" in sentence
 
 
+def test_the_kernel_s_modules_count_and_not_the_server_s(rig: Rig, home: Path) -> None:
+    write(home / "own.ipynb", notebook([cell("import os, only_in_the_kernel\nimport mymodel", "train")]))
+    status, sentence, number = problem(rig.lab.ask("GET", "notebook", path="own.ipynb"))
+    assert (status, number) == (422, 1)
+    assert "cell 1, line 1 imports 'only_in_the_kernel'" in sentence
+    code = rig.lab.ask("GET", "environment/code", path="own.ipynb").json()["code"]
+    assert "'modules': ['os', 'only_in_the_kernel']" in code
+    assert rig.lab.ask("GET", "notebook", path="own.ipynb", missing="").status_code == 200
+
+    found = {"python": "3.12.1", "interpreter": "~/v/bin/python", "packages": ["only-in-the-kernel==1.0"]}
+    order = {**ORDER, "path": "own.ipynb", "parameters": {}, "environment": found, "missing": ["os"]}
+    status, sentence, _ = problem(rig.lab.ask("POST", "trainings", order))
+    assert "cell 1, line 1 imports 'os'" in sentence
+    rig.fake.on("POST /requests", training())
+    assert rig.lab.ask("POST", "trainings", {**order, "missing": []}).status_code == 201
+    payload = RequestSubmission.model_validate_json(rig.fake.calls[-1].body).payload
+    assert isinstance(payload, TrainingPayload)
+    assert json.loads(payload.job.environment.model_dump_json()) == found
+
+
+def test_files_that_the_dialog_names_travel(rig: Rig, home: Path) -> None:
+    (home / "config.yaml").write_text("a: 1")
+    rig.fake.on("POST /requests", training())
+    assert rig.lab.ask("POST", "trainings", {**ORDER, "files": ["config.yaml"]}).status_code == 201
+    payload = RequestSubmission.model_validate_json(rig.fake.calls[-1].body).payload
+    assert isinstance(payload, TrainingPayload)
+    assert [file.path for file in payload.job.source.files] == ["train.py", "config.yaml", "mymodel.py"]
+
+
 @pytest.mark.parametrize("path", ["nowhere.ipynb", "../../etc/passwd", "/etc/passwd"])
 def test_a_path_that_is_no_notebook_here_is_refused(rig: Rig, path: str) -> None:
     status, sentence, _ = problem(rig.lab.ask("GET", "notebook", path=path))

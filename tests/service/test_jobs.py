@@ -151,14 +151,14 @@ async def test_progress_is_read_from_the_output_as_it_grows(path: Path) -> None:
         line = {"event": "progress", "epoch": 1, "of": 3, "metrics": {"loss": 0.5}}
         service.backend.write(first, f"hello\n{json.dumps(line)}\n" + '{"event": "progress", "ep')
         service.backend.write(second, '{"event": "other"}\n{"event": "progress"\n["progress"]\n')
-        view = await service.controller.jobs.progress(RequestId("r1"), 0)
+        view = await service.controller.progress.view(RequestId("r1"), 0)
         assert [(event.task, event.index, event.data) for event in view.events] == [(first, 0, line)]
         service.backend.write(first, 'och": 2}\n')
-        more = await service.controller.jobs.progress(RequestId("r1"), view.next_after)
+        more = await service.controller.progress.view(RequestId("r1"), view.next_after)
         assert [event.data for event in more.events] == [{"event": "progress", "epoch": 2}]
         assert more.next_after == 2
         with pytest.raises(NotFound):
-            await service.controller.jobs.progress(RequestId("r9"), 0)
+            await service.controller.progress.view(RequestId("r9"), 0)
 
 
 async def test_progress_of_an_ended_job_is_still_there(path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_progress_of_an_ended_job_is_still_there(path: Path) -> None:
             service.backend.write(name, '{"event": "progress", "epoch": 1}\n')
             service.backend.finish(name, 0)
         await service.ended("r1")
-        view = await service.controller.jobs.progress(RequestId("r1"), 0)
+        view = await service.controller.progress.view(RequestId("r1"), 0)
         assert [event.task for event in view.events] == names
 
 
@@ -251,43 +251,43 @@ async def test_progress_goes_on_where_the_beginning_of_the_output_was_dropped(pa
         first, _ = await workers(service)
         backend.write(first, told(1) + told(2) + told(3))
         backend.first = len(told(1)) + 5  # in the middle of the second line
-        view = await service.controller.jobs.progress(RequestId("r1"), 0)
+        view = await service.controller.progress.view(RequestId("r1"), 0)
         assert [event.data["epoch"] for event in view.events] == [3]
         backend.write(first, told(4))
-        more = await service.controller.jobs.progress(RequestId("r1"), view.next_after)
+        more = await service.controller.progress.view(RequestId("r1"), view.next_after)
         assert [event.data["epoch"] for event in more.events] == [4]
 
 
 async def test_only_the_newest_events_are_kept_and_their_numbers_stay(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyterhub_mesos.service.jobs.MAX_KEPT", 3)
+    monkeypatch.setattr("jupyterhub_mesos.service.progress.MAX_KEPT", 3)
     async with rig.running(path) as service:
         await submitted(service)
         first, _ = await workers(service)
         service.backend.write(first, "".join(map(told, range(5))))
-        view = await service.controller.jobs.progress(RequestId("r1"), 0)
+        view = await service.controller.progress.view(RequestId("r1"), 0)
         assert ([event.data["epoch"] for event in view.events], view.next_after) == ([2, 3, 4], 5)
-        late = await service.controller.jobs.progress(RequestId("r1"), 4)
+        late = await service.controller.progress.view(RequestId("r1"), 4)
         assert [event.data["epoch"] for event in late.events] == [4]
 
 
 async def test_a_line_without_an_end_is_not_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyterhub_mesos.service.jobs.MAX_LINE", 100)
+    monkeypatch.setattr("jupyterhub_mesos.service.progress.MAX_LINE", 100)
     async with rig.running(path) as service:
         await submitted(service)
         first, _ = await workers(service)
         service.backend.write(first, "{" * 101)
-        assert (await service.controller.jobs.progress(RequestId("r1"), 0)).events == ()
+        assert (await service.controller.progress.view(RequestId("r1"), 0)).events == ()
         service.backend.write(first, told(1) + told(2))
-        view = await service.controller.jobs.progress(RequestId("r1"), 0)
+        view = await service.controller.progress.view(RequestId("r1"), 0)
         assert [event.data["epoch"] for event in view.events] == [2]
 
 
 async def test_of_jobs_that_are_over_a_few_are_remembered(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyterhub_mesos.service.jobs.MAX_ENDED", 2)
+    monkeypatch.setattr("jupyterhub_mesos.service.progress.MAX_ENDED", 2)
     async with rig.running(path) as service:
         names = [f"r{number}" for number in range(1, 6)]
         for name in names:
@@ -296,6 +296,6 @@ async def test_of_jobs_that_are_over_a_few_are_remembered(
                 service.backend.finish(await service.task(f"{name}-1", "worker", index), 0)
             await service.ended(name)
         for name in names:
-            await service.controller.jobs.progress(RequestId(name), 0)
-        remembered: dict[str, object] = vars(service.controller.jobs)["_progress"]
+            await service.controller.progress.view(RequestId(name), 0)
+        remembered: dict[str, object] = vars(service.controller.progress)["_read_so_far"]
         assert list(remembered) == names[-2:]

@@ -17,7 +17,7 @@ from jupyterhub_mesos.training.generation import (
     plan,
     ports,
 )
-from jupyterhub_mesos.wire import Job, Restart, Role, Source, SourceFile
+from jupyterhub_mesos.wire import Environment, Job, Restart, Role, Source, SourceFile
 from jupyterhub_mesos_quota.model import AllocationId, NodeId, Placement
 from jupyterhub_mesos_quota.resources import Resources
 
@@ -109,6 +109,32 @@ def test_as_many_endpoints_as_placements_are_needed() -> None:
     with pytest.raises(ValueError, match="2 placements but 1 endpoints"):
         plan(a_job(), a_context(), 1, ENDPOINTS[:1])
     assert ports(a_job()) == ("peer",)
+
+
+# ---- the environment ---------------------------------------------------------------------------
+
+
+def planned(environment: Environment) -> tuple[tuple[str, ...], list[str], str]:
+    spec = plan(a_job(environment=environment), a_context(), 1, ENDPOINTS)[0]
+    return spec.argv, [file.path for file in spec.files], spec.program_cure
+
+
+def test_the_jobs_own_python_runs_it_and_compares_itself_first() -> None:
+    environment = Environment(interpreter="~/my {env}/bin/python", packages=("numpy==2.0",))
+    argv, files, cure = planned(environment)
+    assert argv[:4] == (
+        "{home}/my {{env}/bin/python", "{task}/start/start.py", "{task}/start/environment.lock",
+        "{task}/job/train.py",
+    )  # fmt: skip
+    assert files == ["job/train.py", "start/environment.lock", "start/start.py"]
+    assert "the Python that job digits was sent from" in cure
+
+
+def test_without_an_interpreter_the_nodes_own_runs_it() -> None:
+    argv, files, cure = planned(Environment())
+    assert argv[:2] == ("/opt/python", "{task}/job/train.py")
+    assert files == ["job/train.py"]
+    assert cure == "install it, or name another"
 
 
 # ---- after ----------------------------------------------------------------------------------------

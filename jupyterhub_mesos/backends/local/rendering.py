@@ -97,5 +97,5 @@ def check_program(spec: TaskSpec, places: Places, env: Mapping[str, str]) -> Non
         found = shutil.which(program, path=env["PATH"]) is not None
     if not found:
         raise InvalidInput(
-            f"there is no program {program!r} on this node: install it, or name another", where="argv"
+            f"there is no program {program!r} on the node {spec.node}: {spec.program_cure}", where="argv"
         )

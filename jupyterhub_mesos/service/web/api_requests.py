@@ -12,6 +12,8 @@ from jupyterhub_mesos.wire import RequestSubmission
 class RequestsHandler(ApiHandler):
     """`/requests`."""
 
+    takes_own_tokens = True
+
     def initialize(self, context: WebContext) -> None:
         """Take a whole job's source."""
         super().initialize(context)
@@ -24,6 +26,7 @@ class RequestsHandler(ApiHandler):
             team=self.get_query_argument("team", None),
             kind=self.get_query_argument("kind", None),
             status=self.get_query_argument("status", None),
+            parent=self.get_query_argument("parent", None),
             cursor=self.get_query_argument("cursor", None),
             limit=self.number("limit", PAGE_SIZE),
         )
@@ -40,6 +43,8 @@ class RequestsHandler(ApiHandler):
 class RequestHandler(ApiHandler):
     """`/requests/ID`."""
 
+    takes_own_tokens = True
+
     async def get(self, request_id: str) -> None:
         """Return one request."""
         self.answer(await self.context.operations.get(self.identity, request_id, has_file_texts=True))
@@ -51,6 +56,8 @@ class RequestHandler(ApiHandler):
 
 class LogsHandler(ApiHandler):
     """`/requests/ID/logs`."""
+
+    takes_own_tokens = True
 
     async def get(self, request_id: str) -> None:
         """Return a piece of a task's output."""
@@ -67,6 +74,8 @@ class LogsHandler(ApiHandler):
 
 class ProgressHandler(ApiHandler):
     """`/requests/ID/progress`."""
+
+    takes_own_tokens = True
 
     async def get(self, request_id: str) -> None:
         """Return what the job printed as progress after event number `after`."""

@@ -19,6 +19,8 @@ _TRUTH = {"": True, "1": True, "true": True, "0": False, "false": False}
 class CapacityHandler(ApiHandler):
     """`/capacity`."""
 
+    takes_own_tokens = True
+
     async def get(self) -> None:
         """Return what there is and what is free."""
         self.answer(self.context.teams.capacity())

@@ -1,7 +1,8 @@
-"""Who asks: the hub's answer about a token or cookie, and the hub's own key.
+"""Who asks: the hub's answer about a token or cookie, a token of our own, and the hub's own key.
 
 - People and notebooks: a token of the hub in `Authorization`, or the cookie of
   an OAuth login; the cookie counts for a `fetch` only with its XSRF token.
+- Pipelines and CI: a token that this service made, in `Authorization` alone; the hub never hears of it.
 - The hub's spawners: `Authorization: Bearer <hub key>`, compared in constant time.
 """
 
@@ -19,8 +20,9 @@ from tornado.web import HTTPError, RequestHandler
 from jupyterhub_mesos.errors import NotAllowed, NotAuthenticated, Unavailable
 from jupyterhub_mesos.service.identity import Identity
 from jupyterhub_mesos.service.settings import CapacitySettings
+from jupyterhub_mesos.service.tokens import ServiceTokens, is_ours
 
-_BEARER: Final = "bearer "
+_SCHEMES: Final = frozenset({"bearer", "token"})
 
 
 class _HubModel(BaseModel):
@@ -41,9 +43,13 @@ class _Closing(Protocol):
 
 
 class HubIdentities:
-    """Asks the hub who holds a token, and remembers the answer for a short while."""
+    """Asks the hub who holds a token, and remembers the answer for a short while.
 
-    def __init__(self, settings: CapacitySettings) -> None:
+    `own` says who holds a token that this service made.
+    """
+
+    def __init__(self, settings: CapacitySettings, own: ServiceTokens) -> None:
+        self._own = own
         hub = settings.hub
         self.oauth: Any = HubOAuth(
             api_url=hub.api_url,
@@ -60,9 +66,12 @@ class HubIdentities:
     async def of(self, handler: RequestHandler) -> Identity | None:
         """Return who asks, or None for nobody that the hub knows.
 
-        Raises `NotAllowed` for somebody who may not use this service and
-        `Unavailable` while the hub does not answer.
+        Raises `NotAllowed` for somebody who may not use this service, `NotAuthenticated` for a token of
+        ours that is not valid, and `Unavailable` while the hub does not answer.
         """
+        shown = _shown(handler.request.headers.get("Authorization", ""))
+        if is_ours(shown):
+            return await self._own.identity(shown)
         try:
             model: Mapping[str, Any] | None = await self.oauth.get_user(handler, sync=False)
         except HTTPError as error:
@@ -97,6 +106,13 @@ class HubIdentities:
 
 def check_hub_key(authorization: str, hub_key: str) -> None:
     """Let only the hub's own spawners pass; raises `NotAuthenticated`."""
-    shown = authorization[len(_BEARER) :] if authorization.lower().startswith(_BEARER) else ""
-    if not hmac.compare_digest(shown.strip().encode(), hub_key.encode()):
+    scheme, _, shown = authorization.partition(" ")
+    is_bearer = scheme.lower() == "bearer"
+    if not is_bearer or not hmac.compare_digest(shown.strip().encode(), hub_key.encode()):
         raise NotAuthenticated("This route is the hub's: show its key in `Authorization: Bearer KEY`.")
+
+
+def _shown(authorization: str) -> str:
+    """Return the token that a header shows; empty for none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() in _SCHEMES else ""

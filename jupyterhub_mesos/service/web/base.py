@@ -12,8 +12,8 @@ from jupyterhub.services.auth import HubOAuthenticated  # type: ignore[import-un
 from pydantic import BaseModel
 from tornado.web import HTTPError, RequestHandler
 
-from jupyterhub_mesos.errors import InvalidInput, NotAuthenticated, NotFound, TooLarge, TooMany
-from jupyterhub_mesos.service.identity import Identity
+from jupyterhub_mesos.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge, TooMany
+from jupyterhub_mesos.service.identity import Identity, TokenKind
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.web.auth import HubIdentities, check_hub_key
 from jupyterhub_mesos.service.web.problems import MEDIA_TYPE, headers_of, parse, problem_of
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from jupyterhub_mesos.service.hub_side import HubSide
+    from jupyterhub_mesos.service.lake import LakeOperations
     from jupyterhub_mesos.service.operations import Operations
     from jupyterhub_mesos.service.rates import WriteRates
     from jupyterhub_mesos.service.team_operations import TeamOperations
+    from jupyterhub_mesos.service.tokens import TeamTokens
     from jupyterhub_mesos.service.web.events import Feed
 
 log = logging.getLogger(__name__)
@@ -49,12 +51,20 @@ class WebContext:
     feed: Feed
     templates: Environment
     rates: WriteRates
+    tokens: TeamTokens
+    lake: LakeOperations
 
 
 class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # untyped base
-    """Limits and security headers, for pages and API alike."""
+    """Limits and security headers, for pages and API alike.
+
+    `takes_own_tokens`: whether the tokens of teams and pipelines lead here, not the hub's alone;
+    `takes_lake_tokens`: the same of the tokens that every task has for the lake.
+    """
 
     max_bytes = SMALL_BODY_BYTES
+    takes_own_tokens = False
+    takes_lake_tokens = False
 
     def initialize(self, context: WebContext) -> None:
         """Take what the application hands on."""
@@ -89,6 +99,18 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # u
         """Send a piece of a body that goes on."""
         self.write(text)  # pyright: ignore[reportUnknownMemberType]  # as above
 
+    async def identify(self) -> None:
+        """Learn who asks, None for nobody; raises `NotAllowed` where a token of ours leads elsewhere."""
+        self._identity = who = await self.context.identities.of(self)
+        if who is None or who.is_of_the_hub:
+            return
+        is_taken = self.takes_lake_tokens if who.kind == TokenKind.LAKE else self.takes_own_tokens
+        if not is_taken:
+            raise NotAllowed(
+                f"The token of a {who.kind} asks for workloads and looks at its own, nothing else: "
+                "show a token of the hub here."
+            )
+
     def check_size(self) -> None:
         """Refuse a body that is larger than this route takes."""
         size = len(self.request.body)
@@ -122,13 +144,14 @@ class ApiHandler(BaseHandler):
     async def prepare(self) -> None:
         """Learn who asks; nobody passes without a token or a cookie with its XSRF token."""
         self.check_size()
-        self._identity = await self.context.identities.of(self)
+        await self.identify()
         if self._identity is None:
             raise NotAuthenticated(
                 "Log in, or show a token of the hub in `Authorization: Bearer TOKEN`; a page's script "
                 "also has to send the page's `_xsrf`."
             )
-        if self.counts_writes and self._identity.kind == "user" and self.request.method not in _READS:
+        is_person = self._identity.kind != TokenKind.SERVICE
+        if self.counts_writes and is_person and self.request.method not in _READS:
             self.context.rates.take(self._identity.name)
 
     def body(self, model: type[_M]) -> _M:

@@ -78,6 +78,7 @@ class ModelDoor:
 class ServingHandler(ApiHandler):
     """`/serving/ID/v2/…`."""
 
+    takes_own_tokens = True
     counts_writes = False  # an inference changes nothing here; `ModelDoor` bounds how many there are
 
     def initialize(self, context: WebContext, door: ModelDoor) -> None:  # type: ignore[override]  # one more

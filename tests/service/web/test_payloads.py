@@ -12,12 +12,13 @@ from jupyterhub_mesos.giturls import holds_secret
 from web_cases import Web
 
 TEXT = "print('the whole source')"
+DIFF = "+a line of the difference"
 
 
 def training() -> dict[str, Any]:
     resources = {"cpu_millis": 500, "mem_mib": 256}
     role = {"argv": ["python", "train.py"], "env": {"API_KEY": "s3cret"}, "resources": resources}
-    source = {"files": [{"path": "train.py", "text": TEXT}]}
+    source = {"files": [{"path": "train.py", "text": TEXT}], "diff": DIFF}
     job = {"name": "digits", "roles": [role], "source": source, "restart": {"max_restarts": 0}}
     return {"payload": {"kind": "training", "job": job}}
 
@@ -53,9 +54,13 @@ async def test_the_files_of_a_job_are_in_the_answer_to_one_request_only(web: Web
     empty = {"train.py": ""}
     assert shown(asked)[1] == empty
     assert shown((await web.api("GET", "requests"))["items"][0])[1] == empty
-    assert shown(await web.api("GET", path))[1] == {"train.py": TEXT}
+    assert asked["payload"]["job"]["source"]["diff"] == ""
+    one = await web.api("GET", path)
+    assert shown(one)[1] == {"train.py": TEXT}
+    assert one["payload"]["job"]["source"]["diff"] == DIFF
     page = await web.ask("GET", path, "member")
     assert TEXT not in page.body.decode()
+    assert DIFF not in page.body.decode()
     events = await first_events(web, asked["id"], "member")
     assert shown(events["request"])[1] == empty
     assert shown(events["requests"][0])[1] == empty

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jupyterhub_mesos.service.web.routes import ROUTES, Route
-from web_cases import HUB_KEY, Web, notebook
+from web_cases import HUB_KEY, Web, notebook, pipeline_token
 
 API_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
 CALLS = [(method, route) for route in ROUTES for method in route.methods]
@@ -26,34 +26,46 @@ ROLES = {
     "no access": {"Authorization": "token outsider"},  # of the owner's team, without the service's scope
     "wrong token": {"Authorization": "token nobody-s"},
     "hub": {"Authorization": f"Bearer {HUB_KEY}"},
+    "own pipeline": {},  # the token of a pipeline of the owner's; the object is not what it asked for
+    "team's token": {},  # of the owner's team, whose robot is another user
 }
 
 # in the order of ROLES; the objects are the owner's, of team vision
-EVERYBODY = (200, 200, 200, 200, 200, 200, 200, 200, 200, 200)
-USERS = (401, 200, 200, 200, 200, 200, 200, 403, 401, 401)
-OWN = (401, 404, 404, 404, 200, 200, 200, 403, 401, 401)
-MEMBERS = (401, 403, 201, 201, 201, 201, 403, 403, 401, 401)  # may charge a team
-TEAM = (401, 404, 404, 503, 503, 503, 503, 403, 401, 401)  # 503: let through, and nothing listens there
-ADMINS = (401, 403, 403, 403, 403, 403, 200, 403, 401, 401)
-HUB = (401, 401, 401, 401, 401, 401, 401, 401, 401, 200)
-HUB_DELETES = (*HUB[:-1], 204)
-PAGE = (302, 200, 200, 200, 200, 200, 200, 403, 302, 302)
-OWN_PAGE = (302, 404, 404, 404, 200, 200, 200, 403, 302, 302)
-NO_LOGIN = (400, 400, 400, 400, 400, 400, 400, 400, 400, 400)
+EVERYBODY = (200,) * 12
+USERS = (401, 200, 200, 200, 200, 200, 200, 403, 401, 401, 403, 403)
+ASKERS = (*USERS[:-2], 200, 200)
+OWN = (401, 404, 404, 404, 200, 200, 200, 403, 401, 401, 200, 404)
+MEMBERS = (401, 403, 201, 201, 201, 201, 403, 403, 401, 401, 403, 403)  # a notebook, charged to a team
+TEAM = (401, 404, 404, 503, 503, 503, 503, 403, 401, 401, 503, 404)  # 503: let through, nothing listens
+ADMINS = (401, 403, 403, 403, 403, 403, 200, 403, 401, 401, 403, 403)
+TOKENS = (401, 404, 404, 403, 403, 200, 200, 403, 401, 401, 403, 403)
+TOKENS_MADE = (*TOKENS[:5], 201, 409, *TOKENS[7:])  # 409: the team admin has made one of that name
+TOKENS_GONE = (*TOKENS[:5], 204, 404, *TOKENS[7:])  # 404: the team admin has revoked it
+LAKE = (401, 404, 404, 200, 200, 200, 404, 403, 401, 401, 403, 403)  # members of the team alone
+HUB = (401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401, 401)
+HUB_DELETES = (*HUB[:9], 204, 401, 401)
+PAGE = (302, 200, 200, 200, 200, 200, 200, 403, 302, 302, 403, 403)
+OWN_PAGE = (302, 404, 404, 404, 200, 200, 200, 403, 302, 302, 403, 403)
+NO_LOGIN = (400,) * 12
 
 TABLE = {
     "GET health": EVERYBODY,
-    "GET api/v1/requests": USERS,
+    "GET api/v1/requests": ASKERS,
     "POST api/v1/requests": MEMBERS,
     "GET api/v1/requests/ID": OWN,
     "DELETE api/v1/requests/ID": OWN,
     "GET api/v1/requests/ID/logs": OWN,
     "GET api/v1/requests/ID/progress": OWN,
     "GET api/v1/queue": USERS,
-    "GET api/v1/capacity": USERS,
+    "GET api/v1/capacity": ASKERS,
     "GET api/v1/profiles": USERS,
     "GET api/v1/teams": USERS,
     "PUT api/v1/teams": ADMINS,
+    "GET api/v1/teams/TEAM/tokens": TOKENS,
+    "POST api/v1/teams/TEAM/tokens": TOKENS_MADE,
+    "DELETE api/v1/teams/TEAM/tokens/ID": TOKENS_GONE,
+    "GET api/v1/lake": USERS,
+    "POST api/v1/lake/NAME/credentials": LAKE,
     "GET api/v1/events": USERS,
     "GET api/v1/serving/ID/v2/PATH": TEAM,
     "POST api/v1/serving/ID/v2/PATH": TEAM,
@@ -80,21 +92,30 @@ def test_every_route_is_in_the_table_of_who_may() -> None:
 
 @dataclass(frozen=True)
 class Owned:
-    """What the owner has: a model server that runs, and a notebook that its hub has claimed."""
+    """What the owner has: a model server that runs, a notebook that its hub has claimed, two tokens."""
 
     model: str
     allocation: str
     start: dict[str, Any]
+    team_token: str
+    shown: dict[str, str]  # by role
+
+    def headers(self, role: str) -> dict[str, str]:
+        return {"Authorization": f"token {self.shown[role]}"} if role in self.shown else ROLES[role]
 
     def path(self, route: Route) -> str:
         path = route.path.replace("servers/USER/SERVER", "servers/mia/~").replace("PATH", "models")
+        path = path.replace("TEAM", "vision").replace("NAME", "data")
         name = self.allocation if "allocations/" in path else self.model
+        if "tokens/" in path:
+            name = self.team_token
         return re.sub(r"\bID\b", name, path)
 
     def body(self, call: str) -> Any:
         bodies = {
             "POST api/v1/requests": notebook(),
             "PUT api/v1/teams": TREE,
+            "POST api/v1/teams/TEAM/tokens": {"name": "gitlab"},
             "POST api/v1/hub/starts": self.start,
             "PUT api/v1/hub/allocations/ID/launch": {"argv": ["server"]},
         }
@@ -117,7 +138,10 @@ async def owned(web: Web) -> Owned:
     start = {"user": "mia", "groups": ["vision"], "server_name": "", "options": {"profile": "small"}}
     claimed = await web.ask("POST", "api/v1/hub/starts", None, start, **ROLES["hub"])
     assert claimed.code == 200, claimed.body
-    return Owned(model["id"], json.loads(claimed.body)["allocation_id"], start)
+    made = await web.api("POST", "teams/vision/tokens", "admin", {"name": "jenkins"})
+    other = await web.api("POST", "teams/vision/tokens", "admin", {"name": "other"})
+    shown = {"own pipeline": await pipeline_token(web), "team's token": other["token"]}
+    return Owned(model["id"], json.loads(claimed.body)["allocation_id"], start, made["view"]["id"], shown)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=named)
@@ -127,9 +151,9 @@ async def test_who_may_ask_a_route_about_the_things_of_a_team(web: Web, call: tu
     if route.path.endswith("events"):
         web.service.context.feed.close()  # a stream that is let in ends at once
     found = {}
-    for role, headers in ROLES.items():
+    for role in ROLES:
         body = things.body(named(call))
-        answer = await web.ask(method, things.path(route), None, body, **headers)
+        answer = await web.ask(method, things.path(route), None, body, **things.headers(role))
         found[role] = 200 if answer.code == 202 else answer.code  # 202: done, and not all is gone yet
         if answer.code == 302:
             assert "/hub/api/oauth2/authorize" in answer.headers["Location"]

@@ -1,38 +1,34 @@
 // What the buttons do: save, ask, follow.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { MainAreaWidget, Notification, WidgetTracker } from '@jupyterlab/apputils';
+import { Notification } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import type { Widget } from '@lumino/widgets';
 
-import { showExportDialog } from './exportDialog';
+import { Exported, showExportDialog } from './exportDialog';
 import { Exporting } from './exporting';
 import { ExportPanel } from './exportPanel';
-import { Following } from './following';
 import { exportIcon, jobIcon } from './icons';
-import { JobPanel } from './jobPanel';
+import { framed, Panels } from './panels';
+import { placeOf } from './pipelinePlace';
 import { CapacityProblem, request, sentenceOf } from './request';
 import { showTrainDialog } from './trainDialog';
-import type { ExportDone, RequestView, TrainForm } from './wire';
+import type { ExportDone, RequestView } from './wire';
 
 export namespace CommandIDs {
   export const train = 'capacity:train';
-  export const exportModel = 'capacity:export';
+  export const exportNotebook = 'capacity:export';
   /** With `id` and `name` of a request: shows the panel that follows it. */
   export const follow = 'capacity:follow';
+  /** With a `PipelinePlace`: shows the panel of a pipeline. */
+  export const followPipeline = 'capacity:follow-pipeline';
 }
-
-export type JobTracker = WidgetTracker<MainAreaWidget<JobPanel>>;
 
 export class Buttons {
   constructor(
     private readonly app: JupyterFrontEnd,
     private readonly notebooks: INotebookTracker,
-    private readonly jobs: JobTracker
+    private readonly panels: Panels
   ) {}
-
-  private newest: Widget | null = null;
 
   addCommands(): void {
     const isEnabled = () => this.notebooks.currentWidget !== null;
@@ -44,40 +40,25 @@ export class Buttons {
       describedBy: { args: TOOLBAR_ARGS },
       execute: () => this.onNotebook(panel => this.train(panel))
     });
-    this.app.commands.addCommand(CommandIDs.exportModel, {
-      label: args => (args['toolbar'] ? 'Export' : 'Export a Model of This Notebook…'),
-      caption: 'Turn a model in the kernel into a tested version in git',
+    this.app.commands.addCommand(CommandIDs.exportNotebook, {
+      label: args => (args['toolbar'] ? 'Export' : 'Export This Notebook: a Model or a Pipeline…'),
+      caption:
+        'Turn a model in the kernel into a tested version in git, or the notebook into a pipeline',
       icon: exportIcon,
       isEnabled,
       describedBy: { args: TOOLBAR_ARGS },
-      execute: () => this.onNotebook(panel => this.exportModel(panel))
+      execute: () => this.onNotebook(panel => this.export(panel))
     });
     this.app.commands.addCommand(CommandIDs.follow, {
       label: 'Follow a Job',
       describedBy: { args: FOLLOW_ARGS },
-      execute: args => this.follow(String(args['id']), String(args['name']))
+      execute: args => this.panels.follow(String(args['id']), String(args['name']))
     });
-  }
-
-  /** Show the panel of a request; one that is open already comes to the front. */
-  private follow(id: string, name: string, notebook?: Widget): void {
-    const known = this.jobs.find(widget => widget.content.id === `capacity-job-${id}`);
-    const widget = known ?? framed(new JobPanel(new Following(id), name));
-    if (known === undefined) {
-      widget.id = `capacity-${id}`;
-      this.show(widget, notebook);
-      void this.jobs.add(widget);
-    }
-    this.app.shell.activateById(widget.id);
-  }
-
-  /** Beside the notebook; where a panel of ours is open already, as a tab of the same place. */
-  private show(widget: Widget, notebook?: Widget): void {
-    const ours = this.newest?.isAttached ? this.newest : undefined;
-    const ref = ours ?? notebook;
-    const mode = ours === undefined ? ('split-right' as const) : ('tab-after' as const);
-    this.app.shell.add(widget, 'main', ref === undefined ? {} : { ref: ref.id, mode });
-    this.newest = widget;
+    this.app.commands.addCommand(CommandIDs.followPipeline, {
+      label: 'Follow a Pipeline',
+      describedBy: { args: FOLLOW_ARGS },
+      execute: args => this.panels.followPipeline(placeOf(args))
+    });
   }
 
   private async onNotebook(act: (panel: NotebookPanel) => Promise<void>): Promise<void> {
@@ -88,35 +69,46 @@ export class Buttons {
     try {
       await act(panel);
     } catch (error) {
-      if (error instanceof CapacityProblem && error.cell !== null) {
-        panel.content.activeCellIndex = error.cell - 1;
-      }
+      selectCell(panel, error);
       Notification.error(sentenceOf(error), { autoClose: false });
     }
   }
 
   private async train(panel: NotebookPanel): Promise<void> {
     await saved(panel);
-    const path = pathOf(panel);
-    const form = await request<TrainForm>('notebook', { query: { path } });
-    const view = await showTrainDialog(form);
+    const view = await showTrainDialog({
+      path: pathOf(panel),
+      kernel: (await kernelOf(panel)).kernel,
+      onProblem: error => selectCell(panel, error)
+    });
     if (view !== undefined) {
-      this.follow(view.id, view.name, panel);
+      this.panels.follow(view.id, view.name, panel);
     }
   }
 
-  private async exportModel(panel: NotebookPanel): Promise<void> {
+  private async export(panel: NotebookPanel): Promise<void> {
     await saved(panel);
-    const kernel = await kernelOf(panel);
-    const order = await showExportDialog(pathOf(panel), kernel);
-    if (order === undefined) {
+    const { kernel, obstacle } = await kernelOf(panel);
+    const exported = await showExportDialog({
+      path: pathOf(panel),
+      kernel,
+      obstacle,
+      onProblem: error => selectCell(panel, error)
+    });
+    if (exported !== undefined) {
+      await this.followExport(exported, panel);
+    }
+  }
+
+  private async followExport(exported: Exported, panel: NotebookPanel): Promise<void> {
+    if (exported.kind === 'pipeline') {
+      const { request_id: id, ...pushed } = exported.pushed;
+      this.panels.followPipeline({ ...pushed, id: id ?? '', notebook: pathOf(panel) }, panel);
       return;
     }
-    const exporting = new Exporting(order, kernel);
-    const content = new ExportPanel(exporting, done => void this.serve(done));
-    const widget = framed(content);
-    this.show(widget, panel);
-    this.app.shell.activateById(widget.id);
+    const exporting = new Exporting(exported.order, exported.kernel);
+    const widget = framed(new ExportPanel(exporting, done => void this.serve(done)));
+    this.panels.show(widget, panel);
     await exporting.start();
   }
 
@@ -124,7 +116,7 @@ export class Buttons {
     try {
       const body = { name: done.name, remote: done.remote, ref: done.ref, team: null };
       const view = await request<RequestView>('servings', { method: 'POST', body });
-      this.follow(view.id, `Serve ${done.ref}`);
+      this.panels.follow(view.id, `Serve ${done.ref}`);
     } catch (error) {
       Notification.error(sentenceOf(error), { autoClose: false });
     }
@@ -140,15 +132,10 @@ const FOLLOW_ARGS = {
   properties: { id: { type: 'string' as const }, name: { type: 'string' as const } }
 };
 
-/** The arguments that bring a job's panel back after the page was loaded again. */
-export function restoredBy(widget: MainAreaWidget<JobPanel>): ReadonlyPartialJSONObject {
-  return { id: widget.content.followed.id, name: widget.title.label };
-}
-
-function framed<T extends Widget>(content: T): MainAreaWidget<T> {
-  const widget = new MainAreaWidget({ content });
-  widget.toolbar.hide();
-  return widget;
+function selectCell(panel: NotebookPanel, error: unknown): void {
+  if (error instanceof CapacityProblem && error.cell !== null) {
+    panel.content.activeCellIndex = error.cell - 1;
+  }
 }
 
 /** What travels is the file, so it has to be what the person sees. */
@@ -162,18 +149,23 @@ function pathOf(panel: NotebookPanel): string {
   return panel.context.localPath;
 }
 
-async function kernelOf(panel: NotebookPanel): Promise<Kernel.IKernelConnection> {
+interface KernelFound {
+  kernel: Kernel.IKernelConnection | null;
+  /** Why no model can be exported from it; empty where one can. */
+  obstacle: string;
+}
+
+async function kernelOf(panel: NotebookPanel): Promise<KernelFound> {
   const kernel = panel.sessionContext.session?.kernel ?? null;
   if (kernel === null) {
-    throw new Error(
-      'This notebook has no kernel: choose one and run the cells that make the model.'
-    );
+    const obstacle =
+      'This notebook has no kernel: choose one and run the cells that make the model.';
+    return { kernel, obstacle };
   }
   const { language_info: language } = await kernel.info;
-  if (language.name !== 'python') {
-    throw new Error(
-      `This kernel speaks ${language.name}; models of Python kernels can be exported.`
-    );
-  }
-  return kernel;
+  const obstacle =
+    language.name === 'python'
+      ? ''
+      : `This kernel speaks ${language.name}; models of Python kernels can be exported.`;
+  return { kernel: obstacle === '' ? kernel : null, obstacle };
 }

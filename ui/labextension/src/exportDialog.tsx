@@ -1,263 +1,98 @@
-// The Export dialog: which object of the kernel, under which name, checked against which rows.
+// The Export dialog: first what is exported, the model in the kernel or the notebook as a pipeline; then its fields.
 import type { Kernel } from '@jupyterlab/services';
 import * as React from 'react';
 
-import { ChoiceField, TextField } from './fields';
-import { run } from './kernel';
-import { request, sentenceOf } from './request';
+import { KindField } from './fields';
+import { ModelForm } from './modelForm';
+import { PipelineForm, Surroundings } from './pipelineForm';
 import { SubmitDialog } from './submitDialog';
-import type { Candidates, ExportOrder, KernelCode, ModelObject, TableObject } from './wire';
-import { modelName, size } from './words';
+import type { ExportOrder, PipelinePushed } from './wire';
 
-const REMOTE = '~/lake/team/models.git';
-const NAME = '[a-z][a-z0-9\\-]{0,39}';
-const NONE = ['', 'none: the test is left out'] as const;
+const KINDS = [
+  ['model', 'Model', 'An object in the kernel becomes a tested version in git, now.'],
+  [
+    'pipeline',
+    'Pipeline',
+    'The notebook becomes a project in git that CI/CD trains, tests, optimises, stores, verifies and serves.'
+  ]
+] as const;
 
-interface Draft {
-  model: string;
-  name: string;
-  examples: string;
-  rows: string;
-  labels: string;
-  remote: string;
-  description: string;
+export type Exported =
+  | { kind: 'model'; order: ExportOrder; kernel: Kernel.IKernelConnection }
+  | { kind: 'pipeline'; pushed: PipelinePushed };
+
+export interface ExportSurroundings extends Omit<Surroundings, 'redraw'> {
+  /** Why a model cannot be exported now; empty where it can. */
+  obstacle: string;
 }
 
-/** Show the dialog; resolves with the order, or undefined where it was cancelled. */
-export async function showExportDialog(
-  path: string,
-  kernel: Kernel.IKernelConnection
-): Promise<ExportOrder | undefined> {
-  return new ExportDialog(path, kernel).show();
+/** Show the dialog; resolves with what is to be followed, or undefined where it was cancelled. */
+export async function showExportDialog(around: ExportSurroundings): Promise<Exported | undefined> {
+  return new ExportDialog(around).show();
 }
 
 class ExportDialog {
-  constructor(
-    private readonly path: string,
-    private readonly kernel: Kernel.IKernelConnection
-  ) {
-    this.wasBusy = kernel.status === 'busy';
-    this.draft = {
-      model: '',
-      name: modelName(path),
-      examples: '',
-      rows: '',
-      labels: '',
-      remote: REMOTE,
-      description: ''
-    };
+  constructor(private readonly around: ExportSurroundings) {
+    const redraw = () => this.redraw();
+    const { path, kernel, obstacle } = around;
+    this.model = kernel === null || obstacle !== '' ? null : new ModelForm(path, kernel, redraw);
+    this.pipeline = new PipelineForm({ ...around, redraw });
   }
 
-  async show(): Promise<ExportOrder | undefined> {
-    const dialog = SubmitDialog.show<ExportOrder>({
-      title: 'Export a model',
+  async show(): Promise<Exported | undefined> {
+    const dialog = SubmitDialog.show<Exported>({
+      title: `Export ${this.around.path.replace(/^.*\//, '')}`,
       accept: 'Export',
       fields: () => this.fields(),
-      isReady: () => this.found !== null && this.found.models.length > 0 && !this.found.lacking,
-      submit: () => Promise.resolve(this.order())
+      isReady: () => (this.kind === 'model' ? this.model?.isReady : this.pipeline.isReady) ?? false,
+      onProblem: this.around.onProblem,
+      submit: () => this.submit()
     });
     this.redraw = () => dialog.redraw();
-    void this.ask();
+    void this.model?.ask();
     await dialog.launch();
     return dialog.result;
   }
 
-  private async ask(): Promise<void> {
-    try {
-      const { code } = await request<KernelCode>('candidates/code');
-      await run(this.kernel, code, {
-        onSaying: saying => {
-          if (saying.say === 'candidates') {
-            this.offer(saying);
-          }
-        }
-      });
-    } catch (error) {
-      this.problem = sentenceOf(error);
-    }
-    this.redraw();
-  }
-
-  private offer(found: Candidates): void {
-    this.found = found;
-    const model = found.models[0];
-    if (model !== undefined) {
-      this.choose(model);
-    }
-  }
-
-  private choose(model: ModelObject): void {
-    const tables = this.found?.tables ?? [];
-    const rows = rowsFor(model, tables);
-    const held = named(rows, /test|held|valid/i) ?? null;
-    const labels = held === null ? null : labelsFor(held, tables);
-    this.set({
-      model: model.name,
-      examples: (held ?? rows.at(-1))?.name ?? '',
-      rows: labels === null ? '' : (held?.name ?? ''),
-      labels: labels?.name ?? ''
-    });
-  }
-
   private fields(): React.JSX.Element {
-    if (this.problem !== '') {
-      return <p className="capacity-Form-warning">{this.problem}</p>;
-    }
-    if (this.found === null) {
-      return <p aria-live="polite">{this.patience()}</p>;
-    }
-    if (this.found.models.length === 0) {
-      return (
-        <p className="capacity-Form-warning">
-          No model is in the kernel: run the cells that make it, then press Export again.
-        </p>
-      );
-    }
-    return this.filled(this.found);
-  }
-
-  private patience(): string {
-    return this.wasBusy
-      ? 'The kernel is busy: what can be exported is listed as soon as its cell is done.'
-      : 'Looking for models in the kernel …';
-  }
-
-  private filled(found: Candidates): React.JSX.Element {
-    const { draft } = this;
-    const rows = found.tables.filter(table => table.shape.length >= 2);
-    const columns = found.tables.filter(table => table.shape.length === 1 || table.shape[1] === 1);
     return (
       <>
-        {found.lacking !== '' && (
-          <p className="capacity-Form-warning">
-            {found.lacking.charAt(0).toUpperCase() + found.lacking.slice(1)}.
-          </p>
-        )}
-        <ChoiceField
-          label="Object"
-          help={this.model?.signature ?? ''}
-          value={draft.model}
-          options={found.models.map(model => [model.name, labelOf(model)])}
-          onChange={name => {
-            const model = found.models.find(known => known.name === name);
-            if (model !== undefined) {
-              this.choose(model);
-            }
-          }}
+        <KindField
+          legend="What to export"
+          value={this.kind}
+          options={KINDS}
+          onChange={kind => this.choose(kind as Exported['kind'])}
         />
-        <TextField
-          label="Name"
-          help="Small letters, digits and dashes; each export is its next version."
-          value={draft.name}
-          pattern={NAME}
-          isRequired
-          onChange={name => this.set({ name })}
-        />
-        <ChoiceField
-          label="Example inputs"
-          help="The first ten rows are kept with the model."
-          value={draft.examples}
-          options={rows.map(optionOf)}
-          onChange={examples => this.set({ examples })}
-        />
-        <ChoiceField
-          label="Held-out rows"
-          help="Rows that it has not seen: the export is compared and tested on them."
-          value={draft.rows}
-          options={[NONE, ...rows.map(optionOf)]}
-          onChange={held => this.set({ rows: held, labels: this.labelsOf(held) })}
-        />
-        {draft.rows !== '' && (
-          <ChoiceField
-            label="Their labels"
-            value={draft.labels}
-            options={[NONE, ...columns.map(optionOf)]}
-            onChange={labels => this.set({ labels })}
-          />
-        )}
-        <TextField
-          label="Git repository"
-          help="A new version is one commit and one tag there."
-          value={draft.remote}
-          isRequired
-          onChange={remote => this.set({ remote })}
-        />
-        <TextField
-          label="Description"
-          value={draft.description}
-          onChange={description => this.set({ description })}
-        />
+        {this.kind === 'pipeline' ? this.pipeline.fields() : this.modelFields()}
       </>
     );
   }
 
-  private get model(): ModelObject | undefined {
-    return this.found?.models.find(model => model.name === this.draft.model);
+  private modelFields(): React.JSX.Element {
+    return this.model?.fields() ?? <p className="capacity-Form-warning">{this.around.obstacle}</p>;
   }
 
-  private labelsOf(rows: string): string {
-    const table = this.found?.tables.find(known => known.name === rows);
-    return table === undefined ? '' : (labelsFor(table, this.found?.tables ?? [])?.name ?? '');
-  }
-
-  private order(): ExportOrder {
-    const { draft } = this;
-    const isHeldOut = draft.rows !== '' && draft.labels !== '';
-    if (draft.examples === '') {
-      throw new Error(
-        'There are no rows in the kernel to give as example inputs: make some first.'
-      );
-    }
-    return {
-      path: this.path,
-      model: draft.model,
-      name: draft.name,
-      example_inputs: draft.examples,
-      held_out_rows: isHeldOut ? draft.rows : null,
-      held_out_labels: isHeldOut ? draft.labels : null,
-      remote: draft.remote,
-      description: draft.description
-    };
-  }
-
-  private set(change: Partial<Draft>): void {
-    this.draft = { ...this.draft, ...change };
+  private choose(kind: Exported['kind']): void {
+    this.kind = kind;
     this.redraw();
+    if (kind === 'pipeline') {
+      void this.pipeline.ask();
+    }
   }
 
-  private draft: Draft;
-  private found: Candidates | null = null;
-  private problem = '';
-  private readonly wasBusy: boolean;
+  private async submit(): Promise<Exported> {
+    const { kernel } = this.around;
+    if (this.kind === 'pipeline') {
+      return { kind: 'pipeline', pushed: await this.pipeline.push() };
+    }
+    if (this.model === null || kernel === null) {
+      throw new Error(this.around.obstacle);
+    }
+    return { kind: 'model', order: this.model.order(), kernel };
+  }
+
+  private kind: Exported['kind'] = 'model';
+  private readonly model: ModelForm | null;
+  private readonly pipeline: PipelineForm;
   private redraw: () => void = () => undefined;
-}
-
-/** Tables whose rows the model takes; all with columns where it does not say. */
-function rowsFor(model: ModelObject, tables: readonly TableObject[]): TableObject[] {
-  const wide = tables.filter(table => table.shape.length >= 2);
-  return model.features === null ? wide : wide.filter(table => table.shape[1] === model.features);
-}
-
-/** The column that is as long as the rows and named most like them. */
-function labelsFor(rows: TableObject, tables: readonly TableObject[]): TableObject | null {
-  const fitting = tables.filter(
-    table =>
-      table.shape.length === 1 && table.shape[0] === rows.shape[0] && !/bool/.test(table.dtype)
-  );
-  const hint = /test|held|valid|train/i.exec(rows.name)?.[0];
-  const alike = hint === undefined ? undefined : named(fitting, new RegExp(hint, 'i'));
-  return alike ?? fitting.at(-1) ?? null;
-}
-
-function named(tables: readonly TableObject[], pattern: RegExp): TableObject | undefined {
-  return tables.find(table => pattern.test(table.name));
-}
-
-function labelOf(model: ModelObject): string {
-  const parts = [model.type, size(model.size_bytes), model.is_fitted ? '' : 'not fitted'];
-  return `${model.name}: ${parts.filter(part => part !== '').join(', ')}`;
-}
-
-function optionOf(table: TableObject): readonly [string, string] {
-  return [table.name, `${table.name}: ${table.shape.join(' × ')} ${table.dtype}`];
 }

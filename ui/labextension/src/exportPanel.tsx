@@ -32,7 +32,7 @@ export class ExportPanel extends FollowingPanel<Exporting> {
             <Action
               label="Cancel"
               isDisabled={this.followed.isCancelling}
-              onPress={() => void this.followed.cancel()}
+              onPress={() => this.followed.cancel()}
             />
           )}
         </Head>

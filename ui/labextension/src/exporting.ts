@@ -98,6 +98,7 @@ export class Exporting {
         this.fail(saying.sentence, saying.detail);
         break;
       case 'candidates':
+      case 'environment':
         break;
     }
     this._changed.emit();

@@ -5,7 +5,12 @@ import * as React from 'react';
 interface Common {
   label: string;
   help?: string;
+  /** The field's name in the order, by which the server says that its value does not hold. */
+  field?: string;
 }
+
+/** The field whose value the server refused. */
+export const RefusedField = React.createContext<string | null>(null);
 
 interface TextProps extends Common {
   value: string;
@@ -17,10 +22,9 @@ interface TextProps extends Common {
 export function TextField(props: TextProps): React.JSX.Element {
   return (
     <Row {...props}>
-      {(id, help) => (
+      {common => (
         <input
-          id={id}
-          aria-describedby={help}
+          {...common}
           className="jp-mod-styled"
           type="text"
           spellCheck={false}
@@ -38,6 +42,7 @@ interface NumberProps extends Common {
   value: number;
   onChange: (value: number) => void;
   min: number;
+  max?: number;
   step?: number | 'any';
   unit?: string;
 }
@@ -45,15 +50,15 @@ interface NumberProps extends Common {
 export function NumberField(props: NumberProps): React.JSX.Element {
   return (
     <Row {...props}>
-      {(id, help) => (
+      {common => (
         <span className="capacity-Form-amount">
           <input
-            id={id}
-            aria-describedby={help}
+            {...common}
             className="jp-mod-styled"
             type="number"
             required
             min={props.min}
+            max={props.max}
             step={props.step ?? 1}
             value={Number.isNaN(props.value) ? '' : props.value}
             onChange={event => props.onChange(event.target.valueAsNumber)}
@@ -75,10 +80,9 @@ interface ChoiceProps extends Common {
 export function ChoiceField(props: ChoiceProps): React.JSX.Element {
   return (
     <Row {...props}>
-      {(id, help) => (
+      {common => (
         <HTMLSelect
-          id={id}
-          aria-describedby={help}
+          {...common}
           value={props.value}
           onChange={event => props.onChange(event.target.value)}
         >
@@ -93,16 +97,83 @@ export function ChoiceField(props: ChoiceProps): React.JSX.Element {
   );
 }
 
+interface CheckProps extends Common {
+  isChecked: boolean;
+  onChange: (isChecked: boolean) => void;
+}
+
+export function CheckField(props: CheckProps): React.JSX.Element {
+  return (
+    <Row {...props}>
+      {common => (
+        <input
+          {...common}
+          type="checkbox"
+          checked={props.isChecked}
+          onChange={event => props.onChange(event.target.checked)}
+        />
+      )}
+    </Row>
+  );
+}
+
+interface KindProps {
+  legend: string;
+  value: string;
+  onChange: (value: string) => void;
+  /** What is sent, what is shown for it, and what that means. */
+  options: ReadonlyArray<readonly [string, string, string]>;
+}
+
+/** A choice that the fields below it hang on, each with what it means. */
+export function KindField({ legend, value, onChange, options }: KindProps): React.JSX.Element {
+  const group = React.useId();
+  return (
+    <fieldset className="capacity-Kinds">
+      <legend>{legend}</legend>
+      {options.map(([option, shown, meaning]) => (
+        <label key={option}>
+          <input
+            type="radio"
+            name={group}
+            value={option}
+            checked={option === value}
+            onChange={() => onChange(option)}
+          />
+          <span>
+            <strong>{shown}</strong>
+            <span className="capacity-Form-help">{meaning}</span>
+          </span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+interface ControlProps {
+  id: string;
+  name: string | undefined;
+  'aria-describedby': string | undefined;
+  'aria-invalid': boolean | undefined;
+}
+
 function Row(
-  props: Common & { children: (id: string, help: string | undefined) => React.ReactNode }
+  props: Common & { children: (common: ControlProps) => React.ReactNode }
 ): React.JSX.Element {
   const id = React.useId();
+  const refused = React.useContext(RefusedField);
   const help = props.help === undefined ? undefined : `${id}-help`;
+  const common = {
+    id,
+    name: props.field,
+    'aria-describedby': help,
+    'aria-invalid': (props.field !== undefined && props.field === refused) || undefined
+  };
   return (
     <div className="capacity-Form-row">
       <label htmlFor={id}>{props.label}</label>
       <div>
-        {props.children(id, help)}
+        {props.children(common)}
         {help !== undefined && (
           <div id={help} className="capacity-Form-help">
             {props.help}

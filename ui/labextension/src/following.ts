@@ -20,7 +20,11 @@ export class Following {
   isComplete = false;
   log = '';
 
-  constructor(readonly id: string) {
+  constructor(
+    readonly id: string,
+    /** Whether the log of a worker is read, too. */
+    private readonly isLogRead = true
+  ) {
     this._poll = new Poll({
       auto: true,
       factory: () => this.look(),
@@ -54,6 +58,11 @@ export class Following {
   async cancel(): Promise<void> {
     await request<void>(this.path(), { method: 'DELETE' });
     void this._poll.refresh();
+  }
+
+  /** Look no more; what was seen stays. */
+  stop(): void {
+    void this._poll.stop();
   }
 
   dispose(): void {
@@ -99,7 +108,7 @@ export class Following {
       this._offset = 0;
       this.log = '';
     }
-    if (task === '') {
+    if (task === '' || !this.isLogRead) {
       return true;
     }
     const query = { task, offset: String(this._offset) };

@@ -1,9 +1,22 @@
 // Programs run in a notebook's kernel without leaving anything in the notebook; what they say comes back typed.
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 
-import type { Candidates, ExportBegan, ExportDone, ExportFailed, ExportStep } from './wire';
+import type {
+  Candidates,
+  ExportBegan,
+  ExportDone,
+  ExportFailed,
+  ExportStep,
+  KernelEnvironment
+} from './wire';
 
-export type Saying = Candidates | ExportBegan | ExportStep | ExportDone | ExportFailed;
+export type Saying =
+  | Candidates
+  | KernelEnvironment
+  | ExportBegan
+  | ExportStep
+  | ExportDone
+  | ExportFailed;
 
 export interface Ears {
   onSaying: (saying: Saying) => void;

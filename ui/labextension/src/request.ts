@@ -10,7 +10,9 @@ export class CapacityProblem extends Error {
     /** The HTTP status; 0 where there was no answer. */
     readonly status: number,
     /** The notebook's cell, counted from 1, where the problem has such a place. */
-    readonly cell: number | null = null
+    readonly cell: number | null = null,
+    /** The dialog's field, by its name in the order, where the problem is one's value. */
+    readonly field: string | null = null
   ) {
     super(sentence);
   }
@@ -25,8 +27,7 @@ export interface Call {
 /** Call `/capacity/PATH`; an answer without content is `undefined`. */
 export async function request<T>(path: string, call: Call = {}): Promise<T> {
   const settings = ServerConnection.makeSettings();
-  const url =
-    URLExt.join(settings.baseUrl, 'capacity', path) + URLExt.objectToQueryString(call.query ?? {});
+  const url = addressOf(path, call.query);
   const init: RequestInit = { method: call.method ?? 'GET', cache: 'no-store' };
   if (call.body !== undefined) {
     init.body = JSON.stringify(call.body);
@@ -44,16 +45,23 @@ export async function request<T>(path: string, call: Call = {}): Promise<T> {
   return (text === '' ? undefined : JSON.parse(text)) as T;
 }
 
+/** Where `/capacity/PATH` is on this notebook server. */
+export function addressOf(path: string, query: Record<string, string> = {}): string {
+  const { baseUrl } = ServerConnection.makeSettings();
+  return URLExt.join(baseUrl, 'capacity', path) + URLExt.objectToQueryString(query);
+}
+
 /** The sentence of anything that was thrown. */
 export function sentenceOf(error: unknown): string {
   const sentence = error instanceof Error ? error.message : String(error);
   return sentence.charAt(0).toUpperCase() + sentence.slice(1);
 }
 
-function problemOf(status: number, text: string): CapacityProblem {
+/** Read what our routes answer where something went wrong. */
+export function problemOf(status: number, text: string): CapacityProblem {
   const problem = parsed(text);
   if (problem?.detail) {
-    return new CapacityProblem(problem.detail, status, problem.cell ?? null);
+    return new CapacityProblem(problem.detail, status, problem.cell ?? null, problem.field ?? null);
   }
   const sentence =
     status === 404

@@ -3,13 +3,16 @@ import { Dialog } from '@jupyterlab/apputils';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { sentenceOf } from './request';
+import { RefusedField } from './fields';
+import { CapacityProblem, sentenceOf } from './request';
 
 export interface SubmitOptions<R> {
   title: string;
   accept: string;
   /** Draws the fields; called again at every `FormBody.redraw`. */
   fields: () => React.JSX.Element;
+  /** Hears of what went wrong, for what stands outside of the dialog. */
+  onProblem?: (error: unknown) => void;
   /** Whether there is something that can be sent. */
   isReady?: () => boolean;
   submit: () => Promise<R>;
@@ -18,6 +21,7 @@ export interface SubmitOptions<R> {
 /** The fields in a form, and below them what went wrong. */
 export class FormBody extends ReactWidget {
   problem = '';
+  refused: string | null = null;
   isPending = false;
 
   constructor(private readonly fields: () => React.JSX.Element) {
@@ -30,13 +34,20 @@ export class FormBody extends ReactWidget {
     return this.node.querySelector('form')?.reportValidity() ?? false;
   }
 
+  /** Bring a sentence, and the field that it is about, before the reader. */
+  say(error: unknown): void {
+    this.problem = sentenceOf(error);
+    this.refused = error instanceof CapacityProblem ? error.field : null;
+  }
+
   protected render(): React.JSX.Element {
     return (
       <form onSubmit={event => event.preventDefault()} aria-busy={this.isPending}>
-        {this.fields()}
+        <RefusedField.Provider value={this.refused}>{this.fields()}</RefusedField.Provider>
         <div className="capacity-Form-problem" role="alert">
           {this.problem}
         </div>
+        <Focus field={this.problem === '' ? null : this.refused} />
       </form>
     );
   }
@@ -88,12 +99,14 @@ export class SubmitDialog<R> extends Dialog<unknown> {
   private async send(): Promise<void> {
     this.form.isPending = true;
     this.form.problem = '';
+    this.form.refused = null;
     this.redraw();
     try {
       this.result = await this.options_.submit();
       super.resolve(1);
     } catch (error) {
-      this.form.problem = sentenceOf(error);
+      this.form.say(error);
+      this.options_.onProblem?.(error);
     } finally {
       this.form.isPending = false;
       this.redraw();
@@ -107,4 +120,14 @@ export class SubmitDialog<R> extends Dialog<unknown> {
   private get acceptButton(): HTMLButtonElement | null {
     return this.node.querySelector<HTMLButtonElement>('.jp-Dialog-button.jp-mod-accept');
   }
+}
+
+/** Takes the reader to the field that was refused. */
+function Focus({ field }: { field: string | null }): React.JSX.Element {
+  const here = React.useRef<HTMLSpanElement>(null);
+  React.useEffect(() => {
+    const form = here.current?.closest('form');
+    form?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [field]);
+  return <span ref={here} hidden />;
 }

@@ -77,3 +77,13 @@ export function modelName(path: string): string {
     .replace(/^[^a-z]+|-+$/g, '');
   return slug.slice(0, 40) || 'model';
 }
+
+/** A Unix time in seconds as people here write it; an unknown one is not said. */
+export function when(seconds: number | null): string {
+  return seconds === null
+    ? ''
+    : new Date(seconds * 1000).toLocaleString(undefined, {
+        dateStyle: 'short',
+        timeStyle: 'short'
+      });
+}
