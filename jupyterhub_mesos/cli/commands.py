@@ -83,6 +83,7 @@ def _add_demo(commands: _Adder) -> None:
         commands, "demo", _lazily("demo"), "start everything on this machine and run the main job through it"
     )
     demo.add_argument("--exit", action="store_true", help="end after the job instead of serving until Ctrl-C")
+    demo.add_argument("--torch", action="store_true", help="train with torch's DDP instead of scikit-learn")
     _add_place(demo)
 
 
