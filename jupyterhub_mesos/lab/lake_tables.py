@@ -66,8 +66,8 @@ def json_lines(text: str, *, is_cut: bool) -> Look | None:
 def parquet(file: IO[bytes]) -> Look:
     """Look at a Parquet file: its columns from its end, its first rows from its first row group."""
     try:
-        import pyarrow as pa  # type: ignore[import-not-found]  # noqa: PLC0415 - heavy, and may be missing
-        import pyarrow.parquet as pq  # type: ignore[import-not-found]  # noqa: PLC0415 - as above
+        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - heavy, and may be missing
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
     except ImportError:
         return nothing(NO_PYARROW)
     try:
