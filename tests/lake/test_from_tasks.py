@@ -50,6 +50,10 @@ with open_lake("lake://data/out.txt", "wb") as file:
     file.write(text.upper())
 with fsspec.open(f"s3://{os.environ['AWS_S3_BUCKET']}/{os.environ['AWS_S3_PREFIX']}/in.txt") as file:
     print("plain s3fs:", file.read().decode())
+from pyarrow import fs
+s3 = fs.S3FileSystem(region=os.environ["AWS_DEFAULT_REGION"], endpoint_override=os.environ["AWS_S3_ENDPOINT"])
+with s3.open_input_stream(f"{os.environ['AWS_S3_BUCKET']}/{os.environ['AWS_S3_PREFIX']}/in.txt") as file:
+    print("pyarrow:", file.read().decode())
 """
 ROTATED: Final = """
 import os, sys, time
@@ -178,7 +182,7 @@ async def test_a_task_reads_and_writes_the_bucket_with_a_session_of_its_role(
     require("an STS (LAKE_TEST_S3_ROLE)", s3.role)
     s3.put("in.txt", b"hello")
     async with installed(s3, place, session={"role": s3.role}) as here:
-        assert "plain s3fs: hello" in await here.run(READ)
+        assert await here.run(READ) == "plain s3fs: hello\npyarrow: hello\n"
         assert s3.get("out.txt") == b"HELLO"
         assert await here.opened() >= 1
 

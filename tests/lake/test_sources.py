@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -269,6 +271,15 @@ def test_the_lake_opens_by_uri_and_by_the_path_under_the_home(told: Path) -> Non
         NotFound, match="there is no source 'mars' in the lake for you; there are team, shared"
     ):
         open_lake("lake://mars/x")
+
+
+def test_a_kernel_needs_neither_the_service_s_packages_nor_s3fs_for_folders() -> None:
+    program = (
+        "import sys, jupyterhub_mesos.lake.sources as lake; lake.folders(); "
+        "print([name for name in ('yaml', 'sqlalchemy', 's3fs', 'botocore') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_block_that_raises_writes_nothing(told: Path) -> None:
