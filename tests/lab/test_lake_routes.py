@@ -285,6 +285,17 @@ def test_nobody_uploads_without_the_server_s_token(lab: LabServer, team: Path, t
     assert files(team) == before
 
 
+def test_another_page_s_script_uploads_nothing_with_the_browser_s_cookie(lab: LabServer, team: Path) -> None:
+    browser = requests.Session()
+    browser.get(f"{lab.url}lab", params={"token": TOKEN}, timeout=30)
+    place = {"source": "team", "path": "by-cookie.bin"}
+    url = f"{lab.url}capacity/lake/file"
+    assert browser.put(url, params=place, data=b"x", timeout=30).status_code == 403
+    assert not (team / "by-cookie.bin").exists()
+    xsrf = {"X-XSRFToken": browser.cookies["_xsrf"]}
+    assert browser.put(url, params=place, data=b"x", headers=xsrf, timeout=30).status_code == 201
+
+
 def test_an_upload_that_breaks_leaves_nothing(lab: LabServer, team: Path) -> None:
     (team / "broken").mkdir()
     host, _, port = lab.url.removeprefix("http://").rstrip("/").partition(":")

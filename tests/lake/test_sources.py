@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -256,6 +258,23 @@ def test_links_out_of_a_folder_lead_nowhere(tmp_path: Path) -> None:
         with pytest.raises(NotFound):
             change("out/x")
     assert (tmp_path / "secret/x").read_text() == "hush"
+
+
+def test_a_file_system_without_hard_links_takes_uploads_and_replaces_nothing(
+    told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    late = source("team").upload("x")
+    late.write(b"late")
+    write(source("team"), "x", b"first")
+    with pytest.raises(Conflict):
+        late.commit()
+    late.discard()
+    assert read(source("team"), "x") == b"first"
+    assert [path.name for path in (told / "team").iterdir()] == ["x"]
 
 
 def test_the_lake_opens_by_uri_and_by_the_path_under_the_home(told: Path) -> None:
