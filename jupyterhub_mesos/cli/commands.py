@@ -141,6 +141,7 @@ def _add_doctor(commands: _Adder) -> None:
         "say what works on this machine and what does not, with the cure",
         epilog="Exits with 0 when the product can run here, with 1 when something needed is missing.",
     )
+    doctor.add_argument("--lake", type=Path, metavar="FILE", help="a lake.yaml: ask each of its S3 sources")
     _add_place(doctor)
 
 
