@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
-from jupyterhub_mesos.client_http import Transport
+from jupyterhub_mesos.client_http import GET_ATTEMPTS, Transport
 from jupyterhub_mesos.errors import InvalidInput, NotFound, Unavailable
 from jupyterhub_mesos.wire import (
     API_PREFIX,
@@ -59,12 +59,23 @@ def is_over(view: RequestView) -> bool:
 class Client:
     """The service at `url` (with its prefix, without `/api/v1`), as the owner of `token`."""
 
-    def __init__(self, url: str, token: str, *, call_seconds: float = CALL_SECONDS) -> None:
-        self._transport = Transport(url.rstrip("/") + API_PREFIX, token, call_seconds)
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        call_seconds: float = CALL_SECONDS,
+        get_attempts: int = GET_ATTEMPTS,
+    ) -> None:
+        self._transport = Transport(url.rstrip("/") + API_PREFIX, token, call_seconds, get_attempts)
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] | None = None, *, call_seconds: float = CALL_SECONDS
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        call_seconds: float = CALL_SECONDS,
+        get_attempts: int = GET_ATTEMPTS,
     ) -> Client:
         """Build a client from `CAPACITY_TOKEN` or `JUPYTERHUB_API_TOKEN`, and `CAPACITY_API_URL`.
 
@@ -80,7 +91,7 @@ class Client:
                 "that the hub started, or set it to a token made on the hub's token page; CI sets "
                 "CAPACITY_TOKEN to a token of its team"
             )
-        return cls(_service_url(env), token, call_seconds=call_seconds)
+        return cls(_service_url(env), token, call_seconds=call_seconds, get_attempts=get_attempts)
 
     # ---- requests
 
@@ -178,6 +189,16 @@ class Client:
         """Return the progress after the first `after` lines, as much as one answer holds."""
         path = f"/requests/{quote(request_id, safe='')}/progress"
         return self._get(path, ProgressView, {"after": str(after)})
+
+    # ---- model servers
+
+    def model_call(self, request_id: str, path: str, body: bytes | None = None) -> bytes:
+        """Ask a model server by the Open Inference Protocol; `path` is as the protocol has it (`v2/...`).
+
+        Raises `Unavailable` while it is not ready.
+        """
+        method = "GET" if body is None else "POST"
+        return self._transport.call(method, f"/serving/{quote(request_id, safe='')}/{path}", body)
 
     # ---- capacity and teams
 

@@ -31,6 +31,7 @@ from jupyterhub_mesos.wire import Problem
 GET_ATTEMPTS: Final = 4
 """A service that restarts is back within about a second; a GET may be repeated without harm."""
 FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 2.0
 
 _BY_STATUS: Final[dict[int, type[CapacityError]]] = {
     400: InvalidInput,
@@ -57,7 +58,9 @@ class _NoRedirects(HTTPRedirectHandler):
 class Transport:
     """Calls below `base_url` in the name of `token`."""
 
-    def __init__(self, base_url: str, token: str, call_seconds: float) -> None:
+    def __init__(
+        self, base_url: str, token: str, call_seconds: float, get_attempts: int = GET_ATTEMPTS
+    ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise InvalidInput(
@@ -66,6 +69,7 @@ class Transport:
         self._base_url = base_url
         self._token = token
         self._call_seconds = call_seconds
+        self._get_attempts = get_attempts
         self._opener = _opener(parts.hostname)
 
     def call(self, method: str, path: str, body: bytes | None = None) -> bytes:
@@ -73,7 +77,7 @@ class Transport:
 
         A GET is repeated for a short while when no connection comes about.
         """
-        attempts = GET_ATTEMPTS if method == "GET" else 1
+        attempts = self._get_attempts if method == "GET" else 1
         for attempt in range(1, attempts + 1):
             try:
                 return self._once(method, path, body)
@@ -86,7 +90,7 @@ class Transport:
                         f"the capacity service at {self._base_url} does not answer ({_reason(error)}): "
                         "try again, and tell an admin if it stays so"
                     ) from error
-            time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+            time.sleep(min(FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1), LONGEST_PAUSE_SECONDS))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _once(self, method: str, path: str, body: bytes | None) -> bytes:

@@ -225,6 +225,12 @@ def test_the_address_comes_from_the_environment(env: dict[str, str], url: str) -
     assert client._transport._base_url == f"{url}/api/v1"
 
 
+@pytest.mark.parametrize("own", [{"CAPACITY_TOKEN": "own"}, {"CAPACITY_TOKEN": ""}])
+def test_a_token_of_the_service_s_own_goes_before_the_hub_s(own: dict[str, str]) -> None:
+    env = {"JUPYTERHUB_API_TOKEN": "hub", "CAPACITY_URL": "http://127.0.0.1:1", **own}
+    assert Client.from_environment(env)._transport._token == (own["CAPACITY_TOKEN"] or "hub")
+
+
 @pytest.mark.parametrize("env", [{}, {"JUPYTERHUB_API_TOKEN": "t"}])
 def test_a_missing_variable_is_named(env: dict[str, str]) -> None:
     missing = "CAPACITY_API_URL" if env else "JUPYTERHUB_API_TOKEN"

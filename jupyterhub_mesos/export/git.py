@@ -28,6 +28,7 @@ TIMEOUT_SECONDS: Final = 120.0
 _URL: Final = re.compile(r"^(https?|ssh|git|file)://|^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+:")
 _CREDENTIALS: Final = re.compile(r"://[^/@\s]+@")
 _REF: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _ATTRIBUTES: Final = "* -text -eol -ident -filter -diff -working-tree-encoding\n"
 _SETTINGS: Final = {
     "commit.gpgSign": "false",
@@ -255,6 +256,25 @@ def check_out(remote: Remote, ref: str, target: Path) -> None:
         if full is None:
             raise WorkloadError(f"{remote} has no tag or branch {ref!r}")
         git.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", full)
-        git.run("checkout", "--quiet", "--detach", "FETCH_HEAD")
-        shutil.rmtree(git.work / ".git")
-        shutil.move(git.work, target)
+        _take_files(git, "FETCH_HEAD", target)
+
+
+def take_commit(remote: Remote, commit: str, target: Path) -> None:
+    """Copy the files of a commit, by its full hash, to the new folder `target`."""
+    if not _COMMIT.fullmatch(commit):
+        raise InvalidInput(f"{commit!r} is no full hash of a commit: 40 or 64 digits from 0 to f")
+    with scratch_repository(remote) as git:
+        try:
+            git.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", commit)
+        except GitError:  # not every server hands out what is no tip
+            git.run("fetch", "--quiet", "--no-tags", "origin", "refs/heads/*:refs/remotes/origin/*")
+        try:
+            _take_files(git, commit, target)
+        except GitError as error:
+            raise WorkloadError(f"{remote} has no commit {commit[:12]} on any branch") from error
+
+
+def _take_files(git: Git, commit: str, target: Path) -> None:
+    git.run("checkout", "--quiet", "--detach", commit)
+    shutil.rmtree(git.work / ".git")
+    shutil.move(git.work, target)

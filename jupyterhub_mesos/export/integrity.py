@@ -57,7 +57,7 @@ def load(directory: Path, *, threads: int = 1) -> Loaded:
     manifest = check_files(directory)
     model = OnnxModel((directory / MODEL).read_bytes(), threads=threads)
     _check_signature(manifest, model)
-    replayed = replay(directory, model, manifest.parity.tolerance)
+    replayed = replay(directory, model.run, manifest.parity.tolerance)
     if not replayed.is_within:
         raise WorkloadError(
             f"{MODEL} does not answer {VECTORS} as at the export: {replayed.differing} labels differ, "

@@ -7,7 +7,7 @@ fixed-width text, because numpy would pickle objects.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -49,10 +49,14 @@ def restored(values: Array) -> Array:
     return values.astype(object) if values.dtype.kind == "U" else values
 
 
-def replay(directory: Path, model: OnnxModel, tolerance: float) -> Comparison:
-    """Run the bundle's test vectors through `model`; raises WorkloadError where they cannot be read."""
+Answerer = Callable[[Mapping[str, Array], tuple[str, ...]], Mapping[str, Array]]
+"""Takes inputs by name and which outputs are wanted; returns these."""
+
+
+def replay(directory: Path, run: Answerer, tolerance: float) -> Comparison:
+    """Send the bundle's test vectors through `run`; raises WorkloadError where they cannot be read."""
     inputs, expected = _read_vectors(directory / VECTORS)
-    found = model.run(inputs, tuple(expected))
+    found = run(inputs, tuple(expected))
     parts = [compare(expected[name], found[name], tolerance) for name in expected]
     return Comparison(
         differing=sum(part.differing for part in parts),

@@ -177,14 +177,14 @@ def _parsed(line: str, word: str) -> dict[str, Any] | None:
     if not isinstance(data, dict):
         return None
     event = cast("dict[str, Any]", data)
-    if event.get("event") != word or (word == STEP and not _is_step(line)):
+    if event.get("event") != word:
         return None
-    return event
+    return event if word == PROGRESS else _step(line)
 
 
-def _is_step(line: str) -> bool:
+def _step(line: str) -> dict[str, Any] | None:
+    """Return a step's event with every field that it may have."""
     try:
-        StepEvent.model_validate_json(line)
+        return StepEvent.model_validate_json(line).model_dump(mode="json")
     except ValidationError:
-        return False
-    return True
+        return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeVar, overload
 
@@ -149,11 +149,17 @@ def train(  # noqa: PLR0913 - the front door of a notebook: keywords with defaul
     return run.wait() if wait else run
 
 
-def submit(job: Job, *, team: str | None = None, client: Client | None = None) -> TrainingRun:
+def submit(
+    job: Job,
+    *,
+    team: str | None = None,
+    client: Client | None = None,
+    report: Callable[[str], None] = say,
+) -> TrainingRun:
     """Send a job to the capacity service; it runs or waits when this returns."""
     client = client or Client.from_environment()
     view = client.submit(_checked(RequestSubmission, team=team, payload=TrainingPayload(job=job)))
-    say(f"job {job.name} is request {view.id}: {view.status} ({view.page_url})")
+    report(f"job {job.name} is request {view.id}: {view.status} ({view.page_url})")
     return TrainingRun(client, view.id, job)
 
 

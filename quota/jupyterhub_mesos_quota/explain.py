@@ -71,10 +71,13 @@ def _never(admission: Admission, shape: Shape) -> Explanation | None:
         return None
     asked = _asked(shape)
     if any(shape.resources.fits_in(node.capacity) for node in pool.nodes.values()):
+        most = sum(_copies(shape, node.capacity.get) for node in pool.open_nodes())
+        less = f"ask for {most} at most" if most else "ask for less per replica"
         return Explanation(
             "cluster-too-small",
-            f"{asked} asked for; the nodes that take new work could not hold all of it, even if empty.",
-            "Ask for less, or wait until an admin adds or reopens nodes.",
+            f"{asked} asked for; the nodes that take new work could hold {most} of {shape.replicas}, "
+            "even if empty.",
+            f"Withdraw it and {less}, or wait until an admin adds or reopens nodes.",
         )
     largest = max(pool.nodes.values(), key=lambda node: (_part_held(shape, node.capacity.get), node.id))
     return Explanation(
@@ -83,6 +86,10 @@ def _never(admission: Admission, shape: Shape) -> Explanation | None:
         f"the nearest, {largest.id}, has {largest.capacity}.",
         "Withdraw it and ask for less per replica, or ask an admin for a larger node.",
     )
+
+
+def _copies(shape: Shape, has: Callable[[AmountName], int]) -> int:
+    return max(0, min(has(name) // amount for name, amount in shape.resources.amounts()))
 
 
 def _part_held(shape: Shape, has: Callable[[AmountName], int]) -> float:

@@ -39,7 +39,7 @@ def test_a_gang_larger_than_the_cluster_is_told_so(bench: MakeBench) -> None:
     made = bench([team("a")], [node("n", 4)])
     made.submit("r", "a", 2, replicas=3)
     assert sentence(made, "r") == (
-        "cluster-too-small: 3 x (2 CPU) asked for; the nodes that take new work could not hold all of it, "
+        "cluster-too-small: 3 x (2 CPU) asked for; the nodes that take new work could hold 2 of 3, "
         "even if empty."
     )
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from jupyterhub_mesos.errors import LedgerError
 from jupyterhub_mesos.service import schema
-from jupyterhub_mesos.service.rows import AuditRow, Batch
-from jupyterhub_mesos.service.store import Store, store_url
+from jupyterhub_mesos.service.rows import AuditRow, Batch, TokenId, TokenRow
+from jupyterhub_mesos.service.store import MIGRATIONS, Store, store_url
 
 
 def test_the_migrations_make_the_tables_that_the_code_speaks_to(tmp_path: Path) -> None:
@@ -23,6 +25,35 @@ def test_the_migrations_make_the_tables_that_the_code_speaks_to(tmp_path: Path) 
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     engine.dispose()
+
+
+def test_a_ledger_of_the_first_revision_is_upgraded_with_what_it_holds(tmp_path: Path) -> None:
+    url = store_url(tmp_path / "ledger.sqlite")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(sa.insert(schema.audit), [old_audit()])
+        tables = sa.inspect(connection).get_table_names()
+    assert "team_tokens" not in tables
+    store = Store(url)
+    store.open()
+    token = TokenRow(TokenId("t1"), "vision", "gitlab", "d" * 64, "tara", 1.0, 2.0, 1.5)
+    store.write(Batch(tokens={token.id: token}))
+    assert store.load().tokens == (token,)
+    assert [row.what for row in store.audit()] == ["looked"]
+    store.write(Batch(tokens={token.id: None}))
+    assert store.load().tokens == ()
+    store.close()
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    engine.dispose()
+
+
+def old_audit() -> dict[str, object]:
+    return {"at": 1.0, "who": "root", "what": "looked", "subject": "all", "why": "to see", "data": {}}
 
 
 def test_the_database_refuses_a_second_live_server(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,7 +21,7 @@ from tornado.web import HTTPError
 from jupyterhub_mesos.errors import NotAllowed, NotFound
 from jupyterhub_mesos.service.web.base import BaseHandler, WebContext, json_text
 from jupyterhub_mesos.service.web.problems import headers_of, problem_of
-from jupyterhub_mesos.wire import CapacityView, ResourcesModel, TeamUseView
+from jupyterhub_mesos.wire import CapacityView, PipelineStep, ResourcesModel, TeamUseView
 from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
 
 CSP: Final = (
@@ -166,6 +166,7 @@ class RequestPage(PageHandler):
             request=view,
             next=safe_next(self.get_query_argument("next", None)),
             is_owner=view.user == self.identity.name,
+            steps=get_args(PipelineStep),
         )
 
 

@@ -1,9 +1,13 @@
 // One request, live: why it waits, its tasks and output, and the way to it when it runs.
-import { amounts, call, cells, element, follow, isOver, show, standing } from "./api.js";
+import { amounts, call, cells, element, follow, isOver, prefix, show, standing } from "./api.js";
+import { readChildren } from "./children.js";
+import { readSteps } from "./steps.js";
 
 const root = document.getElementById("request");
 const one = (id) => document.getElementById(id);
 const LOG_MS = 1000;
+const STEPS_MS = 1000;
+const CHILDREN_MS = 3000;
 let request = JSON.parse(root.dataset.request);
 let hasGone = false;
 let isOpenedElsewhere = false;
@@ -57,7 +61,8 @@ function showActions() {
   open.hidden = request.kind !== "notebook" || !request.url;
   if (request.url) open.href = root.dataset.next || request.url;
   end.hidden = isOver(request) || request.is_ending;
-  end.textContent = request.status === "active" ? "Stop" : "Cancel";
+  end.textContent = request.status === "active" && request.kind !== "pipeline" ? "Stop" : "Cancel";
+  one("again").hidden = request.kind !== "pipeline" || !isOver(request) || root.dataset.owner !== "yes";
 }
 
 function showBorrowed() {
@@ -107,6 +112,14 @@ async function readLog() {
   setTimeout(readLog, LOG_MS);
 }
 
+/** Do `step` again and again, never twice at a time, until it says that nothing will change any more. */
+async function repeat(step, everyMs) {
+  const isDone = !document.hidden && await step(request);
+  if (!isDone) setTimeout(repeat, everyMs, step, everyMs);
+}
+
+const noChildrenToCome = async (of) => !(await readChildren(of));
+
 function display() {
   const [word, colour] = standing(request);
   const pill = one("state");
@@ -131,9 +144,22 @@ one("end").addEventListener("click", async () => {
   }
   one("end").disabled = false;
 });
+one("again").addEventListener("click", async () => {
+  one("again").disabled = true;
+  try {
+    const { team, payload, resources } = request;
+    const made = await call("POST", "requests", { team, payload, resources });
+    window.location.assign(`${prefix}requests/${encodeURIComponent(made.id)}`);
+  } catch (error) {
+    show(error.message);
+    one("again").disabled = false;
+  }
+});
 one("log-task").addEventListener("change", (event) => { one("follow").checked = false; choose(event.target.value); });
 display();
 readLog();
+repeat(readSteps, STEPS_MS);
+repeat(noChildrenToCome, CHILDREN_MS);
 const close = follow({
   request: (data) => { request = data; display(); if (isOver(request)) close(); },
   missing: () => show("This request is not yours to see any more."),
