@@ -7,13 +7,18 @@ not be done (one line on stderr says why and what to do), 130 Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
+from jupyterhub_mesos.cli.adding import Adder as _Adder
+from jupyterhub_mesos.cli.adding import Command
+from jupyterhub_mesos.cli.adding import add as _add
+from jupyterhub_mesos.cli.adding import add_service as _add_service
+from jupyterhub_mesos.cli.adding import lazily as _lazily
+from jupyterhub_mesos.cli.pipeline_options import add_pipeline
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos_quota.errors import QuotaError
 
@@ -36,20 +41,6 @@ training, serving and pipelines of its team with it, and for nothing else.
 
 {_QUOTA_EPILOG}"""
 
-Command = Callable[[argparse.Namespace], int]
-
-
-class _Adder(Protocol):
-    def add_parser(
-        self,
-        name: str,
-        *,
-        help: str,  # noqa: A002  (argparse's own word)
-        description: str,
-        epilog: str = ...,
-        formatter_class: type[argparse.HelpFormatter] = ...,
-    ) -> argparse.ArgumentParser: ...
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -67,16 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_CANNOT
 
 
-def _lazily(module: str, function: str = "run") -> Command:
-    """Name a command's function without importing it."""
-
-    def run(args: argparse.Namespace) -> int:
-        command = getattr(importlib.import_module(f"jupyterhub_mesos.cli.{module}"), function)
-        return cast("Command", command)(args)
-
-    return run
-
-
 def parser() -> argparse.ArgumentParser:
     """Build the parser; docs/reference/cli.md is checked against it."""
     top = argparse.ArgumentParser(
@@ -90,24 +71,10 @@ def parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_quota(commands)
     _add_token(commands)
+    add_pipeline(commands)
     _add_verify(commands)
     _add_version(commands)
     return top
-
-
-def _add(
-    commands: _Adder, name: str, run: Command | None, help_text: str, *, epilog: str = ""
-) -> argparse.ArgumentParser:
-    added = commands.add_parser(
-        name,
-        help=help_text,
-        description=help_text[0].upper() + help_text[1:] + ".",
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    if run is not None:
-        added.set_defaults(run=run)
-    return added
 
 
 def _add_demo(commands: _Adder) -> None:
@@ -204,11 +171,6 @@ def _add_quota(commands: _Adder) -> None:
         action.add_argument("file", type=Path, metavar="FILE", help="a teams.yaml")
     for action in (show, diff, apply):
         _add_service(action)
-
-
-def _add_service(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--url", help="address of the service (default: CAPACITY_URL)")
-    command.add_argument("--token", help="who is asking (default: CAPACITY_TOKEN, else JUPYTERHUB_API_TOKEN)")
 
 
 def _add_token(commands: _Adder) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keyword
 import math
+import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -158,6 +160,16 @@ def load_pipeline(folder: Path) -> PipelineFile:
     if model is None:  # pragma: no cover  (a model that does not hold noted its problems)
         raise AssertionError(f"{path} does not hold, and nothing says why")
     return model
+
+
+def read_pipeline(content: bytes) -> PipelineFile:
+    """Read the bytes of a `pipeline.yaml`, as `load_pipeline` does."""
+    with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-pipeline-") as folder:
+        (Path(folder) / FILE).write_bytes(content)
+        try:
+            return load_pipeline(Path(folder))
+        except InvalidInput as error:  # without the folder, which nobody knows
+            raise InvalidInput(str(error).replace(f"{folder}{os.sep}", "")) from error
 
 
 def _note_half_held_out(document: Document, model: ModelPart) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 
 from jupyterhub_mesos.errors import InvalidInput, WorkloadError
 from jupyterhub_mesos.export.git import Remote, find_remote
-from jupyterhub_mesos.pipeline.document import FILE, MODELS, PipelineFile, load_pipeline
+from jupyterhub_mesos.pipeline.document import FILE, MODELS, PipelineFile, read_pipeline
 from jupyterhub_mesos.pipeline.lock import lock_text
 from jupyterhub_mesos.pipeline.pushing import Committed, Content, Pushed, push_project
 from jupyterhub_mesos.pipeline.reading import TEST_PROGRAM, NotebookProject, read_project
@@ -260,14 +259,9 @@ def _lineage(project: NotebookProject, files: Mapping[str, bytes]) -> str:
 
 
 def _check(draft: Draft) -> None:
-    """Read the project back as a run will, and look at what only a run would notice else."""
+    """Read the file back as a run will, and look at what only a run would notice else."""
     began, order = time.perf_counter(), draft.order
-    with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-pipeline-") as folder:
-        (Path(folder) / FILE).write_bytes(draft.files[FILE])
-        try:
-            load_pipeline(Path(folder))
-        except InvalidInput as error:
-            raise InvalidInput(str(error).replace(f"{folder}{os.sep}", "")) from error
+    read_pipeline(draft.files[FILE])
     _check_names(draft.project, draft.pipeline)
     made = ""
     if is_ours_to_make(order.remote):

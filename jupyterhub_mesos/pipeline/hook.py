@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,12 @@ from typing import Final
 
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.errors import CapacityError, InvalidInput, Unavailable
-from jupyterhub_mesos.pipeline.document import FILE, load_pipeline
+from jupyterhub_mesos.pipeline.document import FILE, read_pipeline
 from jupyterhub_mesos.pipeline.pushing import REQUEST_MARK
 from jupyterhub_mesos.pipeline.rendering import BRANCH
 from jupyterhub_mesos.pipeline.spelling import as_the_owner_sees_it, team_here
+from jupyterhub_mesos.pipeline.submitting import Found, submission
 from jupyterhub_mesos.training.run import say
-from jupyterhub_mesos.wire import PipelinePayload, RequestSubmission
 
 HOOK_SECONDS: Final = 30
 """A push never waits longer for us; an answer of the service takes well under a second."""
@@ -53,17 +52,6 @@ def updates(lines: Iterable[str]) -> Iterator[Update]:
         yield Update(new, ref)
 
 
-def submission(repository: Path, update: Update) -> RequestSubmission:
-    """Make the request of a push; raises `CapacityError` where the commit holds no pipeline."""
-    payload = PipelinePayload(
-        name=_name(repository, update.new),
-        repository=as_the_owner_sees_it(repository),
-        commit=update.new,
-        ref=update.ref,
-    )
-    return RequestSubmission(team=team_here(), payload=payload)
-
-
 def _name(repository: Path, commit: str) -> str:
     done = subprocess.run(
         ("git", "--git-dir", str(repository), "cat-file", "blob", f"{commit}:{FILE}"),
@@ -73,9 +61,7 @@ def _name(repository: Path, commit: str) -> str:
     )
     if done.returncode:
         raise InvalidInput(f"commit {commit[:12]} has no {FILE}, so there is nothing to run")
-    with tempfile.TemporaryDirectory(prefix="jupyterhub-mesos-hook-") as folder:
-        (Path(folder) / FILE).write_bytes(done.stdout)
-        return load_pipeline(Path(folder)).name
+    return read_pipeline(done.stdout).name
 
 
 def _run(repository: Path, update: Update) -> None:
@@ -85,7 +71,8 @@ def _run(repository: Path, update: Update) -> None:
         say(f"{BRANCH} was deleted: nothing to run")
     else:
         client = Client.from_environment(call_seconds=CALL_SECONDS)
-        view = client.submit(submission(repository, update))
+        found = Found(_name(repository, update.new), update.new, update.ref)
+        view = client.submit(submission(found, repository, team=team_here()))
         say(f"{REQUEST_MARK} {view.id}")
         say(f"The pipeline {view.name} is {view.status}: {view.page_url}")
 

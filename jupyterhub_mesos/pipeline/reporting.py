@@ -61,7 +61,7 @@ class Reporter:
             request=outcome.request,
             rows=outcome.rows,
         )
-        self._print(line_of(event))
+        self._print("\n".join(lines_of(event)))
         if self.with_events:
             self._print(event.model_dump_json())
 
@@ -70,8 +70,18 @@ class Reporter:
         self.stream.flush()
 
 
-def line_of(event: StepEvent) -> str:
-    """Spell an event for people: `2/6 test done: accuracy 0.9583 (3.2 s)`."""
-    result = f": {event.result}" if event.result else ""
+def lines_of(event: StepEvent) -> list[str]:
+    """Spell an event for people: `2/6 test done: accuracy 0.9583 (3.2 s)`, its table below."""
+    first, *rest = event.result.splitlines() or [""]
+    result = f": {first}" if first else ""
     seconds = "" if event.seconds is None else f" ({event.seconds:.1f} s)"
-    return f"{event.number}/{event.of} {event.step} {event.state}{result}{seconds}"
+    head = f"{event.number}/{event.of} {event.step} {event.state}{result}{seconds}"
+    return [head, *(f"    {line}" for line in (*rest, *_table(event.rows)))]
+
+
+def _table(rows: tuple[tuple[str, ...], ...]) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return [line.rstrip() for line in lines]

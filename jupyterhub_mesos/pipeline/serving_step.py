@@ -17,6 +17,7 @@ from jupyterhub_mesos.pipeline.reporting import Outcome
 from jupyterhub_mesos.pipeline.state import ServerRecord, StoredRecord
 from jupyterhub_mesos.pipeline.storing_steps import VERIFIED, stored_of
 from jupyterhub_mesos.serving.asking import read_answer, write_request
+from jupyterhub_mesos.training.run import wait_for_room
 from jupyterhub_mesos.wire import PipelineStep, RequestSubmission, RequestView, ServingPayload
 from jupyterhub_mesos_quota.model import AllocationState, RequestStatus, WorkloadKind
 
@@ -56,7 +57,7 @@ class Serve:
         for one in ended:
             client.end(one)
             run.reporter.say(f"ended the older server {one}")
-        address = view.url or view.page_url
+        address = client.request(view.id).url or view.page_url
         result = (
             f"{stored.tag} answers at {address}: {rows} test rows, largest difference {replayed.largest:.3g}"
         )
@@ -93,18 +94,9 @@ def _submitted(run: Run, client: Client, stored: StoredRecord, inputs: str) -> s
 
 def _placed(run: Run, client: Client, request_id: str) -> RequestView:
     """Wait until the server has room, or for as long as the project says."""
-    seen = ""
-
-    def has_room(view: RequestView) -> bool:
-        nonlocal seen
-        sentence = view.explanation.sentence if view.explanation else ""
-        if view.status is RequestStatus.QUEUED and sentence and sentence != seen:
-            seen = sentence
-            run.reporter.say(f"waits: {sentence}")
-        return view.status is not RequestStatus.QUEUED
-
+    wait_seconds = run.project.pipeline.serve.wait_seconds
     try:
-        return client.wait(request_id, until=has_room, seconds=run.project.pipeline.serve.wait_seconds)
+        return wait_for_room(client, request_id, run.reporter.say, seconds=wait_seconds)
     except Unavailable:
         view = client.request(request_id)
         if view.status is not RequestStatus.QUEUED:
@@ -143,7 +135,8 @@ def _asked(run: Run, client: Client, view: RequestView) -> tuple[Comparison, int
     if not replayed.is_within:
         raise WorkloadError(
             f"the server {view.id} does not answer as {manifest.tag} should: {replayed.differing} labels "
-            f"differ, the largest difference is {replayed.largest:.3g}; at most {manifest.parity.tolerance:g} may be"
+            f"differ, the largest difference is {replayed.largest:.3g}; "
+            f"at most {manifest.parity.tolerance:g} may be"
         )
     return replayed, rows
 

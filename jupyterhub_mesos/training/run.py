@@ -73,7 +73,7 @@ class TrainingRun:
         Raises `WorkloadError` with the end of the log when it failed or was stopped.
         """
         try:
-            self._wait_for_room(report)
+            wait_for_room(self.client, self.id, report)
             self.history.clear()
             for event in self.client.progress(self.id, follow=True):
                 self.history.append(event)
@@ -89,19 +89,6 @@ class TrainingRun:
         report(f"job {self.job.name} is finished")
         return self
 
-    def _wait_for_room(self, report: Callable[[str], None]) -> None:
-        seen = ""
-
-        def has_started(view: RequestView) -> bool:
-            nonlocal seen
-            sentence = view.explanation.sentence if view.explanation else ""
-            if view.status is RequestStatus.QUEUED and sentence and sentence != seen:
-                seen = sentence
-                report(f"waits: {sentence} ({view.page_url})")
-            return view.status is RequestStatus.ACTIVE or is_over(view)
-
-        self.client.wait(self.id, until=has_started)
-
     def _failure(self, view: RequestView) -> str:
         reason = f"job {self.job.name} {view.outcome or view.status}: {view.message or 'no reason given'}"
         culprit = _culprit(view.allocation.tasks if view.allocation else ())
@@ -109,6 +96,26 @@ class TrainingRun:
             return reason
         log = "".join(self.client.logs(self.id, task=culprit.id)).splitlines()[-TAIL_LINES:]
         return "\n".join((reason, f"The end of the log of {culprit.id}:", *log))
+
+
+def wait_for_room(
+    client: Client, request_id: str, report: Callable[[str], None], *, seconds: float | None = None
+) -> RequestView:
+    """Wait until a request does not wait any more, and report why it does; return it.
+
+    Raises `Unavailable` when `seconds` have passed first.
+    """
+    seen = ""
+
+    def has_started(view: RequestView) -> bool:
+        nonlocal seen
+        sentence = view.explanation.sentence if view.explanation else ""
+        if view.status is RequestStatus.QUEUED and sentence and sentence != seen:
+            seen = sentence
+            report(f"waits: {sentence} ({view.page_url})")
+        return view.status is RequestStatus.ACTIVE or is_over(view)
+
+    return client.wait(request_id, until=has_started, seconds=seconds)
 
 
 def _culprit(tasks: Sequence[TaskView]) -> TaskView | None:

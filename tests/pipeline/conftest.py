@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from model_fixtures import bare_repository
+from pipeline.cloud import Cloud, running_cloud
 from pipeline.notebooks import GOOD, write_notebook
 
 
@@ -29,3 +32,20 @@ def remote(tmp_path: Path) -> Path:
 @pytest.fixture
 def notebook(home: Path) -> Path:
     return write_notebook(home, *GOOD)
+
+
+@pytest.fixture(scope="session")
+def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running_service: Cloud) -> Iterator[Cloud]:
+    """The service with an empty home and an empty lake, but for a repository of models."""
+    for folder in (*running_service.home.iterdir(), *(running_service.home / "lake" / "team").iterdir()):
+        if folder.name != "lake":
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    bare_repository(running_service.home / "lake" / "team" / "models.git")
+    yield running_service
+    running_service.end_everything()

@@ -8,40 +8,41 @@ from typing import Any
 
 Cell = tuple[str, str]
 
-PARAMETERS: Cell = ("EPOCHS = 2", "parameters")
+PARAMETERS: Cell = ("EPOCHS = 2\nROWS = 300", "parameters")
 TRAIN: Cell = (
     """\
 import os
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
 
 from jupyterhub_mesos.training.checkpoint import Checkpoint
 from jupyterhub_mesos.training.progress import progress
 
-images, target = load_digits(return_X_y=True)
-is_held_out = np.arange(len(target)) % 5 == 0
-test_images, test_target = images[is_held_out], target[is_held_out]
+random = np.random.default_rng(0)
+centres = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+target = random.integers(0, 3, ROWS)
+rows = (centres[target] + random.normal(0, 0.8, (ROWS, 2))).astype(np.float32)
+test_images, test_target = rows[::3], target[::3]
 if "JOB_INDEX" in os.environ:
+    means = np.stack([rows[1::3][target[1::3] == label].mean(axis=0) for label in range(3)])
     for epoch in range(1, EPOCHS + 1):
         progress(epoch, EPOCHS, loss=1 / epoch)
     if os.environ["JOB_INDEX"] == "0":
-        trained = LogisticRegression(max_iter=60).fit(images[~is_held_out] / 16, target[~is_held_out])
-        weights = {"coef": trained.coef_, "intercept": trained.intercept_}
-        Checkpoint.from_environment().save(EPOCHS, weights)""",
+        Checkpoint.from_environment().save(EPOCHS, {"means": means})""",
     "train",
 )
 MODEL: Cell = (
     """\
+from sklearn.linear_model import LogisticRegression
+
 saved = Checkpoint.from_environment().load()
 model = LogisticRegression()
-model.classes_ = np.arange(10)
-model.coef_, model.intercept_ = saved.arrays["coef"], saved.arrays["intercept"]
-test_images = (test_images / 16).astype(np.float32)""",
+model.classes_ = np.arange(3)
+model.coef_ = saved.arrays["means"].astype(float)
+model.intercept_ = -0.5 * (model.coef_**2).sum(axis=1)""",
     "model",
 )
-TEST: Cell = ("assert model.score(test_images, test_target) > 0.9", "test")
+TEST: Cell = ("print('checking')\nassert model.score(test_images, test_target) > 0.9", "test")
 GOOD: tuple[Cell, ...] = (PARAMETERS, TRAIN, ("1 / 0", "skip"), MODEL, TEST)
 
 
