@@ -138,7 +138,7 @@ class TaskContext:
 
     `env` is what every task of the team gets (the lake's URIs); `python` is the
     interpreter in which our own modules run on the node; `groups` goes into
-    each `TaskSpec` (the team's group id).
+    each `TaskSpec` (the team's group id), and so do `files`, beside the plan's own.
     """
 
     allocation_id: AllocationId
@@ -149,3 +149,4 @@ class TaskContext:
     mounts: tuple[Mount, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     groups: tuple[int, ...] = ()
+    files: tuple[TaskFile, ...] = ()

@@ -2,6 +2,7 @@
 # Runs the tests and ends with one line of what happened; arguments go to pytest.
 cd "$(dirname "$0")/.." || exit 1
 started=$(date +%s)
+sh scripts/s3-server.sh
 .venv/bin/python -m pytest "$@"
 code=$?
 took="$(($(date +%s) - started)) s"

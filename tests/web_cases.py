@@ -12,9 +12,11 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from jupyterhub_mesos.backends.faulty import MemoryBackend
+from jupyterhub_mesos.lake.connections import Connections
 from jupyterhub_mesos.service.app import RunningService
 from jupyterhub_mesos.service.settings import CapacitySettings, HubSettings
 from jupyterhub_mesos.tasks import Mount, TaskId
+from jupyterhub_mesos.wire import LakeModel
 from small_hub import ACCESS, ADMIN, Person, SmallHub
 
 HUB_KEY = "the-hub-s-key"
@@ -41,6 +43,26 @@ profiles:
   enormous: {title: Enormous, resources: {cpu_millis: 7000, mem_mib: 4096}}
   speech-only: {title: Speech, resources: {cpu_millis: 500, mem_mib: 512}, teams: [speech]}
 """
+
+
+LAKE_SECRET = "the-planted-secret-of-the-lake"
+LAKE = {
+    "data": {
+        "title": "Data",
+        "endpoint": "http://s3.example.org:9000",
+        "bucket": "data",
+        "prefix": "base",
+        "mode": "rw",
+        "teams": ("vision",),
+        "credentials": {"env": "TEST_LAKE"},
+    },
+    "words": {"bucket": "words", "teams": ("speech",), "credentials": {"env": "TEST_LAKE"}},
+}
+LAKE_ENVIRONMENT = {"TEST_LAKE_ACCESS_KEY_ID": "AKIAPLANTED", "TEST_LAKE_SECRET_ACCESS_KEY": LAKE_SECRET}
+
+
+def connections() -> Connections:
+    return Connections(LakeModel.model_validate({"connections": LAKE}))
 
 
 class NoLake:

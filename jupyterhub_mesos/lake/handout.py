@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from jupyterhub_mesos.configuration.connections import variable_part
-from jupyterhub_mesos.tasks import TaskFile
+from jupyterhub_mesos.tasks import TaskFile, verbatim
 from jupyterhub_mesos.wire import ConnectionsView, ConnectionView
 
 SOURCES_VARIABLE: Final = "LAKE_SOURCES"
 """Where the list of connections lies."""
 TOKEN_VARIABLE: Final = "LAKE_TOKEN"  # noqa: S105 - the variable's name, not a secret
 """The token that is good for the credentials of the task's team, as long as its allocation lives."""
-TOKEN_PREFIX: Final = "lake-"  # noqa: S105 - as above
+TOKEN_PREFIX: Final = "caplake_"  # noqa: S105 - as above
 CONFIG_FILE: Final = "lake/aws-config"
 SOURCES_FILE: Final = "lake/sources.json"
 
@@ -30,18 +30,21 @@ def lake_token(allocation_id: str, secret: str) -> str:
     return f"{TOKEN_PREFIX}{allocation_id}.{hmac.new(secret.encode(), b'lake', hashlib.sha256).hexdigest()}"
 
 
-def named_allocation(token: str) -> str | None:
-    """Return the allocation that a token claims to be of, or None for another kind; nothing is checked."""
-    if not token.startswith(TOKEN_PREFIX):
-        return None
-    return token.removeprefix(TOKEN_PREFIX).rpartition(".")[0] or None
+def named_allocation(token: str) -> str:
+    """Return the allocation that a token names; that the token is genuine is not said."""
+    return token.removeprefix(TOKEN_PREFIX).rpartition(".")[0]
 
 
-def environment(connections: Sequence[ConnectionView]) -> Mapping[str, str]:
+def environment(connections: Sequence[ConnectionView], api_url: str, token: str) -> Mapping[str, str]:
     """Return the variables, as a TaskSpec holds them: the first connection's plain, each with its name."""
     if not connections:
         return {}
-    env = {"AWS_CONFIG_FILE": f"{{task}}/{CONFIG_FILE}", SOURCES_VARIABLE: f"{{task}}/{SOURCES_FILE}"}
+    env = {
+        "AWS_CONFIG_FILE": f"{{task}}/{CONFIG_FILE}",
+        SOURCES_VARIABLE: f"{{task}}/{SOURCES_FILE}",
+        TOKEN_VARIABLE: token,
+        "CAPACITY_API_URL": verbatim(api_url),
+    }
     env |= _variables(connections[0], "")
     for connection in connections:
         env |= _variables(connection, f"_{variable_part(connection.name)}")
@@ -55,7 +58,7 @@ def _variables(connection: ConnectionView, ending: str) -> dict[str, str]:
         "AWS_S3_PREFIX": connection.prefix,
         "AWS_DEFAULT_REGION": connection.region,
     }
-    return {f"{name}{ending}": value.replace("{", "{{") for name, value in values.items() if value}
+    return {f"{name}{ending}": verbatim(value) for name, value in values.items() if value}
 
 
 def files(connections: Sequence[ConnectionView], python: str) -> tuple[TaskFile, ...]:

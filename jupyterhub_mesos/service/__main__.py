@@ -8,10 +8,12 @@ import logging
 import sys
 from typing import Final
 
+from jupyterhub_mesos.configuration import load_connections
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.service.app import Parts, run
 from jupyterhub_mesos.service.controller import ControllerSettings
 from jupyterhub_mesos.service.settings import CapacityService, CapacitySettings
+from jupyterhub_mesos.wire import LakeModel
 
 SECONDS_PER_DAY: Final = 86400.0
 
@@ -20,12 +22,16 @@ def parts(settings: CapacitySettings) -> Parts:
     """Return the backend and lake that were configured."""
     from jupyterhub_mesos.backends.registry import create_backend  # noqa: PLC0415 - only what is configured
     from jupyterhub_mesos.lake import Lake  # noqa: PLC0415 - as above
+    from jupyterhub_mesos.lake.connections import Connections  # noqa: PLC0415 - as above
+
+    model = load_connections(settings.lake_file) if settings.lake_file is not None else LakeModel()
 
     return Parts(
         backend=create_backend(settings.backend, settings.state_dir, settings.backend_options),
         lake=Lake(settings.state_dir / "lake"),
         controller=ControllerSettings(
             job_key=hashlib.sha256(f"jobs:{settings.cookie_secret}".encode()).digest(),
+            connections=Connections(model),
             output_seconds=settings.output_days * SECONDS_PER_DAY,
         ),
     )

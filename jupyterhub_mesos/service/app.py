@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tornado.httpserver import HTTPServer
@@ -22,9 +22,11 @@ from tornado.netutil import bind_sockets
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.configuration import load_profiles, load_teams, team_values
 from jupyterhub_mesos.errors import TakenOver
+from jupyterhub_mesos.lake.sessions import Sessions
 from jupyterhub_mesos.service.controller import Controller, ControllerSettings
 from jupyterhub_mesos.service.hub_api import HubApi
 from jupyterhub_mesos.service.hub_side import HubSide
+from jupyterhub_mesos.service.lake import LakeOperations
 from jupyterhub_mesos.service.launcher import LakeMounts
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.operations import Operations
@@ -58,6 +60,7 @@ class Parts:
     backend: Backend
     lake: LakeMounts
     controller: ControllerSettings
+    sessions: Sessions = field(default_factory=lambda: Sessions(time.time))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
         controller = Controller(ledger, parts.backend, parts.lake, hub, how)
         await controller.open()
         stack.push_async_callback(controller.close)
-        context = _web_context(settings, ledger, controller, parts.backend)
+        context = _web_context(settings, ledger, controller, parts)
         stack.push_async_callback(context.identities.close)
         stack.callback(ledger.subscribe(context.feed.notify))
         async with asyncio.TaskGroup() as tasks:
@@ -134,21 +137,22 @@ async def seed_teams(ledger: Ledger, settings: CapacitySettings) -> None:
 
 
 def _web_context(
-    settings: CapacitySettings, ledger: Ledger, controller: Controller, backend: Backend
+    settings: CapacitySettings, ledger: Ledger, controller: Controller, parts: Parts
 ) -> WebContext:
     profiles: ProfilesModel | None = load_profiles(settings.profiles_file) if settings.profiles_file else None
     most = settings.max_live_requests_per_user
-    operations = Operations(ledger, controller, backend, profiles, Links(settings), max_live=most)
+    operations = Operations(ledger, controller, parts.backend, profiles, Links(settings), max_live=most)
     return WebContext(
         settings=settings,
         identities=HubIdentities(settings, ServiceTokens(ledger, controller.secret)),
         operations=operations,
-        teams=TeamOperations(ledger, backend, profiles),
+        teams=TeamOperations(ledger, parts.backend, profiles),
         hub_side=HubSide(operations, controller.notebooks),
         feed=Feed(),
         templates=environment(),
         rates=WriteRates(settings.writes_per_minute, time.monotonic),
         tokens=TeamTokens(ledger),
+        lake=LakeOperations(ledger, controller.connections, parts.sessions),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -43,12 +43,21 @@ from jupyterhub_mesos_quota.model import AllocationId, RequestId, RequestStatus
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something that happened and changed no row."""
+
+    what: str
+    subject: str
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One event for the machine and the records that belong into the same commit.
 
     `event` is None where only records are written. An attempt may be refused: that is not audited.
     `who` is a user's name, or the part of
-    the service that acts; `why` is a sentence for the audit.
+    the service that acts; `why` is a sentence for the audit, and `note` what stands there and nowhere else.
     """
 
     event: Event | None
@@ -56,6 +65,7 @@ class Change:
     who: str = "service"
     why: str = ""
     is_attempt: bool = False
+    note: Note | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,9 @@ def handle(
     _refresh(change, machine, memory, touched)
     _put(machine, memory, batch, touched)
     batch.audit += _audit(change, actions, batch.at)
+    if change.note is not None:
+        note = change.note
+        batch.audit.append(AuditRow(batch.at, change.who, note.what, note.subject, change.why, note.data))
     handled.actions += actions
     handled.requests |= touched.requests
     handled.allocations |= touched.allocations

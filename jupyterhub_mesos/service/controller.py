@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import CapacityError
+from jupyterhub_mesos.lake.connections import Connections
 from jupyterhub_mesos.pipeline import plan as pipeline
 from jupyterhub_mesos.service.generations import Generations
 from jupyterhub_mesos.service.hub_api import HubStarts
@@ -138,6 +139,11 @@ class Controller:
     def look(self, allocation_id: AllocationId) -> None:
         """Have an allocation reconciled soon."""
         self._allocations.add(allocation_id)
+
+    @property
+    def connections(self) -> Connections:
+        """The data sources beside the lake's folders."""
+        return self._settings.connections
 
     def secret(self, allocation_id: AllocationId) -> str:
         """Return the secret that an allocation shares with us."""

@@ -104,7 +104,7 @@ class Generations:
             ctx = await self._launcher.context(turn.row.request, turn.allocation)
             endpoints = [task.endpoint for task in tasks]
             for spec in turn.workload.plan(ctx, turn.job.generation, endpoints):
-                await self._launcher.launch(replace(spec, groups=ctx.groups))
+                await self._launcher.launch(replace(spec, groups=ctx.groups, files=(*spec.files, *ctx.files)))
             return True
         return False
 

@@ -28,6 +28,7 @@ class TokenKind(StrEnum):
     SERVICE = "service"  # the hub's, a service's
     TEAM = "team"  # ours, of a team for its CI
     PIPELINE = "pipeline"  # ours, of a pipeline that runs
+    LAKE = "task"  # ours, of a task that runs, for the lake alone
 
 
 _JOBS: Final = frozenset({WorkloadKind.TRAINING, WorkloadKind.SERVING})

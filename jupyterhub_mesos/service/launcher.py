@@ -20,6 +20,8 @@ from typing import Final, Protocol
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import BackendError, InvalidInput, WorkloadError
+from jupyterhub_mesos.lake import handout
+from jupyterhub_mesos.lake.connections import Connections
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.rows import (
     JobRow,
@@ -69,11 +71,13 @@ class ControllerSettings:
     `give_up_after`: failed starts of a notebook until its request ends.
     `output_seconds`: for how long the output of an allocation that is gone is kept.
     `api_url`: where tasks reach this service, its prefix included.
+    `connections`: the data sources beside the lake's folders.
     `job_key`: what the secret that a job's replicas share is derived from; the same after a restart.
     """
 
     python: str = sys.executable
     api_url: str = ""
+    connections: Connections = field(default_factory=Connections)
     start_timeout_seconds: float = 300.0
     capacity_seconds: float = 10.0
     hub_seconds: float = 60.0
@@ -122,6 +126,8 @@ class Launcher:
     async def context(self, request: Request, allocation: Allocation) -> TaskContext:
         """Return what a workload's plan needs; makes the team's folder in the lake."""
         await asyncio.to_thread(self._lake.prepare, request.team)
+        connections = self.settings.connections.of((request.team,))
+        secret = self.secret(allocation.id)
         return TaskContext(
             allocation_id=allocation.id,
             user=request.user,
@@ -129,7 +135,14 @@ class Launcher:
             placements=allocation.placements,
             python=self.settings.python,
             mounts=self._lake.mounts(request.team, request.user),
-            env={**self._lake.env(request.team), "JOB_SECRET": self.secret(allocation.id)},
+            env={
+                **self._lake.env(request.team),
+                **handout.environment(
+                    connections, self.settings.api_url, handout.lake_token(allocation.id, secret)
+                ),
+                "JOB_SECRET": secret,
+            },
+            files=handout.files(connections, self.settings.python),
             groups=await asyncio.to_thread(self._lake.groups, request.team),
         )
 

@@ -241,6 +241,7 @@ class Notebooks:
             env=env,
             mounts=ctx.mounts,
             groups=ctx.groups,
+            files=ctx.files,
             stop_grace_seconds=self._launcher.settings.stop_grace_seconds,
         )
 

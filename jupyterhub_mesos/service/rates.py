@@ -21,8 +21,9 @@ class _Bucket:
 class WriteRates:
     """At most `per_minute` writes in a minute, and as many at once; 0 is no limit."""
 
-    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
-        """`clock` counts seconds and never goes back."""
+    def __init__(self, per_minute: int, clock: Callable[[], float], noun: str = "changes") -> None:
+        """`clock` counts seconds and never goes back; `noun` is what is counted."""
+        self._noun = noun
         self._most = per_minute
         self._per_second = per_minute / SECONDS_PER_MINUTE
         self._clock = clock
@@ -41,7 +42,7 @@ class WriteRates:
         if bucket.left < 1:
             seconds = math.ceil((1 - bucket.left) / self._per_second)
             raise TooMany(
-                f"{name} has asked for more than {self._most} changes in a minute: "
+                f"{name} has asked for more than {self._most} {self._noun} in a minute: "
                 f"the next one is possible in {seconds} s.",
                 retry_seconds=seconds,
             )

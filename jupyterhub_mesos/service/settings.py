@@ -58,6 +58,7 @@ class CapacitySettings:
     tasks_api_url: str = ""
     teams_file: Path | None = None
     profiles_file: Path | None = None
+    lake_file: Path | None = None
     backend: str = "local"
     backend_options: Mapping[str, object] = field(default_factory=dict[str, object])
     identity_seconds: int = 30
@@ -153,6 +154,10 @@ class CapacityService(Application):
     profiles_file = Unicode(
         "",
         help="profiles.yaml: what a notebook may be started with. Default: none, then nobody can start one.",
+    ).tag(config=True)
+    lake_file = Unicode(
+        "",
+        help="lake.yaml: S3 sources that teams have beside the lake's folders. Default: none.",
     ).tag(config=True)
     backend = Unicode(
         "local", help="Where workloads run: `local` (processes on this machine). Default: local."
@@ -290,6 +295,7 @@ class CapacityService(Application):
             admin_scope=self.admin_scope,
             teams_file=Path(self.teams_file) if self.teams_file else None,
             profiles_file=Path(self.profiles_file) if self.profiles_file else None,
+            lake_file=Path(self.lake_file) if self.lake_file else None,
             backend=self.backend,
             backend_options=self._backend_options(state),
             identity_seconds=self.identity_seconds,

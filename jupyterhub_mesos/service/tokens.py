@@ -2,6 +2,8 @@
 
 - A *pipeline's* token is derived from its allocation and valid while that lives: it asks as the
   pipeline's owner, in its team alone, for what a pipeline needs.
+- A *task's* token for the lake is derived in the same way, and is good for sessions of its team's
+  connections alone.
 - A *team's* token is made by an admin of the team for CI outside the hub, and asks as the team's robot.
   Of its secret the ledger has the sha256.
 """
@@ -16,6 +18,8 @@ from contextlib import suppress
 from typing import Final
 
 from jupyterhub_mesos.errors import Conflict, LedgerError, NotAllowed, NotAuthenticated, NotFound
+from jupyterhub_mesos.lake.handout import TOKEN_PREFIX as LAKE_PREFIX
+from jupyterhub_mesos.lake.handout import lake_token, named_allocation
 from jupyterhub_mesos.pipeline.plan import TOKEN_PREFIX as PIPELINE_PREFIX
 from jupyterhub_mesos.pipeline.plan import allocation_of, workload_token
 from jupyterhub_mesos.service.identity import Identity, Membership, TokenKind, robot_name
@@ -37,7 +41,7 @@ SECONDS_PER_DAY: Final = 86400.0
 
 def is_ours(token: str) -> bool:
     """Say whether a token is one of this service's; the hub is never asked about such a one."""
-    return token.startswith((PIPELINE_PREFIX, TEAM_PREFIX))
+    return token.startswith((PIPELINE_PREFIX, TEAM_PREFIX, LAKE_PREFIX))
 
 
 class ServiceTokens:
@@ -51,6 +55,8 @@ class ServiceTokens:
         """Return who shows a token; raises `NotAuthenticated` for one that is not valid (any more)."""
         if token.startswith(PIPELINE_PREFIX):
             return self._of_pipeline(token)
+        if token.startswith(LAKE_PREFIX):
+            return self._of_task(token)
         return await self._of_team(token)
 
     def _of_pipeline(self, token: str) -> Identity:
@@ -65,6 +71,19 @@ class ServiceTokens:
             )
         request = row.request
         return Identity(request.user, kind=TokenKind.PIPELINE, team=request.team, request_id=request.id)
+
+    def _of_task(self, token: str) -> Identity:
+        name = AllocationId(named_allocation(token))
+        allocation = self._ledger.machine.allocations.get(name)
+        row = self._ledger.row(allocation.request_id) if allocation is not None else None
+        is_genuine = hmac.compare_digest(token.encode(), lake_token(name, self._secret(name)).encode())
+        is_live = allocation is not None and allocation.state is not AllocationState.GONE
+        if not is_genuine or not is_live or row is None:
+            raise NotAuthenticated(
+                "This is no token of a task that runs: it is valid while the task holds its resources."
+            )
+        request = row.request
+        return Identity(request.user, kind=TokenKind.LAKE, team=request.team, request_id=request.id)
 
     async def _of_team(self, token: str) -> Identity:
         digest = _digest(token)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from jupyterhub_mesos.service.hub_side import HubSide
+    from jupyterhub_mesos.service.lake import LakeOperations
     from jupyterhub_mesos.service.operations import Operations
     from jupyterhub_mesos.service.rates import WriteRates
     from jupyterhub_mesos.service.team_operations import TeamOperations
@@ -51,16 +52,19 @@ class WebContext:
     templates: Environment
     rates: WriteRates
     tokens: TeamTokens
+    lake: LakeOperations
 
 
 class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # untyped base
     """Limits and security headers, for pages and API alike.
 
-    `takes_own_tokens`: whether the tokens of teams and pipelines lead here, not the hub's alone.
+    `takes_own_tokens`: whether the tokens of teams and pipelines lead here, not the hub's alone;
+    `takes_lake_tokens`: the same of the tokens that every task has for the lake.
     """
 
     max_bytes = SMALL_BODY_BYTES
     takes_own_tokens = False
+    takes_lake_tokens = False
 
     def initialize(self, context: WebContext) -> None:
         """Take what the application hands on."""
@@ -98,7 +102,10 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # u
     async def identify(self) -> None:
         """Learn who asks, None for nobody; raises `NotAllowed` where a token of ours leads elsewhere."""
         self._identity = who = await self.context.identities.of(self)
-        if who is not None and not who.is_of_the_hub and not self.takes_own_tokens:
+        if who is None or who.is_of_the_hub:
+            return
+        is_taken = self.takes_lake_tokens if who.kind == TokenKind.LAKE else self.takes_own_tokens
+        if not is_taken:
             raise NotAllowed(
                 f"The token of a {who.kind} asks for workloads and looks at its own, nothing else: "
                 "show a token of the hub here."

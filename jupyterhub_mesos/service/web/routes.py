@@ -14,6 +14,7 @@ from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from jupyterhub_mesos.service.web import (
     api_hub,
+    api_lake,
     api_requests,
     api_teams,
     api_tokens,
@@ -65,6 +66,8 @@ ROUTES: Final = (
     _api("teams", "teams", "GET PUT", api_teams.TeamsHandler),
     _api("teams/TEAM/tokens", f"teams/{_ID}/tokens", "GET POST", api_tokens.TokensHandler),
     _api("teams/TEAM/tokens/ID", f"teams/{_ID}/tokens/{_ID}", "DELETE", api_tokens.TokenHandler),
+    _api("lake", "lake", "GET", api_lake.ConnectionsHandler),
+    _api("lake/NAME/credentials", f"lake/{_ID}/credentials", "POST", api_lake.SessionHandler),
     _api("events", "events", "GET", events.EventsHandler),
     _api("serving/ID/v2/PATH", rf"serving/{_ID}/(v2(?:/.*)?)", "GET POST", serving_proxy.ServingHandler),
     _api("hub/starts", "hub/starts", "POST", api_hub.StartsHandler),

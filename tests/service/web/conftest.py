@@ -9,7 +9,7 @@ from jupyterhub_mesos.backends.faulty import MemoryBackend
 from jupyterhub_mesos.service.app import Parts, serving
 from jupyterhub_mesos.service.controller import ControllerSettings
 from small_hub import SmallHub
-from web_cases import NoLake, Web, people, settings_for
+from web_cases import LAKE_ENVIRONMENT, NoLake, Web, connections, people, settings_for
 
 
 @pytest.fixture
@@ -21,8 +21,10 @@ async def hub() -> AsyncIterator[SmallHub]:
 
 
 @pytest.fixture
-async def web(hub: SmallHub, tmp_path: Path) -> AsyncIterator[Web]:
+async def web(hub: SmallHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Web]:
+    for name, value in LAKE_ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     backend = MemoryBackend()
-    parts = Parts(backend, NoLake(), ControllerSettings())
+    parts = Parts(backend, NoLake(), ControllerSettings(connections=connections()))
     async with serving(settings_for(hub, tmp_path), parts) as service:
         yield Web(service, hub, backend)

@@ -41,6 +41,7 @@ ADMINS = (401, 403, 403, 403, 403, 403, 200, 403, 401, 401, 403, 403)
 TOKENS = (401, 404, 404, 403, 403, 200, 200, 403, 401, 401, 403, 403)
 TOKENS_MADE = (*TOKENS[:5], 201, 409, *TOKENS[7:])  # 409: the team admin has made one of that name
 TOKENS_GONE = (*TOKENS[:5], 204, 404, *TOKENS[7:])  # 404: the team admin has revoked it
+LAKE = (401, 404, 404, 200, 200, 200, 404, 403, 401, 401, 403, 403)  # members of the team alone
 HUB = (401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401, 401)
 HUB_DELETES = (*HUB[:9], 204, 401, 401)
 PAGE = (302, 200, 200, 200, 200, 200, 200, 403, 302, 302, 403, 403)
@@ -63,6 +64,8 @@ TABLE = {
     "GET api/v1/teams/TEAM/tokens": TOKENS,
     "POST api/v1/teams/TEAM/tokens": TOKENS_MADE,
     "DELETE api/v1/teams/TEAM/tokens/ID": TOKENS_GONE,
+    "GET api/v1/lake": USERS,
+    "POST api/v1/lake/NAME/credentials": LAKE,
     "GET api/v1/events": USERS,
     "GET api/v1/serving/ID/v2/PATH": TEAM,
     "POST api/v1/serving/ID/v2/PATH": TEAM,
@@ -102,7 +105,7 @@ class Owned:
 
     def path(self, route: Route) -> str:
         path = route.path.replace("servers/USER/SERVER", "servers/mia/~").replace("PATH", "models")
-        path = path.replace("TEAM", "vision")
+        path = path.replace("TEAM", "vision").replace("NAME", "data")
         name = self.allocation if "allocations/" in path else self.model
         if "tokens/" in path:
             name = self.team_token
