@@ -70,13 +70,9 @@ def _disparity(parity: Parity, parts: Mapping[str, Comparison]) -> str:
 
 
 def measure(task: Task, answers: Array, truth: Array) -> dict[str, float]:
-    """Measure the model's answers against the truth of the held-out rows; empty where we know no measure.
-
-    A classifier answers with labels, with a score per class (the largest
-    counts), or with one score (its sign counts; for probabilities, one half).
-    """
-    if task is Task.CLASSIFICATION:
-        labels = as_labels(answers, truth)
+    """Measure the model's answers against the truth of the held-out rows; empty where we know no measure."""
+    labels = _labels(task, answers, truth)
+    if labels is not None:
         return {"held_out_accuracy": int(np.count_nonzero(labels == truth)) / truth.size}
     if task is not Task.REGRESSION or answers.size != truth.size:
         return {}
@@ -89,13 +85,12 @@ def measure(task: Task, answers: Array, truth: Array) -> dict[str, float]:
     return measured
 
 
-def as_labels(answers: Array, truth: Array) -> Array:
+def _labels(task: Task, answers: Array, truth: Array) -> Array | None:
     """Read the labels out of a classifier's answers, in the shape of the truth."""
-    if answers.size != truth.size:
-        largest: Array = answers.argmax(axis=1)
-        return largest.reshape(truth.shape)
-    flat: Array = answers.reshape(truth.shape)
-    if answers.dtype.kind != "f" or truth.dtype.kind == "f":
-        return flat
-    is_probability = bool(((flat >= 0) & (flat <= 1)).all())
-    return (flat > (0.5 if is_probability else 0.0)).astype(truth.dtype)
+    if task is Task.CLASSIFICATION:
+        labels: Array = answers if answers.size == truth.size else answers.argmax(axis=1)
+        return labels.reshape(truth.shape)
+    if task in {Task.SCORE, Task.PROBABILITY}:
+        edge = 0.5 if task is Task.PROBABILITY else 0.0
+        return (answers.reshape(truth.shape) > edge).astype(truth.dtype)
+    return None

@@ -18,17 +18,32 @@ from jupyterhub_mesos.export.runtime import Array
 class Task(StrEnum):
     """What a model is for, as far as its test goes."""
 
-    CLASSIFICATION = "classification"  # tested by its accuracy
+    CLASSIFICATION = "classification"  # labels, or a score per class; tested by its accuracy
+    SCORE = "score"  # one score, whose sign says yes or no; tested by its accuracy
+    PROBABILITY = "probability"  # one probability of yes; tested by its accuracy
     REGRESSION = "regression"  # tested by R² and the mean absolute error
     OTHER = "other"  # no measure that we know of
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A model as ONNX; `packages` are the distributions that made it."""
+    """A model as ONNX; `packages` are the distributions that made it.
+
+    `is_probability` says that the first output is between 0 and 1 by its making.
+    """
 
     content: bytes
     packages: tuple[str, ...]
+    is_probability: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What tells what a model is for: its conversion, its answers to the rows, the truth if it is known."""
+
+    converted: Converted
+    answers: Array
+    truth: Array | None
 
 
 class Format(Protocol):
@@ -39,8 +54,8 @@ class Format(Protocol):
         """The framework's name in the manifest."""
         ...
 
-    def task(self, model: object, truth: Array | None) -> Task:
-        """Say what the model is for; `truth` is what held-out rows should give, where there are some."""
+    def task(self, model: object, evidence: Evidence) -> Task:
+        """Say what the model is for."""
         ...
 
     def convert(self, model: object, example: Array, name: str) -> Converted:
@@ -52,7 +67,10 @@ class Format(Protocol):
         ...
 
 
-FORMATS: Final[dict[str, str]] = {"sklearn": "jupyterhub_mesos.export.sklearn:FORMAT"}
+FORMATS: Final[dict[str, str]] = {
+    "sklearn": "jupyterhub_mesos.export.sklearn:FORMAT",
+    "torch": "jupyterhub_mesos.export.torch:FORMAT",
+}
 """Where the format of each framework is: the top-level package of a model's class -> module:attribute.
 
 Looked up on use, so that no framework is imported for another's model.
@@ -68,7 +86,7 @@ def format_of(model: object) -> Format:
             return cast(Format, getattr(import_module(module), attribute))
     raise WorkloadError(
         f"a {type(model).__module__}.{type(model).__qualname__} cannot be exported; what can: models of "
-        f"{', '.join(sorted(FORMATS))} (estimators and pipelines)"
+        f"{', '.join(sorted(FORMATS))} (estimators and pipelines, modules)"
     )
 
 

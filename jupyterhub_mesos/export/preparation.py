@@ -10,7 +10,15 @@ from typing import Final
 from jupyterhub_mesos.errors import InvalidInput, WorkloadError
 from jupyterhub_mesos.export.bundle import NAME_PATTERN
 from jupyterhub_mesos.export.checks import TOLERANCE, check_onnx, check_parity, measure
-from jupyterhub_mesos.export.formats import Converted, Format, Task, as_array, as_rows, format_of, row_inputs
+from jupyterhub_mesos.export.formats import (
+    Converted,
+    Evidence,
+    Format,
+    as_array,
+    as_rows,
+    format_of,
+    row_inputs,
+)
 from jupyterhub_mesos.export.lineage import locked
 from jupyterhub_mesos.export.prepared import Prepared
 from jupyterhub_mesos.export.progress import Progress, Report, say
@@ -130,13 +138,14 @@ def _check(order: Order, collected: _Collected, converted: Converted) -> tuple[_
     check_onnx(converted.content)
     onnx = OnnxModel(converted.content)
     answers = onnx.run(row_inputs(onnx.inputs, collected.onnx_rows))
+    evidence = Evidence(converted, answers[onnx.outputs[0].name], collected.truth)
     expected = collected.framework.predict(order.model, collected.rows, onnx.outputs)
     parity = check_parity(expected, answers, order.tolerance)
     prepared = Prepared(
         name=order.name,
         framework=collected.framework.name,
         model_type=type(order.model).__name__,
-        task=_task(order, collected),
+        task=collected.framework.task(order.model, evidence),
         tolerance=order.tolerance,
         content=converted.content,
         original=converted.content,
@@ -152,11 +161,7 @@ def _check(order: Order, collected: _Collected, converted: Converted) -> tuple[_
         f"valid; as the original on {parity.rows} rows: {parity.differing_labels} labels differ, "
         f"largest difference {parity.largest_difference:.3g} (at most {order.tolerance:g})"
     )
-    return _Checked(prepared, answers[onnx.outputs[0].name]), said
-
-
-def _task(order: Order, collected: _Collected) -> Task:
-    return collected.framework.task(order.model, collected.truth)
+    return _Checked(prepared, evidence.answers), said
 
 
 def _test(checked: _Checked) -> tuple[Prepared, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jupyterhub_mesos.errors import WorkloadError
 from jupyterhub_mesos.export.bundle import Tensor
-from jupyterhub_mesos.export.formats import Converted, Task
+from jupyterhub_mesos.export.formats import Converted, Evidence, Task
 from jupyterhub_mesos.export.runtime import Array
 
 PACKAGES: Final = ("scikit-learn", "skl2onnx", "onnx")
@@ -20,8 +20,12 @@ class SklearnFormat:
 
     name = "scikit-learn"
 
-    def task(self, model: Any, truth: Array | None = None) -> Task:
-        """Say what the model is for."""
+    def task(self, model: Any, evidence: Evidence) -> Task:
+        """Ask the estimator, whatever it answers."""
+        del evidence
+        return self._task(model)
+
+    def _task(self, model: Any) -> Task:
         base: Any = import_module("sklearn.base")
         if base.is_classifier(model):
             return Task.CLASSIFICATION
@@ -37,7 +41,7 @@ class SklearnFormat:
             raise WorkloadError(f"skl2onnx cannot convert this {type(model).__name__}: {error}") from error
 
     def _is_classifier(self, model: Any) -> bool:
-        return self.task(model) is Task.CLASSIFICATION
+        return self._task(model) is Task.CLASSIFICATION
 
     def predict(self, model: Any, rows: object, outputs: tuple[Tensor, ...]) -> dict[str, Array]:
         """Ask `predict` (or `transform`) for the first output and `predict_proba` for the second."""

@@ -14,7 +14,7 @@ _RUN: Final = (
 Program = Literal["candidates", "environment", "exporting"]
 _BEFORE: Final[dict[Program, tuple[str, str]]] = {"environment": ("jupyterhub_mesos.training", "lock.py")}
 """What a program is preceded by, as text: the kernel's Python need not have our package."""
-Order = dict[str, str | list[str] | None]
+Order = dict[str, str | bool | list[str] | None]
 
 
 def code(program: Program, order: Order) -> KernelCode:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from jupyterhub_mesos.lab.kernel import Order, Program, code
 from jupyterhub_mesos.lab.messages import Candidates, ExportDone, ExportFailed, KernelEnvironment
 from model_fixtures import bare_repository, git, set_hook, train_digits
+from requirements import require
 
 EXPORT: Order = {
     "model": "model",
@@ -140,6 +143,27 @@ def test_a_kernel_of_any_python_can_say_it(tmp_path: Path) -> None:
     assert (found.missing, found.environment.packages) == (("numpy",), ())
 
 
+def torch_network() -> Any:
+    require("torch and onnxscript are installed", find_spec("torch") and find_spec("onnxscript"))
+    nn: Any = import_module("torch").nn
+    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+
+
+def test_a_torch_module_is_listed_before_its_loss(capsys: Any) -> None:
+    network = torch_network()
+    loss = import_module("torch").nn.CrossEntropyLoss()
+
+    found = candidates({"network": network, "loss": loss}, capsys)
+
+    assert [(model.name, model.is_fitted) for model in found.models] == [("network", True), ("loss", False)]
+    model = found.models[0]
+    assert (model.type, model.framework) == ("Sequential", "torch")
+    assert model.signature == "forward(input), 2,410 parameters"
+    assert model.size_bytes is not None
+    assert model.size_bytes > 4 * 2410
+    assert found.lacking == ""
+
+
 # ---- export ----------------------------------------------------------------------------------------
 
 
@@ -166,6 +190,20 @@ def test_an_export_says_each_step_and_the_version_that_it_pushed(
     assert done.ref == "digits/v1"
     assert done.metrics["held_out_accuracy"] > 0.85
     assert git("-C", str(remote), "tag").split() == ["digits/v1"]
+
+
+def test_a_torch_module_is_exported_and_the_optimisation_can_be_left_out(
+    namespace: dict[str, Any], remote: Path, capsys: Any
+) -> None:
+    model = torch_network()
+    rows = import_module("torch").tensor(namespace["rows"])
+    order: Order = {**EXPORT, "remote": str(remote), "optimise": False}
+
+    said = sayings("exporting", order, {**namespace, "model": model, "rows": rows}, capsys)
+
+    ExportDone.model_validate_json(json.dumps(said[-1]))
+    (line,) = [saying["line"] for saying in said if " optimise " in saying.get("line", "")]
+    assert "left out" in line
 
 
 def test_a_remote_that_refuses_is_said_in_its_own_words_after_the_steps_that_were_done(

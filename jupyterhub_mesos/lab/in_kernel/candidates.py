@@ -13,8 +13,9 @@ from typing import Any, cast
 HOMES = ("sklearn", "torch", "keras", "tensorflow", "xgboost", "lightgbm", "catboost", "flax")
 METHODS = ("predict", "forward", "transform")
 """What a model is asked by, the most telling first."""
-NEEDED = ("jupyterhub_mesos", "pydantic", "numpy", "onnx", "onnxruntime", "packaging", "sklearn")
-NEEDED_FOR = {"sklearn": ("skl2onnx",)}
+NEEDED = ("jupyterhub_mesos", "pydantic", "numpy", "onnx", "onnxruntime", "packaging")
+NEEDED_FOR = {"sklearn": ("skl2onnx",), "torch": ("onnxscript",)}
+EXTRA_FOR = {"torch": "torch"}
 MAX_BYTES = 1 << 30
 """Counting stops here: a person only wants to see that it is large."""
 MAX_SECONDS = 0.3
@@ -72,13 +73,28 @@ def framework_of(value: Any) -> str:
 
 
 def is_fitted(value: Any) -> bool:
-    """Say whether a scikit-learn estimator was fitted, by its own convention; others count as fitted."""
+    """Say whether a scikit-learn estimator was fitted, by its own convention; others count as fitted.
+
+    A torch module without parameters is no model of anybody's: a loss, an activation.
+    """
+    if framework_of(value) == "torch":
+        return bool(parameters_of(value))
     if framework_of(value) != "sklearn":
         return True
     steps = asked(value, "steps")
     if isinstance(steps, list) and steps:
         return is_fitted(steps[-1][1])
     return any(key.endswith("_") and not key.startswith("_") for key in getattr(value, "__dict__", {}))
+
+
+def parameters_of(value: Any) -> int | None:
+    """Count the numbers that a torch module learns; None for anything else."""
+    if framework_of(value) != "torch" or not has(value, "parameters"):
+        return None
+    try:
+        return sum(int(one.numel()) for one in value.parameters())
+    except Exception:  # noqa: BLE001 - a lazy module's parameters have no number yet, and somebody's may raise
+        return None
 
 
 def features_of(value: Any) -> int | None:
@@ -91,7 +107,8 @@ def signature_of(value: Any) -> str:
     """Say what goes in and what comes out, in a few words."""
     features = features_of(value)
     if features is None:
-        return call_of(value)
+        count = parameters_of(value)
+        return call_of(value) + (f", {count:,} parameters" if count else "")
     classes = asked(value, "classes_")
     if classes is not None:
         return f"{features} features → {len(classes)} classes"
@@ -193,7 +210,8 @@ def lacking(models: list[dict[str, Any]]) -> str:
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if not missing:
         return ""
+    extra = next((EXTRA_FOR[m["framework"]] for m in models if m["framework"] in EXTRA_FOR), "export")
     return (
         f"this kernel's Python ({sys.executable}) lacks {', '.join(missing)}: run "
-        "%pip install 'jupyterhub-mesos[export]' in a cell, or choose another kernel"
+        f"%pip install 'jupyterhub-mesos[{extra}]' in a cell, or choose another kernel"
     )

@@ -50,6 +50,7 @@ def exported(namespace: dict[str, Any], order: dict[str, Any]) -> Any:
         remote=order["remote"],
         description=order["description"],
         notebook=order["notebook"],
+        optimise=order.get("optimise", True),
         report=lambda line: say(say="step", line=line),
     )
 
