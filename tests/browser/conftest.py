@@ -55,6 +55,7 @@ def lab_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     lake = root / "home" / "lake"
     for name in ("team", "shared"):
         (lake / name).mkdir(parents=True)
+    (lake / "shared" / "digits").mkdir()  # what the notebooks' parameters name
     env = {"LAKE_TEAM_URI": (lake / "team").as_uri(), "LAKE_SHARED_URI": (lake / "shared").as_uri()}
     with serving(FakeCapacity()) as fake, running_lab(root, fake.url, env) as lab:
         yield Rig(lab, fake)

@@ -179,6 +179,7 @@ def test_a_read_only_source_says_so_and_takes_nothing(sources: Locator) -> None:
     lake = sources
     lake.get_by_role("option", name="lake://shared").dblclick()
     expect(lake).to_contain_text("read-only")
+    lake.get_by_role("option", name="digits").dblclick()
     expect(lake).to_contain_text("This folder is empty.")
     for name in ("Upload files here", "New folder"):
         expect(lake.get_by_role("button", name=name)).to_be_disabled()
