@@ -1,4 +1,4 @@
-"""The Export button's second kind: a real project in a real repository, whose real hook asks a scripted service."""
+"""The Export button's second kind: a real project in a real repository, whose hook asks a real service."""
 
 from __future__ import annotations
 
