@@ -20,6 +20,7 @@ export_pipeline(
     description="Handwritten digits, 8 x 8 grey values from 0 to 1 in a row of 64.",
     held_out=("test_images", "test_target"),
     minimum={{"accuracy": 0.93}},
+    parameters={{"EPOCHS": 10}},  # enough, and sooner done
     resources={{"cpu_millis": 500, "mem_mib": 512}},
 );
 """
