@@ -3,7 +3,7 @@
 A bare run is the baseline in the same run: the same program, started the same number of times by
 plain `subprocess` at once. What is left is ours. Goals: a start within 1 s, a restart within 2 s.
 
-    python benchmarks/handoff.py [--quick]
+    python -m benchmarks.handoff [--quick]
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from benchmarks.table import Figure, plain_table
 from jupyterhub_mesos.cli.demo_probes import is_over, worker_process
 from jupyterhub_mesos.cli.person import Person
 from jupyterhub_mesos.cli.supervisor import Supervisor, SupervisorSettings
@@ -32,6 +32,9 @@ from jupyterhub_mesos.wire import Job, RequestSubmission, TrainingPayload
 WORKERS = 2
 START_GOAL_SECONDS = 1.0
 RESTART_GOAL_SECONDS = 2.0
+START_IS = "From the submission of a job of two workers until both run the user's code, which imports numpy"
+RESTART_IS = "From a SIGKILL of one of the two until both run the user's code again, back-off included"
+BARE_IS = "the same program, twice at once by plain `subprocess`, until both run the user's code"
 LOOK_SECONDS = 0.1
 DEADLINE_SECONDS = 120.0
 CONFIG = Path(__file__).parents[1] / "config" / "jupyterhub_config.py"
@@ -50,34 +53,13 @@ if os.environ.get("JOB_GENERATION") == WAIT_IN:
 """
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the result: `ours` is what is left of `whole` after the baseline."""
-
-    what: str
-    whole: float
-    bare: float
-    goal: float
-
-    @property
-    def ours(self) -> float:
-        return self.whole - self.bare
-
-    def __str__(self) -> str:
-        verdict = "within" if self.ours <= self.goal else "MISSES"
-        return (
-            f"{self.what:<44} {self.whole:6.2f} s, bare {self.bare:5.2f} s, ours {self.ours:5.2f} s "
-            f"({verdict} {self.goal:g} s)"
-        )
-
-
-def main(quick: bool = False) -> list[Row]:
-    """Measure and return the rows, medians of several runs (of two where `quick`)."""
+def main(quick: bool = False) -> list[Figure]:
+    """Measure and return the figures, medians of several runs (of two where `quick`)."""
     with tempfile.TemporaryDirectory(prefix="handoff-") as name:
         return asyncio.run(_measured(Path(name), runs=2 if quick else 5))
 
 
-async def _measured(root: Path, runs: int) -> list[Row]:
+async def _measured(root: Path, runs: int) -> list[Figure]:
     folder = StateFolder.at(root)
     folder.prepare()
     config = root / "config.py"
@@ -86,7 +68,7 @@ async def _measured(root: Path, runs: int) -> list[Row]:
         return await asyncio.to_thread(_rows, up.urls.public, folder, root, runs)
 
 
-def _rows(url: str, folder: StateFolder, root: Path, runs: int) -> list[Row]:
+def _rows(url: str, folder: StateFolder, root: Path, runs: int) -> list[Figure]:
     ann = Person(url, "ann", folder.password("vision"))
     ann.log_in()
     client = Client(ann.service_url, ann.token)
@@ -97,19 +79,23 @@ def _rows(url: str, folder: StateFolder, root: Path, runs: int) -> list[Row]:
         restarts.append(_restart(client, _job(root, f"restart-{number}", wait_in="1")))
     baseline = statistics.median(bare)
     return [
-        Row(
-            "submit, until both workers run user code",
-            statistics.median(starts),
-            baseline,
-            START_GOAL_SECONDS,
-        ),
-        Row(
-            "kill -9 of one, until both run it again",
-            statistics.median(restarts),
-            baseline,
-            RESTART_GOAL_SECONDS,
+        _figure("hand-off", statistics.median(starts), baseline, START_GOAL_SECONDS, START_IS),
+        _figure(
+            "restart after a kill", statistics.median(restarts), baseline, RESTART_GOAL_SECONDS, RESTART_IS
         ),
     ]
+
+
+def _figure(what: str, whole: float, baseline: float, goal: float, definition: str) -> Figure:
+    return Figure(
+        what=what,
+        unit="s",
+        ours=whole - baseline,
+        definition=f"{definition}, less the baseline.",
+        baseline=baseline,
+        baseline_is=BARE_IS,
+        at_most=goal,
+    )
 
 
 def _program(wait_in: str) -> str:
@@ -173,10 +159,5 @@ def _until(look: Callable[[], bool]) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _print(rows: Sequence[Row]) -> None:
-    for row in rows:
-        print(row)
-
-
 if __name__ == "__main__":
-    _print(main(quick="--quick" in sys.argv[1:]))
+    print(plain_table(main(quick="--quick" in sys.argv[1:])))

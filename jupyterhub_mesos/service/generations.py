@@ -106,9 +106,8 @@ class Generations:
             ctx = await self._launcher.context(turn.row.request, turn.allocation)
             endpoints = [task.endpoint for task in tasks]
             specs = turn.workload.plan(ctx, turn.job.generation, endpoints)
-            completed = (replace(spec, groups=ctx.groups, files=(*spec.files, *ctx.files)) for spec in specs)
-            launches = (self._launcher.launch(spec) for spec in completed)
-            said = await asyncio.gather(*launches, return_exceptions=True)
+            whole = (replace(spec, groups=ctx.groups, files=(*spec.files, *ctx.files)) for spec in specs)
+            said = await asyncio.gather(*map(self._launcher.launch, whole), return_exceptions=True)
             _raise_first(said)
             return True
         return False
