@@ -1,4 +1,4 @@
-"""The Export button's second kind: a real project in a real repository, whose hook asks a real service."""
+"""The Export button's second kind: a real project in a real repository, its real hook, a scripted service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 
 from fake_capacity import FakeCapacity
 from jupyterhub_mesos.wire import LogView, ProgressEvent, ProgressView, RequestView
@@ -209,7 +209,11 @@ def test_a_service_that_goes_away_and_comes_back_is_waited_for(lab: LabPage, fak
 
 def test_the_panel_comes_back_with_the_page(lab: LabPage, fake: FakeCapacity) -> None:
     tell(fake, whole_run(), pipeline(ENDED, outcome="finished"))
-    with lab.page.expect_response("**/api/workspaces/**"):  # the layout is saved a moment later
+
+    def is_saved(answer: Response) -> bool:
+        return "/api/workspaces/" in answer.url and "capacity-pipelines:" in (answer.request.post_data or "")
+
+    with lab.page.expect_response(is_saved):  # the layout is saved a moment later
         export_pipeline(lab)
         expect(lab.state).to_have_text("Finished")
     lab.page.goto(f"{lab.lab.url}lab")
