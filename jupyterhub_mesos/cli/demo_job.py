@@ -51,13 +51,17 @@ LOWEST_ACCURACY: Final = 0.93
 
 @dataclass
 class Stage:
-    """Where the job plays: the hub's public address, the state folder, who can log in."""
+    """Where the job plays: the hub's public address, the state folder, who can log in.
+
+    `profile` is that of ann's notebook, whose kernel holds the model.
+    """
 
     hub_url: str
     state: Path
     passwords: dict[str, str]
     notebook: Path
     say: Callable[[str], None]
+    profile: str = "medium"
     people: dict[str, Person] = field(default_factory=dict[str, Person])
 
     def person(self, name: str) -> Person:
@@ -134,7 +138,7 @@ class MainJob:
 
     def start_notebook(self) -> str:
         """Start ann's notebook; its home persists and the lake is in it."""
-        view = self._start("ann", "medium")
+        view = self._start("ann", self.stage.profile)
         self.notebooks["ann"] = view.id
         home = self._home("ann")
         for folder in ("lake/team", "lake/shared"):
