@@ -9,7 +9,7 @@ RUN := .venv/bin/python -m
 
 help:
 	echo "make demo   sets up, starts hub and capacity service, runs the main job, serves until Ctrl-C"
-	echo "            (ARGS=--exit ends after the job)"
+	echo "            (ARGS=--exit ends after the job, ARGS=--torch trains with torch)"
 	echo "make test   sets up and runs all tests (ARGS=... goes to pytest)"
 	echo "make bench  measures beside a baseline and writes docs/reference/numbers.md (QUICK=1: two minutes, writes nothing)"
 	echo "make lint   formatting, lint, types and layers"

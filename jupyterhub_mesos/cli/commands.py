@@ -83,6 +83,7 @@ def _add_demo(commands: _Adder) -> None:
         commands, "demo", _lazily("demo"), "start everything on this machine and run the main job through it"
     )
     demo.add_argument("--exit", action="store_true", help="end after the job instead of serving until Ctrl-C")
+    demo.add_argument("--torch", action="store_true", help="train with torch's DDP instead of scikit-learn")
     _add_place(demo)
 
 
@@ -140,6 +141,7 @@ def _add_doctor(commands: _Adder) -> None:
         "say what works on this machine and what does not, with the cure",
         epilog="Exits with 0 when the product can run here, with 1 when something needed is missing.",
     )
+    doctor.add_argument("--lake", type=Path, metavar="FILE", help="a lake.yaml: ask each of its S3 sources")
     _add_place(doctor)
 
 

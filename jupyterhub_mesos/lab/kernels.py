@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.serverapp import ServerApp
 
@@ -25,8 +26,8 @@ def offer_own_python(server: ServerApp) -> None:
 
     Where it cannot be made the server goes on with the kernels that it has, and says so in its log.
     """
-    manager = server.kernel_spec_manager
-    if AT_THE_HUB not in os.environ or manager is None:
+    manager: object = server.kernel_spec_manager
+    if AT_THE_HUB not in os.environ or not isinstance(manager, KernelSpecManager):
         return
     base = _base(server)
     try:
@@ -35,7 +36,8 @@ def offer_own_python(server: ServerApp) -> None:
     except OSError as error:
         server.log.warning("the default kernel is the shared Python: no own one could be made: %s", error)
         return
-    manager.kernel_dirs = with_ours(manager.kernel_dirs, str(specs))
+    folders: list[str] = list(manager.kernel_dirs)
+    manager.kernel_dirs = with_ours(folders, str(specs))
     os.environ["PATH"] = os.pathsep.join((str(folder / "bin"), os.environ.get("PATH", os.defpath)))
 
 

@@ -122,11 +122,12 @@ class LakeListHandler(LakeHandler):
         self.answer(await self.timed(_listing, name, path, self._page()))
 
     def _page(self) -> Page:
-        sort = self.get_query_argument("sort", "name")
-        if sort not in _SORTS:
-            raise InvalidInput(f"sort is {sort!r}; name, size and modified are possible")
+        asked = self.get_query_argument("sort", "name")
+        sort = next((known for known in _SORTS if known == asked), None)
+        if sort is None:
+            raise InvalidInput(f"sort is {asked!r}; {', '.join(_SORTS)} are possible")
         return Page(
-            sort=cast("Sort", sort),
+            sort=sort,
             is_descending=self.truth("descending"),
             offset=self.number("offset", 0),
             limit=min(self.number("limit", PAGE), PAGE_MOST),

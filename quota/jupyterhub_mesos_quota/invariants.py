@@ -21,9 +21,9 @@ from jupyterhub_mesos_quota.book import Book
 from jupyterhub_mesos_quota.errors import InvariantBroken
 from jupyterhub_mesos_quota.model import Allocation, NodeId, RequestId, RequestStatus, TeamId
 from jupyterhub_mesos_quota.moves import LIVE_STATES
-from jupyterhub_mesos_quota.resources import AmountName
+from jupyterhub_mesos_quota.resources import AmountName, Unlimited
 from jupyterhub_mesos_quota.tree import Amounts, add_amounts
-from jupyterhub_mesos_quota.usage import Usage, exceeds
+from jupyterhub_mesos_quota.usage import Usage
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ def _check_teams(admission: Admission, live: Iterable[Allocation], excuses: Excu
     used: dict[TeamId, Amounts] = {team: {} for team in admission.tree}
     recount = Usage(admission.tree)
     for allocation in live:
-        recount.charge(allocation.team, allocation.total)
+        recount.charge(allocation.team, allocation.total.amounts())
         for above in admission.tree.path(allocation.team):
             add_amounts(used[above], dict(allocation.total.amounts()))
     if recount.counters() != admission.usage.counters():
@@ -90,7 +90,9 @@ def _check_teams(admission: Admission, live: Iterable[Allocation], excuses: Excu
         _check_equal(f"team {team}", admission.usage.used(team), counted)
         for name, amount in counted.items():
             limit = admission.tree[team].limit.get(name)
-            if exceeds(amount, limit) and amount > excuses.teams.get(team, {}).get(name, 0):
+            if isinstance(limit, Unlimited):
+                continue
+            if amount > limit and amount > excuses.teams.get(team, {}).get(name, 0):
                 raise InvariantBroken(f"team {team} holds {amount} {name} and is limited to {limit}")
 
 
@@ -119,7 +121,7 @@ def _check_statuses(book: Book, live: Iterable[Allocation]) -> None:
 
 
 def _check_line(admission: Admission, book: Book) -> None:
-    waiting = sorted(place.id for _, places in admission.line.groups() for place in places)
+    waiting = sorted(place.id for group in admission.line.groups() for place in group)
     queued = sorted(id_ for id_, request in book.requests.items() if request.status is RequestStatus.QUEUED)
     if waiting != queued or len(admission.line) != len(queued):
         raise InvariantBroken(f"the line holds {waiting}, queued are {queued}")

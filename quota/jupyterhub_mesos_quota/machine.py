@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from heapq import heapify, heappop, heappush
 from types import MappingProxyType
 from typing import Final, assert_never
 
@@ -49,10 +48,12 @@ from jupyterhub_mesos_quota.model import (
     TeamId,
 )
 from jupyterhub_mesos_quota.moves import LIVE_STATES, REPEATED, TERMINAL_STATUSES, WAITING_STATUSES
-from jupyterhub_mesos_quota.order import OrderKey, Shape, order_key, shape_of
+from jupyterhub_mesos_quota.past import PastUse
+from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.sizes import size_of
+from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.tree import TeamTree
-from jupyterhub_mesos_quota.usage import Standing, Usage
 
 _AllocationEvent = (
     AllocationClaimed
@@ -76,10 +77,11 @@ _GONE_WHY: Final[Mapping[GoneReason, str]] = {
 class QuotaMachine:
     """The decision core; see the module. `handle` is its only writer, beside `forget_ended`."""
 
-    def __init__(self, teams: Iterable[Team] = (), nodes: Iterable[Node] = ()) -> None:
-        tree = TeamTree(teams)
+    def __init__(
+        self, teams: Iterable[Team] = (), nodes: Iterable[Node] = (), policy: Policy = DEFAULT_POLICY
+    ) -> None:
         self._book = Book()
-        self._admission = Admission(tree, Usage(tree))
+        self._admission = Admission(TeamTree(teams), policy, self._book.requests)
         self._excuses = Excuses()
         self._next_rank = 1
         self._is_settled = True  # nothing that waits may start
@@ -94,14 +96,17 @@ class QuotaMachine:
         nodes: Iterable[Node],
         requests: Iterable[Request],
         allocations: Iterable[Allocation],
+        policy: Policy = DEFAULT_POLICY,
+        past: Iterable[PastUse] = (),
     ) -> QuotaMachine:
         """Rebuild the machine from the ledger's rows; nothing is granted before the next event.
 
+        `past` is what `past_use` told.
         Allocations on nodes that are not known (yet) are kept. Raises `TreeError`
         for teams that do not hold or lack a team in use, `InvariantBroken` for an
         allocation without its request.
         """
-        machine = cls(teams, nodes)
+        machine = cls(teams, nodes, policy)
         rows = {request.id: request for request in requests}
         given = {allocation.id: allocation for allocation in allocations}
         for allocation in given.values():
@@ -115,6 +120,8 @@ class QuotaMachine:
                 machine._admission.line.add(request)
         for allocation in machine._live_allocations():
             machine._occupy(allocation)
+        machine._admission.usage.recall(past)
+        machine._admission.usage.measure_against(machine._admission.pool.capacity)
         machine._excuses.excuse_all(machine._admission)
         machine._is_settled = False
         return machine
@@ -126,12 +133,11 @@ class QuotaMachine:
 
         Raises a `QuotaError` for an event that is refused; then nothing has changed.
         """
+        self._admission.advance(event.at)
         self._apply(event)
         self._order = None
         if not self._is_settled:
-            while self._grant_round(event.at):
-                pass
-            self._is_settled = True
+            self._settle(event.at)
         return self._book.drain()
 
     def _apply(self, event: Event) -> None:
@@ -154,11 +160,16 @@ class QuotaMachine:
     def _replace_teams(self, teams: tuple[Team, ...]) -> None:
         tree = TeamTree(teams)
         self._check_teams_in_use(tree)
-        usage = Usage(tree)
+        usage = self._admission.new_usage(tree)
+        usage.advance(self._admission.now)
+        usage.measure_against(self._admission.pool.capacity)
         for allocation in self._live_allocations():
-            usage.charge(allocation.team, allocation.total)
-        self._admission.tree, self._admission.usage = tree, usage
-        self._admission.forget_claimants()
+            usage.charge(allocation.team, allocation.total.amounts())
+        usage.recall(self.past_use())
+        self._admission.plant(tree, usage)
+        for request in self._book.requests.values():
+            if request.status in WAITING_STATUSES:
+                self._admission.line.add(request)
         self._excuses.excuse_teams(self._admission)
         self._is_settled = False
 
@@ -184,6 +195,7 @@ class QuotaMachine:
         check_submission(self.tree, event.request)
         request = replace(
             event.request,
+            resources=size_of(event.request.resources, event.request.replicas).resources,  # one for all alike
             rank=self._next_rank,
             status=RequestStatus.QUEUED,
             allocations=0,
@@ -191,13 +203,23 @@ class QuotaMachine:
         )
         self._next_rank += 1
         self._book.add_request(event.at, request, f"asked for by {request.user}")
-        self._admission.line.add(request)
-        # Where all was settled, one more that waits lets nobody else start: it alone is looked at.
-        if self._is_settled:
-            verdict = self._admission.judge(shape_of(request))
-            if verdict.placements is not None:
-                self._grant(event.at, request.id, verdict.placements)
-                self._is_settled = False
+        if not (self._is_settled and self._starts_alone(event.at, request)):
+            self._admission.line.add(request)
+            self._is_settled &= not self._admission.may_hold
+
+    def _starts_alone(self, at: float, request: Request) -> bool:
+        """Grant a new request if there is room for it.
+
+        Where all was settled, one more that waits lets nobody else start: it alone is looked at.
+        """
+        if self._admission.may_hold:
+            return False
+        verdict = self._admission.judge(request.team, size_of(request.resources, request.replicas))
+        if verdict.placements is None:
+            return False
+        self._grant(at, request.id, verdict.placements)
+        self._is_settled = False
+        return True
 
     def _end(self, event: EndRequested) -> None:
         request = self._book.request(event.request_id)
@@ -260,60 +282,27 @@ class QuotaMachine:
 
     # ---- granting -------------------------------------------------------------------------------
 
-    def _grant_round(self, at: float) -> bool:
-        """Serve each standing in turn; say whether anything was granted.
+    def _settle(self, at: float) -> None:
+        """Grant until nothing that waits may start, the next in order first.
 
         A grant may move what still waits to a weaker standing, which frees those
-        behind it: rounds go on until one grants nothing.
+        behind it: so the search for the next begins anew after each.
         """
-        has_granted = False
-        for standing in Standing:
-            has_granted |= self._grant_standing(at, standing)
-        return has_granted
-
-    def _grant_standing(self, at: float, standing: Standing) -> bool:
-        """Grant what may start on this standing, the next in order first.
-
-        Within one pass room only shrinks and shares only grow: a group whose head
-        does not fit is out, and a key that is out of date is too small, never too large.
-        """
-        claimants = self._admission.claimants() if standing is not Standing.INSIDE else ()
-        heap = [(key, shape) for shape, _ in self._admission.line.groups() if (key := self._key(shape))]
-        heap = [entry for entry in heap if entry[0][0] is standing]
-        heapify(heap)
-        has_granted = False
-        while heap:
-            old_key, shape = heappop(heap)
-            key = self._key(shape)
-            if key is None or key[0] is not standing:
-                continue
-            if key != old_key:
-                heappush(heap, (key, shape))
-                continue
-            verdict = self._admission.judge(shape, claimants)
-            if verdict.placements is None:
-                continue
-            self._grant(at, key[2].id, verdict.placements)
-            has_granted = True
-            if (next_key := self._key(shape)) is not None:
-                heappush(heap, (next_key, shape))
-        return has_granted
-
-    def _key(self, shape: Shape) -> OrderKey | None:
-        head = self._admission.line.head(shape)
-        if head is None:
-            return None
-        return order_key(shape, head, self._admission.usage, self._admission.pool.capacity)
+        while (pick := self._admission.pick()) is not None:
+            request = self._book.requests[pick.place.id]
+            self._admission.line.remove(request)
+            self._grant(at, request.id, pick.placements)
+        self._admission.rest()
+        self._is_settled = True
 
     def _grant(self, at: float, id_: RequestId, placements: tuple[Placement, ...]) -> None:
         request = self._book.requests[id_]
         borrowed = Resources.from_amounts(self._admission.usage.would_borrow(request.team, request.total))
-        self._admission.line.remove(request)
         self._occupy(self._book.grant(at, id_, placements, borrowed))
 
     def _occupy(self, allocation: Allocation, sign: int = +1) -> None:
         self._admission.pool.occupy(allocation.placements, sign)
-        self._admission.usage.charge(allocation.team, allocation.total * sign)
+        self._admission.usage.charge(allocation.team, allocation.total.amounts(), sign)
 
     def _live_allocations(self) -> list[Allocation]:
         return [self._book.allocations[id_] for id_ in self._book.live.values()]
@@ -321,6 +310,16 @@ class QuotaMachine:
     def forget_ended(self) -> Forgotten:
         """Drop ended and withdrawn requests and gone allocations; return their ids."""
         return self._book.forget_ended()
+
+    @property
+    def tally(self) -> Tally:
+        """How many entries decisions have touched so far."""
+        return self._admission.tally
+
+    def past_use(self) -> tuple[PastUse, ...]:
+        """Return the past of every team that has one, for the ledger to keep."""
+        past = self._admission.usage.past
+        return () if past is None else past.told()
 
     # ---- read side ------------------------------------------------------------------------------
 
@@ -362,8 +361,8 @@ class QuotaMachine:
 
     def _queue_order(self) -> list[RequestId]:
         if self._order is None:
-            admission = self._admission
-            self._order = admission.line.ordered(admission.usage, admission.pool.capacity)
+            self._admission.prepare()
+            self._order = self._admission.line.ordered()
         return self._order
 
     def explain(self, request_id: RequestId, position: int | None = None) -> Explanation:
@@ -382,7 +381,7 @@ class QuotaMachine:
         """Say whether such a request would be granted if it were submitted now."""
         if team not in self.tree or replicas < 1 or resources.is_zero:
             return False
-        return self._admission.judge(Shape(team, resources, replicas)).placements is not None
+        return self._admission.judge(team, size_of(resources, replicas)).placements is not None
 
     def audit_state(self) -> None:
         """Check every invariant against a recount; raise `InvariantBroken` where one fails."""

@@ -159,6 +159,8 @@ class Allocation:
     @property
     def total(self) -> Resources:
         """What all its placements hold together."""
+        if len(self.placements) == 1:
+            return self.placements[0].resources
         total = NOTHING
         for placement in self.placements:
             total += placement.resources

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fake_capacity import FakeCapacity, serving
 from jupyterhub_mesos.wire import ProgressView
 from jupyterhub_mesos_quota.model import RequestStatus
 from lab_page import LabPage, browser_page
-from lab_server import Rig, running_lab
+from lab_server import Rig
 from model_fixtures import bare_repository, git, set_hook
 from notebooks import cell, notebook, training, write
 
@@ -29,13 +28,11 @@ SLOW = "import time\nmodel.predict = lambda rows: time.sleep(60)"
 READY = cell("print('ready')")
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with (
-        serving(FakeCapacity()) as fake,
-        running_lab(tmp_path_factory.mktemp("lab"), fake.url) as lab,
-    ):
-        yield Rig(lab, fake)
+@pytest.fixture
+def rig(lab_rig: Rig) -> Rig:
+    lab_rig.fake.replies.clear()
+    lab_rig.fake.calls.clear()
+    return lab_rig
 
 
 @pytest.fixture(scope="module")
