@@ -123,7 +123,7 @@ class LakeListHandler(LakeHandler):
 
     def _page(self) -> Page:
         asked = self.get_query_argument("sort", "name")
-        sort = next((known for known in _SORTS if known == asked), None)
+        sort = next((known for known in _SORTS if str(known) == asked), None)
         if sort is None:
             raise InvalidInput(f"sort is {asked!r}; {', '.join(_SORTS)} are possible")
         return Page(
