@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, assert_never
+from typing import assert_never
 
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.book import Book, Forgotten
@@ -24,12 +24,13 @@ from jupyterhub_mesos_quota.events import (
     AllocationStarted,
     EndRequested,
     Event,
-    GoneReason,
+    FactsSeen,
     GrantUnclaimed,
     NodeRemoved,
     NodeSeen,
     RequestSubmitted,
     TeamsReplaced,
+    TimePassed,
 )
 from jupyterhub_mesos_quota.explain import Explanation, explain_status, explain_waiting
 from jupyterhub_mesos_quota.intake import check_submission
@@ -52,6 +53,7 @@ from jupyterhub_mesos_quota.past import PastUse
 from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
 from jupyterhub_mesos_quota.sizes import size_of
+from jupyterhub_mesos_quota.taking import Taking
 from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.tree import TeamTree
 
@@ -64,15 +66,6 @@ _AllocationEvent = (
     | AllocationGone
 )
 
-_GONE_WHY: Final[Mapping[GoneReason, str]] = {
-    GoneReason.FINISHED: "it finished",
-    GoneReason.FAILED: "it failed",
-    GoneReason.STOPPED: "it was stopped",
-    GoneReason.NOT_PLACED: "the backend could not place it",
-    GoneReason.NODE_LOST: "its node was lost",
-    GoneReason.PREEMPTED: "a guarantee was taken back",
-}
-
 
 class QuotaMachine:
     """The decision core; see the module. `handle` is its only writer, beside `forget_ended`."""
@@ -82,6 +75,7 @@ class QuotaMachine:
     ) -> None:
         self._book = Book()
         self._admission = Admission(TeamTree(teams), policy, self._book.requests)
+        self._taking = None if policy.reclaim is None else Taking(self._admission, self._book, policy.reclaim)
         self._excuses = Excuses()
         self._next_rank = 1
         self._is_settled = True  # nothing that waits may start
@@ -138,6 +132,8 @@ class QuotaMachine:
         self._order = None
         if not self._is_settled:
             self._settle(event.at)
+        if self._taking is not None and self._taking.look(event.at):
+            self._settle(event.at)
         return self._book.drain()
 
     def _apply(self, event: Event) -> None:
@@ -154,6 +150,11 @@ class QuotaMachine:
                 self._submit(event)
             case EndRequested():
                 self._end(event)
+            case FactsSeen():
+                if self._taking is not None and event.allocation_id in self._book.allocations:
+                    self._taking.learn(event.allocation_id, event.facts)
+            case TimePassed():
+                self._is_settled &= self._admission.policy.patience_seconds is None
             case _:
                 self._move(event)
 
@@ -259,7 +260,10 @@ class QuotaMachine:
                 self._check_move(allocation, AllocationState.GRANTED, AllocationState.GONE)
                 self._free(at, allocation, requeues=True, why="nobody claimed it in time")
             case AllocationGone():
-                self._free(at, allocation, requeues=event.reason.requeues, why=_GONE_WHY[event.reason])
+                # Only what was taken back is stopped without its request's end: it is queued again.
+                is_stopping = allocation.state is AllocationState.STOPPING
+                reason = event.reason.after_a_stop if is_stopping else event.reason
+                self._free(at, allocation, requeues=reason.requeues, why=reason.why)
             case _:
                 assert_never(event)
 
@@ -320,6 +324,10 @@ class QuotaMachine:
         """Return the past of every team that has one, for the ledger to keep."""
         past = self._admission.usage.past
         return () if past is None else past.told()
+
+    def next_deadline(self) -> float | None:
+        """Return when `TimePassed` is to be sent, in Unix seconds; None where nothing waits for it."""
+        return None if self._taking is None else self._taking.next_deadline()
 
     # ---- read side ------------------------------------------------------------------------------
 

@@ -155,6 +155,7 @@ class Allocation:
     borrowed: Resources = NOTHING
     started_at: float | None = None
     gone_at: float | None = None
+    warned_until: float | None = None  # when a warned one is stopped
 
     @property
     def total(self) -> Resources:
@@ -165,6 +166,15 @@ class Allocation:
         for placement in self.placements:
             total += placement.resources
         return total
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a running allocation that makes its end more or less harmful."""
+
+    is_idle: bool = False
+    is_parkable: bool = False
+    has_checkpoint: bool = False
 
 
 def allocation_id(request_id: RequestId, number: int) -> AllocationId:
