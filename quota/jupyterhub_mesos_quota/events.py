@@ -22,6 +22,7 @@ from jupyterhub_mesos_quota.model import (
     RequestId,
     RequestStatus,
     Team,
+    TeamId,
 )
 
 
@@ -163,6 +164,42 @@ class FactsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePaused:
+    """Nothing of a team and those under it starts until it is resumed; without a team nothing at all."""
+
+    at: float
+    team: TeamId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueResumed:
+    """What waits starts again; without a team that which was paused without one."""
+
+    at: float
+    team: TeamId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCordoned:
+    """A node takes nothing new, whatever its backend says, until it is uncordoned; what runs stays.
+
+    With `drains` what runs there is stopped too, and queued again.
+    """
+
+    at: float
+    node_id: NodeId
+    drains: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUncordoned:
+    """A node takes new work again, where its backend agrees."""
+
+    at: float
+    node_id: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """Nothing happened but time: send it when `QuotaMachine.next_deadline` is reached."""
 
@@ -182,6 +219,10 @@ Event = (
     | AllocationReturned
     | AllocationGone
     | FactsSeen
+    | QueuePaused
+    | QueueResumed
+    | NodeCordoned
+    | NodeUncordoned
     | TimePassed
 )
 
@@ -201,6 +242,7 @@ class StopReason(StrEnum):
 
     ENDED = "ended"  # somebody asked for the end of its request
     RECLAIMED = "reclaimed"  # a lender takes its guarantee back: the request is queued again
+    DRAINED = "drained"  # its node is emptied: the request is queued again
 
 
 @dataclass(frozen=True, slots=True)

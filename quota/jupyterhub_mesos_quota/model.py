@@ -64,6 +64,8 @@ class Team:
     `guarantee` of a parent is what its subtree always can have; its children's
     guarantees sum to at most that. `lend` bounds how much of an idle guarantee
     others may use, `borrow` bounds what the team may use above its guarantee.
+    `per_user` bounds what one user may hold in the team and below it, `accelerators`
+    of all flavors together and `sessions` included.
     """
 
     id: TeamId
@@ -74,6 +76,7 @@ class Team:
     borrow: Bounds = field(default_factory=Bounds)
     weight: int = 1
     title: str = ""
+    per_user: Bounds = field(default_factory=Bounds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from jupyterhub_mesos_quota.model import (
     RequestId,
     TeamId,
 )
+from jupyterhub_mesos_quota.moves import DRAINABLE_STATES
 from jupyterhub_mesos_quota.outlook import Outlook
 from jupyterhub_mesos_quota.policy import Reclaim
 from jupyterhub_mesos_quota.resources import AmountName
@@ -60,16 +61,6 @@ class Plan:
     look_again_at: float | None = None
 
 
-_TAKEABLE: Final = frozenset(
-    {
-        AllocationState.GRANTED,
-        AllocationState.STARTING,
-        AllocationState.RUNNING,
-        AllocationState.WARNED,
-        AllocationState.PARKED,
-    }
-)
-
 _Rank = tuple[Harm, float, AllocationId]
 _Cost = tuple[tuple[int, ...], float]
 
@@ -96,7 +87,7 @@ class Planner:
         for allocation in live:
             if allocation.state is AllocationState.STOPPING:
                 self._outlook.end(allocation)
-            elif allocation.state in _TAKEABLE and not requests[allocation.request_id].is_ending:
+            elif allocation.state in DRAINABLE_STATES and not requests[allocation.request_id].is_ending:
                 self._offer(allocation)
         for offered in self._on_node.values():
             offered.sort(key=lambda entry: entry[0])

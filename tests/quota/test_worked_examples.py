@@ -91,7 +91,7 @@ def test_every_example_of_the_page_is_here() -> None:
 
 
 def test_every_code_that_a_waiting_request_can_get_is_on_the_page() -> None:
-    source = "".join((EXPLAIN / name).read_text() for name in ("explain.py", "usage.py"))
-    codes = set(re.findall(r'(?:Explanation\(\s*|_(?:LIMIT|CAP) = )"([a-z-]+)"', source))
+    source = "".join((EXPLAIN / name).read_text() for name in ("explain.py", "usage.py", "bars.py"))
+    codes = set(re.findall(r'(?:Explanation\(\s*|(?:_LIMIT|_CAP|PAUSED) = )"([a-z-]+)"', source))
     told = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE.read_text(), re.MULTILINE))
     assert codes == told
