@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from jupyterhub_mesos_quota.events import (
 )
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import AllocationId, NodeId, Team, TeamId
+from jupyterhub_mesos_quota.tree import TeamTree
 from quota_cases import bounds, node, request, res
 
 NAMES = ("t0", "t1", "t2", "t3", "t4")
@@ -125,3 +127,31 @@ relaxed = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+
+def random_tree(random: Random) -> tuple[Team, ...]:
+    while True:
+        teams = [random_team(random, number, name) for number, name in enumerate(NAMES)]
+        try:
+            TeamTree(teams)
+        except TreeError:
+            continue
+        return tuple(teams)
+
+
+def random_team(random: Random, number: int, name: str) -> Team:
+    parent = random.choice([None, *NAMES[:number]]) if number else None
+    guarantee = random.randint(0, 4)
+
+    def maybe(low: int, high: int, chance: float) -> int | None:
+        return random.randint(low, high) if random.random() < chance else None
+
+    return Team(
+        id=TeamId(name),
+        parent=None if parent is None else TeamId(parent),
+        guarantee=res(guarantee, h200=random.randint(0, 2)),
+        limit=bounds(maybe(guarantee, 12, 0.3)),
+        lend=bounds(maybe(0, 4, 0.2)),
+        borrow=bounds(maybe(0, 6, 0.2)),
+        weight=random.randint(1, 3),
+    )

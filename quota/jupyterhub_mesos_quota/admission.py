@@ -19,12 +19,12 @@ from jupyterhub_mesos_quota.claims import Holds
 from jupyterhub_mesos_quota.contest import Key, Place
 from jupyterhub_mesos_quota.lanes import Group, Lane
 from jupyterhub_mesos_quota.line import WaitingLine
-from jupyterhub_mesos_quota.model import Placement, Request, RequestId, TeamId
+from jupyterhub_mesos_quota.model import NodeId, Placement, Request, RequestId, TeamId
 from jupyterhub_mesos_quota.placement import NodePool
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.tally import Tally
-from jupyterhub_mesos_quota.tree import TeamTree
+from jupyterhub_mesos_quota.tree import Amounts, TeamTree
 from jupyterhub_mesos_quota.usage import Hindrance, Standing, Usage
 
 
@@ -56,6 +56,7 @@ class Admission:
         self.tally = Tally()
         self.pool = NodePool(self.tally)
         self.now = 0.0
+        self._clearing: Mapping[NodeId, Amounts] = {}
         self.plant(tree, self.new_usage(tree))
 
     def new_usage(self, tree: TeamTree) -> Usage:
@@ -255,9 +256,17 @@ class Admission:
         starved = self._starved()
         stamp = self.pool.moves, self.line.claims.version, starved
         if self._holds is None or self._held_at != stamp:
-            self._holds = Holds(self.pool, self._wanted(starved))
+            self._holds = Holds(self.pool, self._wanted(starved), self._clearing)
             self._held_at = stamp
         return self._holds
+
+    def clear(self, clearing: Mapping[NodeId, Amounts]) -> bool:
+        """Say where room is being made; say whether that is otherwise than before."""
+        if clearing == self._clearing:
+            return False
+        self._clearing = clearing
+        self._holds = None
+        return True
 
     def _wanted(self, starved: Group | None) -> Iterator[tuple[Group, Standing]]:
         claims = chain(self.line.claims.of(Standing.INSIDE), self.line.claims.of(Standing.FAMILY))

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from jupyterhub_mesos_quota.errors import UnknownAllocation, UnknownRequest
-from jupyterhub_mesos_quota.events import Action, AllocationMoved, Grant, RequestMoved, StopAllocation
+from jupyterhub_mesos_quota.events import (
+    Action,
+    AllocationMoved,
+    Grant,
+    LiftWarning,
+    RequestMoved,
+    StopAllocation,
+    StopReason,
+    WarnAllocation,
+)
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
@@ -137,10 +146,26 @@ class Book:
         self._actions.append(Grant(at, new))
         return new
 
-    def stop(self, at: float, id_: AllocationId, why: str) -> None:
+    def stop(self, at: float, id_: AllocationId, why: str, reason: StopReason = StopReason.ENDED) -> None:
         """Move an allocation to STOPPING and ask for its stop."""
         self.move_allocation(at, id_, AllocationState.STOPPING, why)
-        self._actions.append(StopAllocation(at, id_))
+        self._actions.append(StopAllocation(at, id_, reason))
+
+    def warn(self, at: float, id_: AllocationId, until: float, why: str) -> None:
+        """Move an allocation to WARNED and ask for its owner to be told."""
+        self.move_allocation(at, id_, AllocationState.WARNED, why)
+        self.set_warned_until(id_, until)
+        self._actions.append(WarnAllocation(at, id_, until, why))
+
+    def lift_warning(self, at: float, id_: AllocationId, why: str) -> None:
+        """Let a warned allocation go on."""
+        self.move_allocation(at, id_, AllocationState.RUNNING, why)
+        self.set_warned_until(id_, None)
+        self._actions.append(LiftWarning(at, id_))
+
+    def set_warned_until(self, id_: AllocationId, until: float | None) -> None:
+        """Keep when a warned allocation is stopped."""
+        self.allocations[id_] = replace(self.allocations[id_], warned_until=until)
 
     def forget_ended(self) -> Forgotten:
         """Drop what is over, with its story."""

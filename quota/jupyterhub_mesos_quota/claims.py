@@ -21,6 +21,7 @@ from jupyterhub_mesos_quota.contest import Place
 from jupyterhub_mesos_quota.lanes import Group
 from jupyterhub_mesos_quota.model import NodeId
 from jupyterhub_mesos_quota.placement import NodePool
+from jupyterhub_mesos_quota.resources import AmountName
 from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.tree import Amounts
 from jupyterhub_mesos_quota.usage import Standing, Usage
@@ -95,8 +96,14 @@ class Claims:
 class Holds:
     """What is laid aside at one moment: a function of who waits and of what the nodes have free."""
 
-    def __init__(self, pool: NodePool, wanted: Iterable[tuple[Group, Standing]]) -> None:
+    def __init__(
+        self,
+        pool: NodePool,
+        wanted: Iterable[tuple[Group, Standing]],
+        clearing: Mapping[NodeId, Mapping[AmountName, int]],
+    ) -> None:
         self._pool = pool
+        self._clearing = clearing
         self._taken: set[NodeId] = set()
         self._views: dict[tuple[Standing, Group | None], Mapping[NodeId, Amounts]] = {}
         self._by_group: dict[Group, Hold] = {}
@@ -131,15 +138,22 @@ class Holds:
         return view
 
     def _choose(self, size: Size) -> Mapping[NodeId, Amounts] | None:
-        """Choose nodes without a hold that are the nearest to having room, and that could hold the gang."""
+        """Choose nodes without a hold: where room is being made, else the nearest to having it."""
         chosen: dict[NodeId, Amounts] = {}
         missing = size.replicas
-        for node in self._pool.emptiest(size.each):
-            copies = 0 if node in self._taken else self._pool.copies_when_empty(node, size.each)
-            if copies > 0:
+        for node, copies in self._copies(size):
+            if copies > 0 and node not in self._taken and node not in chosen:
                 count = min(copies, missing)
                 chosen[node] = {name: amount * count for name, amount in size.each}
                 missing -= count
             if missing <= 0:
                 return chosen
         return None
+
+    def _copies(self, size: Size) -> Iterator[tuple[NodeId, int]]:
+        for node, coming in sorted(self._clearing.items()):
+            room = self._pool.room_on(node)
+            copies = [(room.get(name, 0) + coming.get(name, 0)) // amount for name, amount in size.each]
+            yield node, min(copies) if room else 0
+        for node in self._pool.emptiest(size.each):
+            yield node, self._pool.copies_when_empty(node, size.each)

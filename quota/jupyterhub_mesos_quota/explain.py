@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from jupyterhub_mesos_quota.admission import Admission, Verdict
+from jupyterhub_mesos_quota.bars import Bar, Obstacle
 from jupyterhub_mesos_quota.model import Request, RequestStatus, TeamId
 from jupyterhub_mesos_quota.resources import AmountName, describe, describe_amount
 from jupyterhub_mesos_quota.sizes import Size, size_of
@@ -42,6 +43,24 @@ def explain_status(request: Request, waiting: int) -> Explanation:
     """Say how a request stands that does not wait; the code is its status."""
     sentence, cure = _BY_STATUS[request.status]
     return Explanation(request.status, sentence, cure, waiting=waiting)
+
+
+def explain_bar(obstacle: Obstacle) -> Explanation:
+    """Say what keeps a request from starting, whatever room there is."""
+    if obstacle.bar is Bar.PAUSED or obstacle.name is None:
+        whose = "The queue" if obstacle.team is None else f"The queue of team {obstacle.team}"
+        return Explanation(
+            obstacle.bar,
+            f"{whose} is paused by an admin.",
+            "It waits at its place until the queue is resumed.",
+        )
+    asked, bound = (describe_amount(obstacle.name, amount) for amount in (obstacle.asked, obstacle.bound))
+    held = describe_amount(obstacle.name, obstacle.held)
+    return Explanation(
+        obstacle.bar,
+        f"{asked} asked for; one user may hold {bound} in team {obstacle.team}, and this user holds {held}.",
+        "It starts by itself when this user has ended enough of what runs.",
+    )
 
 
 class Shape(NamedTuple):

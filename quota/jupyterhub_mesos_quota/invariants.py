@@ -4,7 +4,7 @@
 - No team holds more than its limit.
 - The counters equal the sum over the allocations that are not gone.
 - A request is ACTIVE if and only if it has one allocation that is not gone.
-- The line holds exactly the QUEUED requests.
+- The line, and who waits before a bar, are exactly the QUEUED requests.
 
 A node that shrank or left, and a limit lowered under what is held, break the
 first two without a wrong grant: such use is *excused* up to what it was at that
@@ -13,7 +13,7 @@ moment, and no further.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jupyterhub_mesos_quota.admission import Admission
@@ -48,13 +48,13 @@ class Excuses:
             self.excuse_node(admission, allocation_node)
 
 
-def audit(admission: Admission, book: Book, excuses: Excuses) -> None:
+def audit(admission: Admission, book: Book, excuses: Excuses, held_back: Sequence[RequestId] = ()) -> None:
     """Check everything; raise `InvariantBroken` with the first thing that is wrong."""
     live = [allocation for allocation in book.allocations.values() if allocation.state in LIVE_STATES]
     _check_nodes(admission, live, excuses)
     _check_teams(admission, live, excuses)
     _check_statuses(book, live)
-    _check_line(admission, book)
+    _check_line(admission, book, held_back)
 
 
 def _check_nodes(admission: Admission, live: Iterable[Allocation], excuses: Excuses) -> None:
@@ -120,8 +120,9 @@ def _check_statuses(book: Book, live: Iterable[Allocation]) -> None:
         raise InvariantBroken("the index of live allocations is out of date")
 
 
-def _check_line(admission: Admission, book: Book) -> None:
-    waiting = sorted(place.id for group in admission.line.groups() for place in group)
+def _check_line(admission: Admission, book: Book, held_back: Sequence[RequestId]) -> None:
+    in_line = [place.id for group in admission.line.groups() for place in group]
+    waiting = sorted([*in_line, *held_back])
     queued = sorted(id_ for id_, request in book.requests.items() if request.status is RequestStatus.QUEUED)
-    if waiting != queued or len(admission.line) != len(queued):
+    if waiting != queued or len(admission.line) != len(in_line):
         raise InvariantBroken(f"the line holds {waiting}, queued are {queued}")

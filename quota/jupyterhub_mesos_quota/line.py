@@ -31,6 +31,7 @@ class WaitingLine:
         self.lanes: dict[tuple[Resources, int], Lane] = {}
         # Lanes that may have room for one more, and where it may be; None where that is not known.
         self.hot: dict[Lane, dict[NodeId, None] | None] = {}
+        self.version = 0  # grows when a request comes or goes
         self._has_ages = has_ages
         self._usage = usage
         self._tally = tally
@@ -44,6 +45,7 @@ class WaitingLine:
 
     def add(self, request: Request) -> Group:
         """Let `request` wait, at its own place."""
+        self.version += 1
         account = self._usage.accounts[request.team]
         lane = self._lane(request.resources, request.replicas)
         group = lane.groups.get(account)
@@ -61,6 +63,7 @@ class WaitingLine:
 
     def remove(self, request: Request) -> None:
         """Take `request` out of the line."""
+        self.version += 1
         group = self._group_of.pop(request.id)
         was_head = group.head
         group.remove(place_of(request))

@@ -83,6 +83,8 @@ REPEATED: Final[Mapping[type, frozenset[AllocationState]]] = {
 
 LIVE_STATES: Final = frozenset(_A) - {_A.GONE}
 """An allocation in one of these holds its resources."""
+DRAINABLE_STATES: Final = frozenset({_A.GRANTED, _A.STARTING, _A.RUNNING, _A.WARNED, _A.PARKED})
+"""An allocation in one of these can be told to stop, and has not been."""
 WAITING_STATUSES: Final = frozenset({_R.QUEUED})
 TERMINAL_STATUSES: Final = frozenset({_R.ENDED, _R.WITHDRAWN})
 

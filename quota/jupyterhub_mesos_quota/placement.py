@@ -211,6 +211,11 @@ class NodePool:
         site = self._sites.get(node_id)
         return site.room if site is not None and site.shelf is not None else {}
 
+    def balance(self, node_id: NodeId, name: AmountName) -> int:
+        """Return capacity less use of one amount; negative where a node shrank."""
+        site = self._sites[node_id]
+        return site.most(name) - site.used.get(name, 0)
+
     def known_ids(self) -> set[NodeId]:
         """Return the nodes that are there and those that something stands on."""
         return {*self.nodes, *self._sites}

@@ -21,6 +21,10 @@ AmountName = NewType("AmountName", str)
 CPU_MILLIS: Final = AmountName("cpu_millis")
 MEM_MIB: Final = AmountName("mem_mib")
 ACCELERATOR_PREFIX: Final = "accelerator/"
+ACCELERATORS: Final = AmountName("accelerators")
+"""All accelerators together, whatever their flavor; only caps per user know it."""
+SESSIONS: Final = AmountName("sessions")
+"""Notebooks, by their number; only caps per user know it."""
 
 
 class Unlimited(Enum):
@@ -177,4 +181,6 @@ def describe_amount(name: AmountName, amount: int) -> str:
         return f"{amount / 1000:g} CPU"
     if name == MEM_MIB:
         return f"{amount / 1024:g} GiB" if abs(amount) >= 1024 else f"{amount} MiB"
+    if name in {ACCELERATORS, SESSIONS}:
+        return f"{amount} {name if amount != 1 else name.removesuffix('s')}"
     return f"{amount} {name.removeprefix(ACCELERATOR_PREFIX)}"

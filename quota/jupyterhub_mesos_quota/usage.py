@@ -98,7 +98,7 @@ class Usage:
         has_past = strategy.has_past and half_life_seconds is not None
         self.past = Past(half_life_seconds) if has_past and half_life_seconds else None
         self._kept_in_all: Amounts = {}
-        self._yard: Amounts = {}
+        self.yard: Amounts = {}
         for team in reversed(tree.upwards()):
             parent = tree[team].parent
             above = None if parent is None else self.accounts[parent]
@@ -252,8 +252,8 @@ class Usage:
         In steps, so that one node more or less does not put everybody's share anew.
         """
         yard = {name: _stepped(amount) for name, amount in capacity.items()}
-        if yard != self._yard:
-            self._yard = yard
+        if yard != self.yard:
+            self.yard = yard
             if self.past is not None:
                 for account in self.in_order:
                     self.past.hold(account, self._held(account))
@@ -274,7 +274,7 @@ class Usage:
 
     def _held(self, account: Account) -> int:
         """Return what counts for the past: nothing before the first node told how large the cluster is."""
-        return min(WHOLE, borrowed_share(account, self._yard)) if self._yard else 0
+        return min(WHOLE, borrowed_share(account, self.yard)) if self.yard else 0
 
     def _put_shares_anew(self) -> None:
         for account in self.in_order:
@@ -284,7 +284,7 @@ class Usage:
     def share(self, account: Account) -> int:
         """Return by how much a team stands behind its siblings; the smaller goes first."""
         if account.share is None:
-            account.share = self.strategy.share(account, self._yard)
+            account.share = self.strategy.share(account, self.yard)
         return account.share
 
     def shares(self, account: Account) -> tuple[int, ...]:

@@ -106,13 +106,13 @@ def test_the_past_survives_a_restart_and_an_edit_of_the_teams() -> None:
         lived.requests.values(),
         lived.allocations.values(),
         POLICY,
-        lived.past_use(),
+        lived.kept(),
     )
-    assert restored.past_use() == lived.past_use()
+    assert restored.kept() == lived.kept()
     assert [waiting.id for waiting in restored.queue()] == ["b1", "a1"]
     end = AllocationGone(3 * HALF_LIFE, AllocationId("c0-1"), GoneReason.FINISHED)
     assert restored.handle(end) == lived.handle(end)
-    assert restored.past_use() == lived.past_use()
+    assert restored.kept() == lived.kept()
 
 
 def test_time_before_the_first_node_does_not_count() -> None:
@@ -121,4 +121,4 @@ def test_time_before_the_first_node_does_not_count() -> None:
         lived.tree.teams.values(), (), lived.requests.values(), lived.allocations.values(), POLICY
     )
     restored.handle(RequestSubmitted(9 * HALF_LIFE, request("a2", "a", 1)))
-    assert restored.past_use() == ()
+    assert restored.kept().past == ()

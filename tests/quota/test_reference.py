@@ -10,14 +10,13 @@ from random import Random
 
 import pytest
 
-from jupyterhub_mesos_quota.errors import QuotaError, TreeError
+from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.machine import QuotaMachine
-from jupyterhub_mesos_quota.model import Team, TeamId
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.strategies import FAIR, FIFO, LOWEST_USE
 from jupyterhub_mesos_quota.tree import TeamTree
-from quota_cases import bounds, node, res
-from quota_histories import NAMES, WORDS, event_of
+from quota_cases import node
+from quota_histories import WORDS, event_of, random_tree
 from quota_reference import Reference
 
 HISTORIES = int(os.environ.get("QUOTA_HISTORIES", "80"))
@@ -30,34 +29,6 @@ POLICIES = (
     Policy(strategy=FIFO, patience_seconds=5),
     Policy(strategy=FAIR, most_holds=1),
 )
-
-
-def random_tree(random: Random) -> tuple[Team, ...]:
-    while True:
-        teams = [random_team(random, number, name) for number, name in enumerate(NAMES)]
-        try:
-            TeamTree(teams)
-        except TreeError:
-            continue
-        return tuple(teams)
-
-
-def random_team(random: Random, number: int, name: str) -> Team:
-    parent = random.choice([None, *NAMES[:number]]) if number else None
-    guarantee = random.randint(0, 4)
-
-    def maybe(low: int, high: int, chance: float) -> int | None:
-        return random.randint(low, high) if random.random() < chance else None
-
-    return Team(
-        id=TeamId(name),
-        parent=None if parent is None else TeamId(parent),
-        guarantee=res(guarantee, h200=random.randint(0, 2)),
-        limit=bounds(maybe(guarantee, 12, 0.3)),
-        lend=bounds(maybe(0, 4, 0.2)),
-        borrow=bounds(maybe(0, 6, 0.2)),
-        weight=random.randint(1, 3),
-    )
 
 
 @pytest.mark.timeout(3600)
