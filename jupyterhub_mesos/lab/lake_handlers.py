@@ -56,6 +56,7 @@ _SORTS: Final[Mapping[Sort, Callable[[Entry], Any]]] = {
     "size": lambda entry: entry.size or 0,
     "modified": lambda entry: entry.modified or 0.0,
 }
+_NAMED: Final[Mapping[str, Sort]] = {"name": "name", "size": "size", "modified": "modified"}
 _TRUTHS: Final[Mapping[str, bool]] = {"": False, "0": False, "false": False, "1": True, "true": True}
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -123,7 +124,7 @@ class LakeListHandler(LakeHandler):
 
     def _page(self) -> Page:
         asked = self.get_query_argument("sort", "name")
-        sort = next((known for known in _SORTS if str(known) == asked), None)
+        sort = _NAMED.get(asked)
         if sort is None:
             raise InvalidInput(f"sort is {asked!r}; {', '.join(_SORTS)} are possible")
         return Page(
