@@ -11,11 +11,15 @@ from jupyterhub_mesos.wire import (
     AllocationView,
     ExplanationView,
     Job,
+    PipelinePayload,
+    PipelineStep,
     PlacementView,
     ProgressEvent,
     RequestView,
     ResourcesModel,
     Role,
+    StepEvent,
+    StepState,
     TaskView,
     TrainingPayload,
     Wire,
@@ -46,6 +50,27 @@ def notebook(cells: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def digits_notebook() -> dict[str, Any]:
     return notebook([cell(PARAMETERS, "parameters"), cell(TRAIN, "train"), cell("1 + 1")])
+
+
+PIPELINE_TRAIN = """%time
+import numpy as np
+rows = np.arange(40.0).reshape(20, 2)
+labels = (rows[:, 0] > 20).astype(int)
+test_rows, test_labels = rows[::2], labels[::2]"""
+PIPELINE_MODEL = """from sklearn.linear_model import LogisticRegression
+model = LogisticRegression().fit(rows, labels)"""
+
+
+def pipeline_notebook(test: str = "assert model.score(test_rows, test_labels) > 0.5") -> dict[str, Any]:
+    return notebook(
+        [
+            cell(PARAMETERS, "parameters"),
+            cell(PIPELINE_TRAIN, "train"),
+            cell(PIPELINE_MODEL, "model"),
+            cell(test, "test"),
+            cell("print('ready')"),
+        ]
+    )
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
@@ -86,6 +111,20 @@ def queued(position: int = 2) -> RequestView:
         waiting=3,
     )
     return training(RequestStatus.QUEUED, explanation=explanation)
+
+
+def pipeline(status: RequestStatus = RequestStatus.ACTIVE, **changes: Any) -> RequestView:
+    payload = PipelinePayload(name="digits", repository="~/lake/team/pipelines/digits.git", commit="c" * 40)
+    changes = {"id": "p1", "kind": WorkloadKind.PIPELINE, "replicas": 1, "payload": payload, **changes}
+    return training(status, **changes)
+
+
+def stepped(step: PipelineStep, state: StepState, **changes: Any) -> ProgressEvent:
+    number = ("train", "test", "optimise", "store", "verify", "serve").index(step) + 1
+    event = StepEvent(step=step, number=number, of=6, state=state, **changes)
+    return ProgressEvent(
+        task="p1-g1-pipeline-0", generation=1, index=0, data=json.loads(event.model_dump_json())
+    )
 
 
 def allocation(*tasks: TaskView, state: AllocationState = AllocationState.RUNNING) -> AllocationView:

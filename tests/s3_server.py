@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from requirements import require
 ROOT: Final = Path(__file__).parents[1]
 PYTHON: Final = ROOT / ".venv/lib/s3-server/bin/python"
 BUCKET: Final = "lake-of-tests"
+USER: Final = "service"
 REGION: Final = "eu-central-1"
 PREFIX: Final = "base"
 _PROGRAM: Final = """
@@ -36,7 +38,7 @@ print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 """
 _ALL_OF_S3: Final = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-_ROLES: Final = {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}
+_ROLES: Final = {"Effect": "Allow", "Action": ["sts:*", "iam:*"], "Resource": "*"}
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,24 @@ class S3Server:
         """Return a client with the server's own key, or with another."""
         return client(self.endpoint, service, key_id or self.key_id, secret or self.secret)
 
-    def key_file(self, path: Path) -> Path:
-        """Write the key as an admin does."""
+    def key_file(self, path: Path, key_id: str = "", secret: str = "") -> Path:
+        """Write a key as an admin does; the server's own, or another."""
         path.write_text(
-            f"[default]\naws_access_key_id = {self.key_id}\naws_secret_access_key = {self.secret}\n"
+            f"[default]\naws_access_key_id = {key_id or self.key_id}\n"
+            f"aws_secret_access_key = {secret or self.secret}\n"
         )
         path.chmod(0o600)
         return path
+
+    def another_key(self) -> tuple[str, str]:
+        """Make a further key of the same rights."""
+        return _user(self.client("iam"), f"user-{secrets.token_hex(4)}")
+
+    def revoke(self, key_id: str) -> None:
+        """Make a further key worthless at once."""
+        iam = self.client("iam")
+        user = iam.get_access_key_last_used(AccessKeyId=key_id)["UserName"]
+        iam.delete_access_key(UserName=user, AccessKeyId=key_id)
 
     def put(self, key: str, content: bytes) -> None:
         self.client().put_object(Bucket=self.bucket, Key=f"{PREFIX}/{key}", Body=content)
@@ -121,9 +134,7 @@ def running_s3() -> Iterator[S3Server]:
 def _filled(endpoint: str) -> S3Server:
     """Make bucket, user and role while nothing is checked; then have everything checked."""
     iam = client(endpoint, "iam", "anybody", "anything")
-    iam.create_user(UserName="service")
-    iam.put_user_policy(UserName="service", PolicyName="all", PolicyDocument=_policy(_ALL_OF_S3, _ROLES))
-    key = iam.create_access_key(UserName="service")["AccessKey"]
+    key = _user(iam, USER)
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     role = iam.create_role(RoleName="lake", AssumeRolePolicyDocument=_policy(trust))["Role"]
     iam.put_role_policy(RoleName="lake", PolicyName="all", PolicyDocument=_policy(_ALL_OF_S3))
@@ -132,7 +143,15 @@ def _filled(endpoint: str) -> S3Server:
     order = Request(f"{endpoint}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}, method="POST")
     with urlopen(order, timeout=10):
         pass  # from here on, who is unknown or not allowed is refused
-    return S3Server(endpoint, key["AccessKeyId"], key["SecretAccessKey"], BUCKET, role["Arn"])
+    return S3Server(endpoint, *key, BUCKET, role["Arn"])
+
+
+def _user(iam: Any, name: str) -> tuple[str, str]:
+    """Make a user that may do everything; return its key."""
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=_policy(_ALL_OF_S3, _ROLES))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
 
 
 def _policy(*statements: dict[str, Any]) -> str:

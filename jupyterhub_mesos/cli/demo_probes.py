@@ -26,7 +26,7 @@ from jupyterhub_mesos.cli.person import Person
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.wire import AllocationView, RequestView
-from jupyterhub_mesos_quota.model import AllocationState, RequestStatus
+from jupyterhub_mesos_quota.model import AllocationState, RequestStatus, WorkloadKind
 
 START_SECONDS: Final = 60.0
 """A granted notebook answers well within this on two busy cores."""
@@ -179,6 +179,13 @@ def _members(cgroup_root: Path, mark: str) -> set[int]:
             with suppress(OSError):  # a group that is being removed
                 pids.update(int(pid) for pid in members.read_text().split())
     return pids
+
+
+def newest(client: Client, kind: WorkloadKind) -> RequestView:
+    """Return the asker's newest request of a kind; raise `StepFailed` where there is none."""
+    views = list(client.requests(kind=kind))
+    expect(bool(views), f"there is no {kind} request")
+    return views[0]
 
 
 def newest_tag(repository: Path) -> str:

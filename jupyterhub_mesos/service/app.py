@@ -82,6 +82,8 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
         await ledger.open()
         stack.push_async_callback(ledger.close)
         await seed_teams(ledger, settings)
+        for complaint in parts.controller.connections.complaints(ledger.teams.teams):
+            log.warning("lake: %s", complaint)
         await parts.backend.open()
         stack.push_async_callback(parts.backend.close)
         hub = HubApi(settings.hub.api_url, settings.hub.api_token)

@@ -32,7 +32,16 @@ from jupyterhub_mesos.service.rows import (
     TaskRow,
     TaskUpdate,
 )
-from jupyterhub_mesos.tasks import Mount, MountMode, TaskContext, TaskId, TaskSpec, TaskState, task_id
+from jupyterhub_mesos.tasks import (
+    Mount,
+    MountMode,
+    TaskContext,
+    TaskId,
+    TaskSpec,
+    TaskState,
+    task_id,
+    verbatim,
+)
 from jupyterhub_mesos_quota.events import AllocationGone, AllocationStarted, GoneReason
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, Request
 
@@ -138,6 +147,7 @@ class Launcher:
             python=self.settings.python,
             mounts=(*self._lake.mounts(request.team, request.user), *self._environments()),
             env={
+                "CAPACITY_TEAM": verbatim(request.team),  # whom what it starts is charged to
                 **self._lake.env(request.team),
                 **handout.environment(
                     connections, self.settings.api_url, handout.lake_token(allocation.id, secret)

@@ -16,7 +16,9 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from browser.visitor import Visitor
+from fake_capacity import FakeCapacity, serving
 from installation import Installation
+from lab_server import Rig, running_lab
 from requirements import require
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -44,6 +46,19 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def lab_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """One JupyterLab for the folder, before a service whose answers each test writes; its home has a lake."""
+    root = tmp_path_factory.mktemp("lab")
+    lake = root / "home" / "lake"
+    for name in ("team", "shared"):
+        (lake / name).mkdir(parents=True)
+    (lake / "shared" / "digits").mkdir()  # what the notebooks' parameters name
+    env = {"LAKE_TEAM_URI": (lake / "team").as_uri(), "LAKE_SHARED_URI": (lake / "shared").as_uri()}
+    with serving(FakeCapacity()) as fake, running_lab(root, fake.url, env) as lab:
+        yield Rig(lab, fake)
 
 
 @pytest.fixture(scope="package")

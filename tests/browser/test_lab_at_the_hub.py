@@ -33,11 +33,11 @@ def lab_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
 def example() -> dict[str, Any]:
     """Return the shipped example without the cells that the buttons stand for."""
     content: dict[str, Any] = json.loads(EXAMPLE.read_text())
-    scripted = ("train(workers", "run.checkpoint", "export(")
+    scripted = ("train(workers", "export(")
     content["cells"] = [
         one for one in content["cells"] if not any(word in "".join(one["source"]) for word in scripted)
     ]
-    content["cells"].append(cell("model = new_model()\nprint('ready')"))
+    content["cells"].append(cell("print('ready')"))
     return content
 
 
@@ -55,6 +55,7 @@ def test_a_notebook_trains_exports_and_serves_by_its_buttons(
         )
         train(lab, lab_cloud)
         export_and_serve(lab, lab_cloud)
+        run_pipeline(lab, lab_cloud)
 
 
 def train(lab: LabPage, cloud: Installation) -> None:
@@ -72,6 +73,7 @@ def train(lab: LabPage, cloud: Installation) -> None:
 
 def export_and_serve(lab: LabPage, cloud: Installation) -> None:
     lab.notebook.locator(".jp-Cell").first.click()
+    lab.panel.get_by_role("button", name="Use it in the notebook").click()
     lab.run_cells()
     lab.press("Export")
     expect(lab.dialog.get_by_label("Object")).to_have_value("model")
@@ -81,3 +83,27 @@ def export_and_serve(lab: LabPage, cloud: Installation) -> None:
     lab.panel.get_by_role("button", name="Serve it").click()
     expect(lab.state).to_have_text("Running", timeout=JOB_MS)
     expect(lab.panel).to_contain_text("It answers at")
+    lab.panel.get_by_role("button", name="Cancel").click()  # its room is the pipeline's
+    expect(lab.state).to_have_text("Stopped", timeout=JOB_MS)
+
+
+def run_pipeline(lab: LabPage, cloud: Installation) -> None:
+    lab.press("Export")
+    fields = lab.dialog
+    fields.get_by_role("radio", name="Pipeline").check()
+    expect(fields.get_by_label("Held-out rows")).to_have_value("test_images")
+    expect(fields.get_by_label("Their labels")).to_have_value("test_target")
+    fields.get_by_label("CPU per worker").fill("0.5")
+    fields.get_by_label("Memory per worker").fill("0.5")
+    fields.get_by_label("Minimum accuracy").fill("50")
+    fields.get_by_label("EPOCHS").fill("3")
+    lab.accept("Export")
+    expect(fields).to_have_count(0, timeout=JOB_MS)
+    steps = lab.panel.get_by_role("list", name="Steps").locator(":scope > li")
+    expect(steps.first.get_by_role("img", name="accuracy")).to_be_visible(timeout=JOB_MS)
+    expect(lab.state).to_have_text("Finished", timeout=JOB_MS)
+    expect(steps.locator(".capacity-Pipeline-word")).to_have_text(["done"] * 6)
+    assert newest_tag(cloud.folder.root / "lake" / "vision" / "models.git") == "digits/v2"
+    (run,) = cloud.client("ann").requests(kind="pipeline")
+    children = {view.kind for view in cloud.client("ann").requests() if view.parent == run.id}
+    assert children == {"training", "serving"}

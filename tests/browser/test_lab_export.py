@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fake_capacity import FakeCapacity, serving
 from jupyterhub_mesos.wire import ProgressView
 from jupyterhub_mesos_quota.model import RequestStatus
 from lab_page import LabPage, browser_page
-from lab_server import Rig, running_lab
+from lab_server import Rig
 from model_fixtures import bare_repository, git, set_hook
 from notebooks import cell, notebook, training, write
 
@@ -29,13 +28,11 @@ SLOW = "import time\nmodel.predict = lambda rows: time.sleep(60)"
 READY = cell("print('ready')")
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with (
-        serving(FakeCapacity()) as fake,
-        running_lab(tmp_path_factory.mktemp("lab"), fake.url) as lab,
-    ):
-        yield Rig(lab, fake)
+@pytest.fixture
+def rig(lab_rig: Rig) -> Rig:
+    lab_rig.fake.replies.clear()
+    lab_rig.fake.calls.clear()
+    return lab_rig
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +149,7 @@ def test_a_busy_kernel_is_waited_for(rig: Rig, page: Page, tmp_path: Path) -> No
 def test_cancel_interrupts_the_export_and_the_kernel_lives_on(rig: Rig, page: Page, remote: Path) -> None:
     lab = opened(rig, page, "slow", DATA, FIT, SLOW)
     export_to(lab, remote)
-    expect(lab.panel).to_contain_text("step 3 of 7", timeout=60_000)
+    expect(lab.panel).to_contain_text("step 3 of 9", timeout=60_000)
     lab.panel.get_by_role("button", name="Cancel").click()
     expect(lab.panel.get_by_role("alert")).to_have_text("The export was cancelled in this step")
     assert git("-C", str(remote), "tag") == ""
@@ -163,7 +160,7 @@ def test_cancel_interrupts_the_export_and_the_kernel_lives_on(rig: Rig, page: Pa
 def test_a_kernel_that_is_restarted_ends_the_export(rig: Rig, page: Page, remote: Path) -> None:
     lab = opened(rig, page, "restarted", DATA, FIT, SLOW)
     export_to(lab, remote)
-    expect(lab.panel).to_contain_text("step 3 of 7", timeout=60_000)
+    expect(lab.panel).to_contain_text("step 3 of 9", timeout=60_000)
     lab.notebook.locator(".jp-Cell").first.click()
     lab.menu("Kernel", "Restart Kernel…")
     with page.expect_response("**/restart*"):  # a server that ends before it hangs

@@ -9,23 +9,19 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fake_capacity import FakeCapacity, serving
+from fake_capacity import FakeCapacity
 from jupyterhub_mesos.wire import LogView, ProgressView, RequestSubmission, TrainingPayload
 from jupyterhub_mesos_quota.model import AllocationState, RequestStatus
 from lab_page import LabPage, browser_page
-from lab_server import Rig, running_lab
+from lab_server import Rig
 from notebooks import allocation, cell, digits_notebook, notebook, queued, said, training, worker, write
 
 ENDED = RequestStatus.ENDED
 
 
-@pytest.fixture(scope="module")
-def running_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with (
-        serving(FakeCapacity()) as fake,
-        running_lab(tmp_path_factory.mktemp("lab"), fake.url) as lab,
-    ):
-        yield Rig(lab, fake)
+@pytest.fixture
+def running_rig(lab_rig: Rig) -> Rig:
+    return lab_rig
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.auth import Authenticator
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.spawner import Spawner, SpawnException
 
+from jupyterhub_mesos.service.identity import robot_name
 from jupyterhub_mesos_spawner import hub
 
 REAL = {"Spawner": Spawner, "SpawnException": SpawnException, "APIHandler": APIHandler}
@@ -39,3 +41,9 @@ def test_every_declared_name_is_the_installed_hubs(shape: ast.ClassDef) -> None:
 def test_the_hub_copies_an_exceptions_headers_into_both_kinds_of_answers() -> None:
     assert "'headers'" in inspect.getsource(BaseHandler.write_error)
     assert "'headers'" in inspect.getsource(APIHandler.write_error)
+
+
+def test_the_hub_gives_nobody_the_name_of_a_team_s_robot() -> None:
+    names = Authenticator()
+    assert names.validate_username("vision")
+    assert not names.validate_username(robot_name("vision"))

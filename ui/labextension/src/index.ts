@@ -26,7 +26,7 @@ function activate(
   palette: ICommandPalette | null,
   restorer: ILayoutRestorer | null
 ): void {
-  const panels = new Panels(app);
+  const panels = new Panels(app, notebooks);
   new Buttons(app, notebooks, panels).addCommands();
   const category = 'Notebook Operations';
   palette?.addItem({ command: CommandIDs.train, category });

@@ -5,10 +5,15 @@ import { Curves, Explanation, Workers } from './followed';
 import type { Following } from './following';
 import { jobIcon } from './icons';
 import { Action, FollowingPanel, Head, Notice } from './panel';
+import type { RequestView } from './wire';
 import { isOver, stateOf } from './words';
 
 export class JobPanel extends FollowingPanel<Following> {
-  constructor(following: Following, name: string) {
+  constructor(
+    following: Following,
+    name: string,
+    private readonly insert: (code: string) => void
+  ) {
     super(following, jobIcon, name);
     this.id = `capacity-job-${following.id}`;
     this.title.closable = true;
@@ -40,9 +45,30 @@ export class JobPanel extends FollowingPanel<Following> {
         </Head>
         <Notice text={problem === '' ? '' : `${problem} Looking again …`} tone="waiting" />
         <Explanation view={view} />
+        <Checkpoint view={view} insert={this.insert} />
         <Curves following={this.followed} />
         <Workers following={this.followed} />
       </>
     );
   }
+}
+
+interface CheckpointProps {
+  view: RequestView;
+  insert: (code: string) => void;
+}
+
+/** What a finished job left, made known to the notebook's own cells. */
+function Checkpoint({ view, insert }: CheckpointProps): React.JSX.Element | null {
+  const place = view.payload.kind === 'training' ? view.payload.job.checkpoint_uri : null;
+  if (place === null || view.outcome !== 'finished') {
+    return null;
+  }
+  const code = `import os\n\nos.environ["JOB_CHECKPOINT"] = ${JSON.stringify(place)}  # for Checkpoint.from_environment()`;
+  return (
+    <p>
+      Its checkpoint is in <code>{place}</code>.{' '}
+      <Action label="Use it in the notebook" onPress={() => insert(code)} />
+    </p>
+  );
 }

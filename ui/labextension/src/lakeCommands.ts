@@ -9,10 +9,11 @@ import {
   showDialog,
   WidgetTracker
 } from '@jupyterlab/apputils';
-import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
+import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { lakeIcon } from './icons';
+import { insertCell } from './insert';
 import { Lake } from './lake';
 import { LakeActs, LakePanel } from './lakePanel';
 import { LakePreviewPanel, previewId } from './lakePreview';
@@ -87,15 +88,8 @@ export class LakeBrowser {
     this.insert(preview.code);
   }
 
-  /** As a cell of its own, below the one where the person is. */
   private insert(code: string): void {
-    const panel = this.notebooks.currentWidget;
-    if (panel === null) {
-      throw new Error('There is no notebook to put the code into: open one first.');
-    }
-    NotebookActions.insertBelow(panel.content);
-    panel.content.activeCell?.model.sharedModel.setSource(code);
-    this.app.shell.activateById(panel.id);
+    insertCell(this.app, this.notebooks, code);
   }
 
   private async delete(entry: LakeEntry): Promise<void> {

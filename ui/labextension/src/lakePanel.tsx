@@ -207,6 +207,7 @@ function SourceRow({ source }: { source: LakeSource }): React.JSX.Element {
         {source.kind === 's3' ? 'S3' : 'folder'}
         {source.is_writable ? '' : ', read-only'}
       </span>
+      <span className="capacity-Lake-when">{source.uri}</span>
     </>
   );
 }

@@ -1,11 +1,12 @@
 // Where the panels stand, and how they come back with the page.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { Widget } from '@lumino/widgets';
 
 import { Following } from './following';
+import { insertCell } from './insert';
 import { JobPanel } from './jobPanel';
 import { Pipeline } from './pipeline';
 import { PipelinePanel } from './pipelinePanel';
@@ -21,12 +22,15 @@ export class Panels {
   readonly jobs: JobTracker = new WidgetTracker({ namespace: 'capacity-jobs' });
   readonly pipelines: PipelineTracker = new WidgetTracker({ namespace: 'capacity-pipelines' });
 
-  constructor(private readonly app: JupyterFrontEnd) {}
+  constructor(
+    private readonly app: JupyterFrontEnd,
+    private readonly notebooks: INotebookTracker
+  ) {}
 
   /** Show the panel of a request; one that is open already comes to the front. */
   follow(id: string, name: string, beside?: Widget): void {
     const known = this.jobs.find(widget => widget.content.id === `capacity-job-${id}`);
-    const widget = known ?? framed(new JobPanel(new Following(id), name));
+    const widget = known ?? framed(this.jobPanelOf(id, name));
     this.show(widget, beside);
     if (known === undefined) {
       void this.jobs.add(widget);
@@ -53,6 +57,12 @@ export class Panels {
       this.newest = widget;
     }
     this.app.shell.activateById(widget.id);
+  }
+
+  private jobPanelOf(id: string, name: string): JobPanel {
+    return new JobPanel(new Following(id), name, code =>
+      insertCell(this.app, this.notebooks, code)
+    );
   }
 
   private panelOf(place: PipelinePlace): PipelinePanel | PushedPanel {

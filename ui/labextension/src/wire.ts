@@ -4,15 +4,7 @@
 /**
  * Where an allocation stands; the legal moves are in `moves.py`.
  */
-export type AllocationState =
-  | 'granted'
-  | 'starting'
-  | 'running'
-  | 'warned'
-  | 'parked'
-  | 'stopping'
-  | 'lost'
-  | 'gone';
+export type AllocationState = 'granted' | 'starting' | 'running' | 'warned' | 'parked' | 'stopping' | 'lost' | 'gone';
 /**
  * Where a request stands; the legal moves are in `moves.py`.
  */
