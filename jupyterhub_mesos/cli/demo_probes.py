@@ -128,7 +128,7 @@ def _labels(outputs: list[dict[str, Any]]) -> NDArray[np.int64]:
         if output["datatype"] == "INT64":
             return np.asarray(output["data"], dtype=np.int64)
     scores = np.asarray(outputs[0]["data"], dtype=np.float64).reshape(outputs[0]["shape"])
-    return scores.argmax(axis=1)
+    return np.asarray(scores.argmax(axis=1), dtype=np.int64)
 
 
 def worker_process(allocation: AllocationView, index: int) -> int:
