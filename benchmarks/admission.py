@@ -1,17 +1,14 @@
 """What one decision costs when much waits, beside a linear scan over the same queue in the same run.
 
-    python benchmarks/admission.py [--waiting 1000 10000 100000] [--events 2000]
-
 The cluster is full and stays full: one allocation at a time is gone, which frees
-room for one that waits. `us/event` is all of it (the move, the counters, the
-search, the grants and their actions); `us/scan` is the search alone, as a loop
-over all nodes and all that waits. `entries` is what a decision touched, without
-a clock. CPU time of the thread, so that a busy machine does not count as ours.
+room for one that waits. Ours is all of it (the move, the counters, the search,
+the grants and their actions); the scan is the search alone, as a loop over all
+nodes and all that waits. CPU time of the thread, so that a busy machine does not
+count as ours.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import tracemalloc
 from collections.abc import Sequence
@@ -20,6 +17,7 @@ from random import Random
 from statistics import mean, median, quantiles
 from time import thread_time
 
+from benchmarks.table import Figure
 from jupyterhub_mesos_quota.events import AllocationGone, GoneReason, Grant, RequestSubmitted
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import (
@@ -44,6 +42,8 @@ GPUS_PER_NODE = 8
 ORGS = 10
 SIZES = tuple(Resources.of(4000 * count, 65536 * count, {GPU: count}) for count in (1, 2, 4, 8))
 """What profiles offer: 1 to 8 accelerators with their part of a node."""
+MOST_MICROSECONDS = 50.0
+MOST_BYTES = 2_000.0
 SCAN_ROUNDS = 3
 WARM_UP = 200
 """Events before counting: a machine just restored lays its indexes out with the first ones."""
@@ -182,36 +182,42 @@ def bytes_per_waiting(waiting: int) -> float:
     return held / waiting
 
 
-def loop_of_a_million() -> float:
-    """Return the milliseconds that a bare loop takes here, to compare machines (about 35 on a quiet one)."""
-    started, total = thread_time(), 0
-    for number in range(1_000_000):
-        total += number
-    return (thread_time() - started) * 1e3
+def main(quick: bool) -> list[Figure]:
+    """Measure one decision at growing lengths of the queue."""
+    lengths = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
+    figures = [figure for waiting in lengths for figure in _figures(waiting, 500 if quick else 2_000)]
+    return [*figures, _memory()]
 
 
-def main() -> None:
-    """Print one line per length of the queue."""
-    parser = argparse.ArgumentParser(description="What one decision costs when much waits.")
-    parser.add_argument("--waiting", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--events", type=int, default=2_000)
-    arguments = parser.parse_args()
-    print(f"a loop of a million takes {loop_of_a_million():.0f} ms of CPU here")
-    print(f"a request that waits takes {bytes_per_waiting(2_000):.0f} bytes")
-    print(
-        f"{'waiting':>8} {'teams':>6} {'nodes':>6} | {'us/event':>9} {'p99':>8} {'grants':>6} {'us/scan':>10}"
-        f" {'scan/ours':>9} | {'entries':>7} {'most':>6}"
+def _figures(waiting: int, events: int) -> list[Figure]:
+    scale = Scale.of(waiting)
+    found = measure(scale, events)
+    size = f"{scale.waiting:,} waiting, {scale.teams:,} teams, {scale.nodes:,} nodes"
+    return [
+        Figure(
+            f"one end and what it lets start, {waiting:,} waiting",
+            "µs CPU",
+            median(found.ours),
+            f"Median over {events} ends of random allocations on a full cluster: {size}; "
+            f"{found.grants:.2f} grants each, 99th percentile {quantiles(found.ours, n=100)[98]:.0f} µs.",
+            baseline=found.scan,
+            baseline_is="one look over all that waits for who is next, by a loop",
+            at_most=MOST_MICROSECONDS,
+        ),
+        Figure(
+            f"entries touched, {waiting:,} waiting",
+            "entries",
+            mean(found.entries),
+            f"Mean of the machine's own count in the same run; {max(found.entries)} at most.",
+        ),
+    ]
+
+
+def _memory() -> Figure:
+    return Figure(
+        "a request that waits",
+        "bytes",
+        bytes_per_waiting(2_000),
+        "What the machine holds more for each of 2,000 requests that came in one after the other.",
+        at_most=MOST_BYTES,
     )
-    for waiting in arguments.waiting:
-        scale = Scale.of(waiting)
-        found = measure(scale, arguments.events)
-        ours = median(found.ours)
-        print(
-            f"{scale.waiting:8} {scale.teams:6} {scale.nodes:6} | {ours:9.1f} "
-            f"{quantiles(found.ours, n=100)[98]:8.1f} {found.grants:6.2f} {found.scan:10.0f}"
-            f" {found.scan / ours:9.0f} | {mean(found.entries):7.1f} {max(found.entries):6}"
-        )
-
-
-if __name__ == "__main__":
-    main()
