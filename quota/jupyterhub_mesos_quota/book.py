@@ -65,6 +65,10 @@ class Book:
             )
         return found
 
+    def note(self, action: Action) -> None:
+        """Note an action that moves nothing."""
+        self._actions.append(action)
+
     def drain(self) -> list[Action]:
         """Return the actions noted so far, in order, and begin anew."""
         actions, self._actions = self._actions, []

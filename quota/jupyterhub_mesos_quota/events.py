@@ -23,6 +23,7 @@ from jupyterhub_mesos_quota.model import (
     RequestStatus,
     Team,
     TeamId,
+    UserName,
 )
 
 
@@ -58,7 +59,7 @@ _GONE_WHY: Final[Mapping[GoneReason, str]] = {
     GoneReason.STOPPED: "it was stopped",
     GoneReason.NOT_PLACED: "the backend could not place it",
     GoneReason.NODE_LOST: "its node was lost",
-    GoneReason.PREEMPTED: "a guarantee was taken back",
+    GoneReason.PREEMPTED: "it was taken back",
 }
 
 
@@ -242,6 +243,7 @@ class StopReason(StrEnum):
 
     ENDED = "ended"  # somebody asked for the end of its request
     RECLAIMED = "reclaimed"  # a lender takes its guarantee back: the request is queued again
+    OVER_BUDGET = "over-budget"  # its team or user used a budget up: the request is queued again
     DRAINED = "drained"  # its node is emptied: the request is queued again
 
 
@@ -294,4 +296,17 @@ class AllocationMoved:
     why: str
 
 
-Action = Grant | StopAllocation | WarnAllocation | LiftWarning | RequestMoved | AllocationMoved
+@dataclass(frozen=True, slots=True)
+class BudgetReached:
+    """A team, or one user of it, reached so many percent of a budget; at 100 a stop follows at `stops_at`."""
+
+    at: float
+    team: TeamId
+    user: UserName | None
+    percent: int
+    stops_at: float | None = None
+
+
+Action = (
+    BudgetReached | Grant | StopAllocation | WarnAllocation | LiftWarning | RequestMoved | AllocationMoved
+)

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
 from jupyterhub_mesos_quota.desk import Desk
+from jupyterhub_mesos_quota.enforcing import Enforcing
 from jupyterhub_mesos_quota.errors import InvariantBroken, TreeError
 from jupyterhub_mesos_quota.events import (
     Action,
@@ -33,7 +34,6 @@ from jupyterhub_mesos_quota.events import (
     QueuePaused,
     QueueResumed,
     RequestSubmitted,
-    StopReason,
     TeamsReplaced,
     TimePassed,
 )
@@ -54,7 +54,6 @@ from jupyterhub_mesos_quota.model import (
     TeamId,
 )
 from jupyterhub_mesos_quota.moves import (
-    DRAINABLE_STATES,
     LIVE_STATES,
     REPEATED,
     TERMINAL_STATUSES,
@@ -86,6 +85,7 @@ class QuotaMachine:
         self._desk = Desk(TeamTree(teams), policy)
         self._book, self._admission, self._bars = self._desk.book, self._desk.admission, self._desk.bars
         self._taking = None if policy.reclaim is None else Taking(self._admission, self._book, policy.reclaim)
+        self._enforcing = Enforcing(self._desk, policy.budget_grace_seconds)
         self._reported: dict[NodeId, Node] = {}  # as the backends see them
         self._cordoned: set[NodeId] = set()
         self._excuses = Excuses()
@@ -124,7 +124,8 @@ class QuotaMachine:
         for node in list(machine._reported.values()):
             machine._see_node(node)
         machine._bars.paused.update(kept.paused)
-        machine._bars.plant(machine.tree, machine._desk.active())
+        machine._bars.plant(machine.tree, machine._desk.active(), kept.spent)
+        machine._enforcing.stops.update({(team, user): at for team, user, at in kept.budget_stops})
         machine._next_rank = 1 + max((request.rank for request in rows.values()), default=0)
         for request in rows.values():
             if request.status in WAITING_STATUSES:
@@ -145,7 +146,9 @@ class QuotaMachine:
         Raises a `QuotaError` for an event that is refused; then nothing has changed.
         """
         self._admission.advance(event.at)
+        self._bars.budgets.tell_time(event.at)
         self._apply(event)
+        self._enforcing.advance(event.at)
         self._order = None
         if not self._desk.is_settled:
             self._desk.settle(event.at)
@@ -178,7 +181,6 @@ class QuotaMachine:
         self._check_teams_in_use(tree)
         self._desk.plant(tree)
         self._excuses.excuse_teams(self._admission)
-        self._desk.is_settled = False
 
     def _check_teams_in_use(self, tree: TeamTree) -> None:
         for request in self._book.requests.values():
@@ -213,10 +215,7 @@ class QuotaMachine:
         if reported is not None:
             self._see_node(reported)
         if isinstance(event, NodeCordoned) and event.drains:
-            for allocation in self._desk.live_allocations():
-                is_there = any(placement.node == event.node_id for placement in allocation.placements)
-                if is_there and allocation.state in DRAINABLE_STATES:
-                    self._book.stop(event.at, allocation.id, "its node is drained", StopReason.DRAINED)
+            self._desk.drain(event.at, event.node_id)
 
     def _pause(self, event: QueuePaused | QueueResumed) -> None:
         if event.team is not None:
@@ -319,13 +318,16 @@ class QuotaMachine:
 
     def next_deadline(self) -> float | None:
         """Return when `TimePassed` is to be sent, in Unix seconds; None where nothing waits for it."""
-        return None if self._taking is None else self._taking.next_deadline()
+        taking = None if self._taking is None else self._taking.next_deadline()
+        times = (self._enforcing.next_due(), taking)
+        return min((time for time in times if time is not None), default=None)
 
     def kept(self) -> Kept:
         """Return what the ledger is to keep beside the rows, for `restore`."""
         past = self._admission.usage.past
         told = () if past is None else past.told()
-        return Kept(told, frozenset(self._bars.paused), frozenset(self._cordoned))
+        spent, stops = self._bars.budgets.kept(), self._enforcing.kept()
+        return Kept(told, spent, stops, frozenset(self._bars.paused), frozenset(self._cordoned))
 
     # ---- read side ------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
-from jupyterhub_mesos_quota.resources import NOTHING, Bounds, Flavor, Resources
+from jupyterhub_mesos_quota.resources import NOTHING, UNLIMITED, Bound, Bounds, Flavor, Resources
 
 TeamId = NewType("TeamId", str)
 UserName = NewType("UserName", str)
@@ -58,6 +58,15 @@ class AllocationState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How many accelerator-hours may be used in any window of time, by a team and by each user of it."""
+
+    window_seconds: int
+    team_hours: Bound = UNLIMITED
+    user_hours: Bound = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
 class Team:
     """A node of the team tree, as an admin wrote it.
 
@@ -77,6 +86,7 @@ class Team:
     weight: int = 1
     title: str = ""
     per_user: Bounds = field(default_factory=Bounds)
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,11 @@ class Request:
     def total(self) -> Resources:
         """What all replicas hold together."""
         return self.resources * self.replicas
+
+    @property
+    def accelerators(self) -> int:
+        """How many accelerators all replicas hold together, of whatever flavor."""
+        return self.replicas * sum(count for _, count in self.resources.accelerators)
 
 
 @dataclass(frozen=True, slots=True)
