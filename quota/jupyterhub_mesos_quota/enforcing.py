@@ -1,4 +1,4 @@
-"""Budgets while things run: a word at each mark, and at the end a grace and then a stop."""
+"""Budgets and time limits while things run: a word before the end, a grace, and then a stop."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.events import BudgetReached, StopReason
 from jupyterhub_mesos_quota.model import TeamId, UserName
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES
+from jupyterhub_mesos_quota.policy import Policy
+from jupyterhub_mesos_quota.timelimits import TimeLimits
 
 
 class Enforcing:
-    """Whose budget is used up, and when what runs on it is stopped."""
+    """Whose budget is used up, when what runs on it is stopped, and which time limits are near."""
 
-    def __init__(self, desk: Desk, grace_seconds: float) -> None:
+    def __init__(self, desk: Desk, policy: Policy) -> None:
         self._desk = desk
-        self._grace_seconds = grace_seconds
+        self._grace_seconds = policy.budget_grace_seconds
         self.stops: dict[Whose, float] = {}
+        self.limits = TimeLimits(desk.book, policy.notice_seconds)
 
     def kept(self) -> tuple[tuple[TeamId, UserName | None, float], ...]:
         """Return what the ledger is to keep."""
@@ -25,6 +28,7 @@ class Enforcing:
     def advance(self, at: float) -> None:
         """Let time pass: tell of marks, stop what runs on a budget that has been used up for the grace."""
         bars, book = self._desk.bars, self._desk.book
+        self.limits.advance(at)
         for reached in bars.budgets.reached():
             stops_at = at + self._grace_seconds if reached.percent >= WARNED_AT[-1] else None
             if stops_at is not None:
@@ -42,7 +46,7 @@ class Enforcing:
     def next_due(self) -> float | None:
         """Return when something is to be done though nothing happens."""
         bars = self._desk.bars
-        times = [*self.stops.values(), bars.budgets.next_due(), bars.next_until()]
+        times = [*self.stops.values(), self.limits.next_due(), bars.budgets.next_due(), bars.next_until()]
         return min((time for time in times if time is not None), default=None)
 
     def _stop(self, at: float, whose: Whose) -> None:

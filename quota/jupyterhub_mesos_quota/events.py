@@ -201,6 +201,15 @@ class NodeUncordoned:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionExtended:
+    """What runs under a time limit goes on until `until`, in Unix seconds."""
+
+    at: float
+    request_id: RequestId
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """Nothing happened but time: send it when `QuotaMachine.next_deadline` is reached."""
 
@@ -224,6 +233,7 @@ Event = (
     | QueueResumed
     | NodeCordoned
     | NodeUncordoned
+    | SessionExtended
     | TimePassed
 )
 
@@ -244,6 +254,7 @@ class StopReason(StrEnum):
     ENDED = "ended"  # somebody asked for the end of its request
     RECLAIMED = "reclaimed"  # a lender takes its guarantee back: the request is queued again
     OVER_BUDGET = "over-budget"  # its team or user used a budget up: the request is queued again
+    TIME_LIMIT = "time-limit"  # it ran for as long as it may: the request ends
     DRAINED = "drained"  # its node is emptied: the request is queued again
 
 

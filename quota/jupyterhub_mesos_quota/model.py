@@ -134,6 +134,7 @@ class Request:
     status: RequestStatus = RequestStatus.QUEUED
     allocations: int = 0  # how many it has had
     is_ending: bool = False  # somebody asked for its end while it was active
+    max_seconds: float | None = None  # how long it may run, from when every task runs
 
     @property
     def total(self) -> Resources:
@@ -174,6 +175,7 @@ class Allocation:
     started_at: float | None = None
     gone_at: float | None = None
     warned_until: float | None = None  # when a warned one is stopped
+    ends_at: float | None = None  # when its time limit is reached
 
     @property
     def total(self) -> Resources:

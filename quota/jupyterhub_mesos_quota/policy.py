@@ -29,6 +29,7 @@ class Policy:
     `patience_seconds`: who borrows and has waited for so long gets
     room laid aside against everybody who borrows; None for never.
     `budget_grace_seconds`: between a budget's end and the stop of what runs on it.
+    `notice_seconds`: before a time limit is reached, its owner is told.
     `reclaim`: None where guarantees wait until what is lent ends by itself.
     """
 
@@ -37,6 +38,7 @@ class Policy:
     patience_seconds: float | None = None
     most_holds: int = MOST_HOLDS
     budget_grace_seconds: float = 600.0
+    notice_seconds: float = 600.0
     reclaim: Reclaim | None = None
 
 
