@@ -18,12 +18,12 @@ class Fleet:
         self.cordoned: set[NodeId] = set()
         self._desk = desk
         self._excuses = excuses
-        self._reported: dict[NodeId, Node] = {}
+        self.reported: dict[NodeId, Node] = {}
 
     def restore(self, cordoned: Iterable[NodeId]) -> None:
         """Cordon what was cordoned before a restart."""
         self.cordoned.update(cordoned)
-        for node in list(self._reported.values()):
+        for node in list(self.reported.values()):
             self.see(node)
 
     def apply(self, event: NodeSeen | NodeRemoved | NodeCordoned | NodeUncordoned) -> None:
@@ -44,7 +44,7 @@ class Fleet:
 
     def see(self, reported: Node) -> None:
         """Take in how a backend sees a node."""
-        self._reported[reported.id] = reported
+        self.reported[reported.id] = reported
         pool = self._desk.admission.pool
         node = replace(reported, is_schedulable=False) if reported.id in self.cordoned else reported
         if pool.nodes.get(node.id) != node:
@@ -53,12 +53,12 @@ class Fleet:
             self._desk.is_settled = False
 
     def _see_again(self, node_id: NodeId) -> None:
-        reported = self._reported.get(node_id)
+        reported = self.reported.get(node_id)
         if reported is not None:
             self.see(reported)
 
     def _remove(self, node_id: NodeId) -> None:
-        self._reported.pop(node_id, None)
+        self.reported.pop(node_id, None)
         self._desk.admission.pool.remove(node_id)
         self._excuses.excuse_node(self._desk.admission, node_id)
         self._desk.is_settled = False  # who waited for this node alone holds up nobody any more

@@ -319,8 +319,13 @@ class QuotaMachine:
 
     @property
     def nodes(self) -> Mapping[NodeId, Node]:
-        """The nodes that are there."""
+        """The nodes that are there; a cordoned one takes nothing new."""
         return MappingProxyType(self._admission.pool.nodes)
+
+    @property
+    def reported_nodes(self) -> Mapping[NodeId, Node]:
+        """The same as their backends see them: hand these to `restore`."""
+        return MappingProxyType(self._fleet.reported)
 
     def free(self, node_id: NodeId) -> Resources:
         """Return what is free on a node; negative where it shrank or left under what stands on it."""
