@@ -30,6 +30,7 @@ from jupyterhub_mesos_quota.events import (
     Action,
     AllocationGone,
     AllocationMoved,
+    BudgetReached,
     EndRequested,
     Event,
     GoneReason,
@@ -176,6 +177,8 @@ def _touch(event: Event | None, actions: Sequence[Action], touched: Handled) -> 
                 touched.requests.add(action.request_id)
             case AllocationMoved() | StopAllocation() | WarnAllocation() | LiftWarning():
                 touched.allocations.add(action.allocation_id)
+            case BudgetReached():
+                continue  # only told
             case Grant():
                 touched.allocations.add(action.allocation.id)
             case _:
@@ -341,6 +344,9 @@ def _audit(change: Change, actions: Sequence[Action], at: float) -> Iterator[Aud
                 nodes = [placement.node for placement in action.allocation.placements]
                 subject = action.allocation.id
                 yield AuditRow(action.at, change.who, "granted", subject, change.why, {"nodes": nodes})
+            case BudgetReached():
+                what = f"{action.percent} % of a budget used"
+                yield AuditRow(action.at, change.who, what, action.team, action.user or "", cause)
             case StopAllocation() | WarnAllocation() | LiftWarning():
                 continue  # its AllocationMoved says the same
             case _:

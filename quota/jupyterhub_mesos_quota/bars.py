@@ -1,4 +1,4 @@
-"""Who waits and may not start, whatever room there is: a queue is paused, or a user holds all that one may.
+"""Who waits and may not start, whatever room there is: a pause, a cap per user, or a budget.
 
 A request with a bar before it stands beside the line, so that it holds up nobody
 of its team; it joins the line again, at its old rank, when its bar is lifted.
@@ -6,10 +6,11 @@ of its team; it joins the line again, at its old rank, when its bar is lifted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jupyterhub_mesos_quota.budgets import Budgets, Spent
 from jupyterhub_mesos_quota.model import Request, RequestId, TeamId, UserName, WorkloadKind
 from jupyterhub_mesos_quota.resources import ACCELERATOR_PREFIX, ACCELERATORS, SESSIONS, AmountName, Unlimited
 from jupyterhub_mesos_quota.tree import Amounts, TeamTree
@@ -20,6 +21,7 @@ class Bar(StrEnum):
 
     PAUSED = "paused"
     USER_CAP = "user-cap"
+    BUDGET = "over-budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Obstacle:
     asked: int = 0
     held: int = 0
     bound: int = 0
+    user: UserName | None = None
+    until: float | None = None  # when a budget has something left again
 
 
 class Bars:
@@ -39,6 +43,7 @@ class Bars:
 
     def __init__(self, tree: TeamTree) -> None:
         self.paused: set[TeamId | None] = set()
+        self.budgets = Budgets(tree)
         self._tree = tree
         self._held: dict[tuple[TeamId, UserName], Amounts] = {}
         self._before: dict[RequestId, tuple[Request, Obstacle]] = {}
@@ -50,15 +55,20 @@ class Bars:
     def __iter__(self) -> Iterator[RequestId]:
         return iter(self._before)
 
-    def plant(self, tree: TeamTree, active: Iterable[Request]) -> None:
-        """Put a tree in force, with those who hold something under it."""
+    def plant(self, tree: TeamTree, active: Sequence[Request], spent: Iterable[Spent]) -> None:
+        """Put a tree in force, with those who hold something under it and what was spent."""
         self._tree = tree
         self._held.clear()
+        self.budgets.plant(tree, active, spent)
         for request in active:
-            self.charge(request)
+            self._count(request, +1)
 
     def charge(self, request: Request, sign: int = +1) -> None:
         """Count what a user holds by a request; with `sign` -1 it holds it no more."""
+        self.budgets.charge(request, sign)
+        self._count(request, sign)
+
+    def _count(self, request: Request, sign: int) -> None:
         for above in self._tree.path(request.team):
             if self._tree[above].per_user.by_name:
                 held = self._held.setdefault((above, request.user), {})
@@ -78,7 +88,16 @@ class Bars:
                 bound = bounds.get(name)
                 if not isinstance(bound, Unlimited) and held.get(name, 0) + amount > bound:
                     return Obstacle(Bar.USER_CAP, above, name, amount, held.get(name, 0), bound)
+        over = self.budgets.over(request)
+        if over is not None:
+            (team, user), until = over
+            return Obstacle(Bar.BUDGET, team, user=user, until=until)
         return None
+
+    def next_until(self) -> float | None:
+        """Return when the first budget that somebody waits for has something left again."""
+        times = [obstacle.until for _, obstacle in self._before.values() if obstacle.until is not None]
+        return min(times, default=None)
 
     def hold_back(self, request: Request, obstacle: Obstacle) -> None:
         """Let a request wait before its bar."""

@@ -65,6 +65,14 @@ class Book:
             )
         return found
 
+    def set_ends_at(self, id_: AllocationId, at: float) -> None:
+        """Keep when the time limit of an allocation is reached."""
+        self.allocations[id_] = replace(self.allocations[id_], ends_at=at)
+
+    def note(self, action: Action) -> None:
+        """Note an action that moves nothing."""
+        self._actions.append(action)
+
     def drain(self) -> list[Action]:
         """Return the actions noted so far, in order, and begin anew."""
         actions, self._actions = self._actions, []

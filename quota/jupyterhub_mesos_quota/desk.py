@@ -7,15 +7,17 @@ from collections.abc import Iterable
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.bars import Bars
 from jupyterhub_mesos_quota.book import Book
+from jupyterhub_mesos_quota.events import StopReason
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationState,
+    NodeId,
     Placement,
     Request,
     RequestId,
     RequestStatus,
 )
-from jupyterhub_mesos_quota.moves import WAITING_STATUSES
+from jupyterhub_mesos_quota.moves import DRAINABLE_STATES, WAITING_STATUSES
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.resources import Resources
 from jupyterhub_mesos_quota.sizes import size_of
@@ -109,6 +111,13 @@ class Desk:
         self.admission.pool.occupy(allocation.placements, sign)
         self.admission.usage.charge(allocation.team, allocation.total.amounts(), sign)
 
+    def drain(self, at: float, node: NodeId) -> None:
+        """Stop what runs on a node, so that it waits again."""
+        for allocation in self.live_allocations():
+            is_there = any(placement.node == node for placement in allocation.placements)
+            if is_there and allocation.state in DRAINABLE_STATES:
+                self.book.stop(at, allocation.id, "its node is drained", StopReason.DRAINED)
+
     def active(self) -> list[Request]:
         """Return the requests that hold something."""
         return [self.book.requests[id_] for id_ in self.book.live]
@@ -128,7 +137,7 @@ class Desk:
             usage.charge(allocation.team, allocation.total.amounts())
         usage.recall(past)
         admission.plant(tree, usage)
-        self.bars.plant(tree, self.active())
+        self.bars.plant(tree, self.active(), self.bars.budgets.kept())
         for request in self.book.requests.values():
             if request.status in WAITING_STATUSES:
                 self.bars.drop(request.id)

@@ -23,6 +23,7 @@ from jupyterhub_mesos_quota.model import (
     RequestStatus,
     Team,
     TeamId,
+    UserName,
 )
 
 
@@ -58,7 +59,7 @@ _GONE_WHY: Final[Mapping[GoneReason, str]] = {
     GoneReason.STOPPED: "it was stopped",
     GoneReason.NOT_PLACED: "the backend could not place it",
     GoneReason.NODE_LOST: "its node was lost",
-    GoneReason.PREEMPTED: "a guarantee was taken back",
+    GoneReason.PREEMPTED: "it was taken back",
 }
 
 
@@ -200,6 +201,15 @@ class NodeUncordoned:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionExtended:
+    """What runs under a time limit goes on until `until`, in Unix seconds."""
+
+    at: float
+    request_id: RequestId
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """Nothing happened but time: send it when `QuotaMachine.next_deadline` is reached."""
 
@@ -223,6 +233,7 @@ Event = (
     | QueueResumed
     | NodeCordoned
     | NodeUncordoned
+    | SessionExtended
     | TimePassed
 )
 
@@ -242,6 +253,8 @@ class StopReason(StrEnum):
 
     ENDED = "ended"  # somebody asked for the end of its request
     RECLAIMED = "reclaimed"  # a lender takes its guarantee back: the request is queued again
+    OVER_BUDGET = "over-budget"  # its team or user used a budget up: the request is queued again
+    TIME_LIMIT = "time-limit"  # it ran for as long as it may: the request ends
     DRAINED = "drained"  # its node is emptied: the request is queued again
 
 
@@ -294,4 +307,17 @@ class AllocationMoved:
     why: str
 
 
-Action = Grant | StopAllocation | WarnAllocation | LiftWarning | RequestMoved | AllocationMoved
+@dataclass(frozen=True, slots=True)
+class BudgetReached:
+    """A team, or one user of it, reached so many percent of a budget; at 100 a stop follows at `stops_at`."""
+
+    at: float
+    team: TeamId
+    user: UserName | None
+    percent: int
+    stops_at: float | None = None
+
+
+Action = (
+    BudgetReached | Grant | StopAllocation | WarnAllocation | LiftWarning | RequestMoved | AllocationMoved
+)

@@ -22,13 +22,17 @@ MOST_HOLDERS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How a request stands; `position` counts from 1 among the `waiting`, None where it does not wait."""
+    """How a request stands; `position` counts from 1 among the `waiting`, None where it does not wait.
+
+    `possible_at` is the moment, in Unix seconds, before which it cannot start; None where none is known.
+    """
 
     code: str
     sentence: str
     cure: str = ""
     position: int | None = None
     waiting: int = 0
+    possible_at: float | None = None
 
 
 _BY_STATUS: Final[Mapping[RequestStatus, tuple[str, str]]] = {
@@ -47,6 +51,15 @@ def explain_status(request: Request, waiting: int) -> Explanation:
 
 def explain_bar(obstacle: Obstacle) -> Explanation:
     """Say what keeps a request from starting, whatever room there is."""
+    if obstacle.bar is Bar.BUDGET:
+        who = "" if obstacle.user is None else "Its user in "
+        whose = f"{who}team {obstacle.team}" if who else f"Team {obstacle.team}"
+        return Explanation(
+            obstacle.bar,
+            f"{whose} has used up the accelerator-hours of its budget.",
+            "It starts by itself when enough of what was used lies outside the budget's window.",
+            possible_at=obstacle.until,
+        )
     if obstacle.bar is Bar.PAUSED or obstacle.name is None:
         whose = "The queue" if obstacle.team is None else f"The queue of team {obstacle.team}"
         return Explanation(

@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from jupyterhub_mesos_quota.model import NodeId, TeamId
+from jupyterhub_mesos_quota.budgets import Spent
+from jupyterhub_mesos_quota.model import NodeId, TeamId, UserName
 from jupyterhub_mesos_quota.past import PastUse
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Past use per team, and the levers that an admin pulled.
+    """Past use per team, what was spent of budgets, and the levers that an admin pulled.
 
+    `budget_stops` says for whom, and when, what runs on a budget that is used up is stopped.
     `paused` are the teams whose queues are paused (None: all of it),
     `cordoned` the nodes that take nothing new.
     """
 
     past: tuple[PastUse, ...] = ()
+    spent: tuple[Spent, ...] = ()
+    budget_stops: tuple[tuple[TeamId, UserName | None, float], ...] = ()
     paused: frozenset[TeamId | None] = frozenset()
     cordoned: frozenset[NodeId] = frozenset()
 

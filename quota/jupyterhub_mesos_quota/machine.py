@@ -14,6 +14,7 @@ from typing import assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
 from jupyterhub_mesos_quota.desk import Desk
+from jupyterhub_mesos_quota.enforcing import Enforcing
 from jupyterhub_mesos_quota.errors import InvariantBroken, TreeError
 from jupyterhub_mesos_quota.events import (
     Action,
@@ -33,11 +34,12 @@ from jupyterhub_mesos_quota.events import (
     QueuePaused,
     QueueResumed,
     RequestSubmitted,
-    StopReason,
+    SessionExtended,
     TeamsReplaced,
     TimePassed,
 )
 from jupyterhub_mesos_quota.explain import Explanation, explain_bar, explain_status, explain_waiting
+from jupyterhub_mesos_quota.fleet import Fleet
 from jupyterhub_mesos_quota.intake import check_submission
 from jupyterhub_mesos_quota.invariants import Excuses, audit
 from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
@@ -54,7 +56,6 @@ from jupyterhub_mesos_quota.model import (
     TeamId,
 )
 from jupyterhub_mesos_quota.moves import (
-    DRAINABLE_STATES,
     LIVE_STATES,
     REPEATED,
     TERMINAL_STATUSES,
@@ -86,14 +87,13 @@ class QuotaMachine:
         self._desk = Desk(TeamTree(teams), policy)
         self._book, self._admission, self._bars = self._desk.book, self._desk.admission, self._desk.bars
         self._taking = None if policy.reclaim is None else Taking(self._admission, self._book, policy.reclaim)
-        self._reported: dict[NodeId, Node] = {}  # as the backends see them
-        self._cordoned: set[NodeId] = set()
+        self._enforcing = Enforcing(self._desk, policy)
         self._excuses = Excuses()
+        self._fleet = Fleet(self._desk, self._excuses)
         self._next_rank = 1
         self._order: list[RequestId] | None = None  # the queue as last asked for
         for node in nodes:
-            self._reported[node.id] = node
-            self._admission.pool.see(node)
+            self._fleet.see(node)
 
     @classmethod
     def restore(
@@ -120,17 +120,17 @@ class QuotaMachine:
                 raise InvariantBroken(f"allocation {allocation.id} has no request {allocation.request_id}")
         machine._book.restore(rows, given)
         machine._check_teams_in_use(machine.tree)
-        machine._cordoned.update(kept.cordoned)
-        for node in list(machine._reported.values()):
-            machine._see_node(node)
+        machine._fleet.restore(kept.cordoned)
         machine._bars.paused.update(kept.paused)
-        machine._bars.plant(machine.tree, machine._desk.active())
+        machine._bars.plant(machine.tree, machine._desk.active(), kept.spent)
+        machine._enforcing.stops.update({(team, user): at for team, user, at in kept.budget_stops})
         machine._next_rank = 1 + max((request.rank for request in rows.values()), default=0)
         for request in rows.values():
             if request.status in WAITING_STATUSES:
                 machine._desk.wait(request)
         for allocation in machine._desk.live_allocations():
             machine._desk.occupy(allocation)
+            machine._enforcing.limits.watch(allocation)
         machine._admission.usage.recall(kept.past)
         machine._admission.usage.measure_against(machine._admission.pool.capacity)
         machine._excuses.excuse_all(machine._admission)
@@ -145,7 +145,9 @@ class QuotaMachine:
         Raises a `QuotaError` for an event that is refused; then nothing has changed.
         """
         self._admission.advance(event.at)
+        self._bars.budgets.tell_time(event.at)
         self._apply(event)
+        self._enforcing.advance(event.at)
         self._order = None
         if not self._desk.is_settled:
             self._desk.settle(event.at)
@@ -158,13 +160,15 @@ class QuotaMachine:
             case TeamsReplaced():
                 self._replace_teams(event.teams)
             case NodeSeen() | NodeRemoved() | NodeCordoned() | NodeUncordoned():
-                self._apply_to_node(event)
+                self._fleet.apply(event)
             case QueuePaused() | QueueResumed():
                 self._pause(event)
             case RequestSubmitted():
                 self._submit(event)
             case EndRequested():
                 self._end(event)
+            case SessionExtended():
+                self._enforcing.limits.extend(event.request_id, event.until)
             case FactsSeen():
                 if self._taking is not None and event.allocation_id in self._book.allocations:
                     self._taking.learn(event.allocation_id, event.facts)
@@ -178,7 +182,6 @@ class QuotaMachine:
         self._check_teams_in_use(tree)
         self._desk.plant(tree)
         self._excuses.excuse_teams(self._admission)
-        self._desk.is_settled = False
 
     def _check_teams_in_use(self, tree: TeamTree) -> None:
         for request in self._book.requests.values():
@@ -189,34 +192,6 @@ class QuotaMachine:
                     team=request.team,
                     field="id",
                 )
-
-    def _apply_to_node(self, event: NodeSeen | NodeRemoved | NodeCordoned | NodeUncordoned) -> None:
-        match event:
-            case NodeSeen():
-                self._reported[event.node.id] = event.node
-                self._see_node(event.node)
-            case NodeRemoved():
-                self._reported.pop(event.node_id, None)
-                self._admission.pool.remove(event.node_id)
-                self._excuses.excuse_node(self._admission, event.node_id)
-                self._desk.is_settled = False  # who waited for this node alone holds up nobody any more
-            case NodeCordoned() | NodeUncordoned():
-                self._cordon(event)
-
-    def _cordon(self, event: NodeCordoned | NodeUncordoned) -> None:
-        """Close or open a node for an admin, also one that is not there yet."""
-        if isinstance(event, NodeUncordoned):
-            self._cordoned.discard(event.node_id)
-        else:
-            self._cordoned.add(event.node_id)
-        reported = self._reported.get(event.node_id)
-        if reported is not None:
-            self._see_node(reported)
-        if isinstance(event, NodeCordoned) and event.drains:
-            for allocation in self._desk.live_allocations():
-                is_there = any(placement.node == event.node_id for placement in allocation.placements)
-                if is_there and allocation.state in DRAINABLE_STATES:
-                    self._book.stop(event.at, allocation.id, "its node is drained", StopReason.DRAINED)
 
     def _pause(self, event: QueuePaused | QueueResumed) -> None:
         if event.team is not None:
@@ -230,13 +205,6 @@ class QuotaMachine:
                 if request.status in WAITING_STATUSES and self._bars.found(request.id) is None:
                     self._desk.stand_back(request)
         self._desk.is_settled = False
-
-    def _see_node(self, reported: Node) -> None:
-        node = replace(reported, is_schedulable=False) if reported.id in self._cordoned else reported
-        if self._admission.pool.nodes.get(node.id) != node:
-            self._admission.pool.see(node)
-            self._excuses.excuse_node(self._admission, node.id)
-            self._desk.is_settled = False
 
     def _submit(self, event: RequestSubmitted) -> None:
         if event.request.id in self._book.requests:
@@ -283,7 +251,9 @@ class QuotaMachine:
                 self._book.move_allocation(at, id_, AllocationState.STARTING, "it was claimed")
             case AllocationStarted():
                 self._check_move(allocation, AllocationState.STARTING, AllocationState.RUNNING)
-                self._book.move_allocation(at, id_, AllocationState.RUNNING, "every task runs")
+                self._enforcing.limits.begin(
+                    at, self._book.move_allocation(at, id_, AllocationState.RUNNING, "every task runs")
+                )
             case AllocationLost():
                 self._book.move_allocation(at, id_, AllocationState.LOST, "its node is unreachable")
             case AllocationReturned():
@@ -319,13 +289,16 @@ class QuotaMachine:
 
     def next_deadline(self) -> float | None:
         """Return when `TimePassed` is to be sent, in Unix seconds; None where nothing waits for it."""
-        return None if self._taking is None else self._taking.next_deadline()
+        taking = None if self._taking is None else self._taking.next_deadline()
+        times = (self._enforcing.next_due(), taking)
+        return min((time for time in times if time is not None), default=None)
 
     def kept(self) -> Kept:
         """Return what the ledger is to keep beside the rows, for `restore`."""
         past = self._admission.usage.past
         told = () if past is None else past.told()
-        return Kept(told, frozenset(self._bars.paused), frozenset(self._cordoned))
+        spent, stops = self._bars.budgets.kept(), self._enforcing.kept()
+        return Kept(told, spent, stops, frozenset(self._bars.paused), frozenset(self._fleet.cordoned))
 
     # ---- read side ------------------------------------------------------------------------------
 
@@ -346,8 +319,13 @@ class QuotaMachine:
 
     @property
     def nodes(self) -> Mapping[NodeId, Node]:
-        """The nodes that are there."""
+        """The nodes that are there; a cordoned one takes nothing new."""
         return MappingProxyType(self._admission.pool.nodes)
+
+    @property
+    def reported_nodes(self) -> Mapping[NodeId, Node]:
+        """The same as their backends see them: hand these to `restore`."""
+        return MappingProxyType(self._fleet.reported)
 
     def free(self, node_id: NodeId) -> Resources:
         """Return what is free on a node; negative where it shrank or left under what stands on it."""

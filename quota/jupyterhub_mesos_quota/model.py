@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
-from jupyterhub_mesos_quota.resources import NOTHING, Bounds, Flavor, Resources
+from jupyterhub_mesos_quota.resources import NOTHING, UNLIMITED, Bound, Bounds, Flavor, Resources
 
 TeamId = NewType("TeamId", str)
 UserName = NewType("UserName", str)
@@ -58,6 +58,15 @@ class AllocationState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How many accelerator-hours may be used in any window of time, by a team and by each user of it."""
+
+    window_seconds: int
+    team_hours: Bound = UNLIMITED
+    user_hours: Bound = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
 class Team:
     """A node of the team tree, as an admin wrote it.
 
@@ -77,6 +86,7 @@ class Team:
     weight: int = 1
     title: str = ""
     per_user: Bounds = field(default_factory=Bounds)
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +134,17 @@ class Request:
     status: RequestStatus = RequestStatus.QUEUED
     allocations: int = 0  # how many it has had
     is_ending: bool = False  # somebody asked for its end while it was active
+    max_seconds: float | None = None  # how long it may run, from when every task runs
 
     @property
     def total(self) -> Resources:
         """What all replicas hold together."""
         return self.resources * self.replicas
+
+    @property
+    def accelerators(self) -> int:
+        """How many accelerators all replicas hold together, of whatever flavor."""
+        return self.replicas * sum(count for _, count in self.resources.accelerators)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +175,7 @@ class Allocation:
     started_at: float | None = None
     gone_at: float | None = None
     warned_until: float | None = None  # when a warned one is stopped
+    ends_at: float | None = None  # when its time limit is reached
 
     @property
     def total(self) -> Resources:

@@ -28,6 +28,8 @@ class Policy:
     `half_life_seconds`: of past use, where the strategy counts it; None counts none.
     `patience_seconds`: who borrows and has waited for so long gets
     room laid aside against everybody who borrows; None for never.
+    `budget_grace_seconds`: between a budget's end and the stop of what runs on it.
+    `notice_seconds`: before a time limit is reached, its owner is told.
     `reclaim`: None where guarantees wait until what is lent ends by itself.
     """
 
@@ -35,6 +37,8 @@ class Policy:
     half_life_seconds: float | None = None
     patience_seconds: float | None = None
     most_holds: int = MOST_HOLDS
+    budget_grace_seconds: float = 600.0
+    notice_seconds: float = 600.0
     reclaim: Reclaim | None = None
 
 

@@ -118,6 +118,7 @@ def _check_team(team: Team, known: Mapping[TeamId, Team]) -> None:
     _check_bounds(team, "lend", team.lend)
     _check_bounds(team, "borrow", team.borrow)
     _check_bounds(team, "per_user", team.per_user)
+    _check_budget(team)
     for name, guarantee, limit in team.limit.exceeded_by(team.guarantee):
         asked, possible = describe_amount(name, guarantee), describe_amount(name, limit)
         raise TreeError(
@@ -132,6 +133,26 @@ def _check_bounds(team: Team, field: str, bounds: Bounds) -> None:
     for name, bound in bounds.by_name:
         if not isinstance(bound, Unlimited):
             _refuse_negative(team, field, name, bound)
+
+
+def _check_budget(team: Team) -> None:
+    if team.budget is None:
+        return
+    if team.budget.window_seconds < 1:
+        raise TreeError(
+            f"Team {team.id} has a budget for a window of {team.budget.window_seconds} seconds; "
+            "a window is 1 second or more: write how long it is, for instance 604800 for a week.",
+            team=team.id,
+            field="budget",
+        )
+    for hours in (team.budget.team_hours, team.budget.user_hours):
+        if not isinstance(hours, Unlimited) and hours < 1:
+            raise TreeError(
+                f"Team {team.id} has a budget of {hours} accelerator-hours; it is 1 or more: "
+                "write 1 or more, or a limit of 0 accelerators where none may be used.",
+                team=team.id,
+                field="budget",
+            )
 
 
 def _refuse_negative(team: Team, field: str, name: AmountName, amount: int) -> None:

@@ -126,8 +126,8 @@ MUTATIONS = (
     Mutation(
         "Nothing is taken for who would borrow",
         "reclaim.py",
-        "self._admission.line.claims.of(Standing.INSIDE):",
-        "self._admission.line.groups():",
+        "if not self._outlook.is_inside(account, size.total):",
+        "if False:",
     ),
     Mutation(
         "A notebook has its grace",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
-from jupyterhub_mesos_quota.errors import RefusedRequest, TreeError, UnknownTeam
+from jupyterhub_mesos_quota.errors import QuotaError, RefusedRequest, TreeError, UnknownTeam
 from jupyterhub_mesos_quota.events import (
     Action,
+    Event,
     GoneReason,
     NodeCordoned,
     NodeUncordoned,
@@ -17,6 +19,7 @@ from jupyterhub_mesos_quota.events import (
     RequestSubmitted,
     StopAllocation,
     StopReason,
+    TimePassed,
 )
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import (
@@ -28,8 +31,10 @@ from jupyterhub_mesos_quota.model import (
     UserName,
     WorkloadKind,
 )
+from jupyterhub_mesos_quota.policy import Policy, Reclaim
 from jupyterhub_mesos_quota.resources import ACCELERATORS, CPU_MILLIS, SESSIONS, AmountName, Bounds
-from quota_cases import Bench, MakeBench, granted, node, request, res, team
+from quota_cases import Bench, MakeBench, granted, node, request, res, state_of, team
+from quota_histories import NAMES, WORDS, event_of, random_tree
 
 
 def capped(id_: str, parent: str | None = None, **caps: int) -> Team:
@@ -201,3 +206,81 @@ def test_levers_and_caps_survive_a_restart(bench: MakeBench) -> None:
     assert restored.kept() == machine.kept()
     assert [restored.explain(RequestId(id_)).code for id_ in ("2", "3")] == ["user-cap", "paused"]
     assert not restored.nodes[NodeId("n")].is_schedulable
+
+
+# ---- random histories -----------------------------------------------------------------------------
+
+USERS = ("ada", "bob", "eve")
+CAP = 3_000
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_happens_caps_pauses_and_cordons_hold_and_a_restart_changes_nothing(seed: int) -> None:
+    random = Random(seed)
+    tree = tuple(
+        replace(each, per_user=Bounds.of({CPU_MILLIS: CAP}) if random.random() < 0.5 else Bounds())
+        for each in random_tree(random)
+    )
+    policy = Policy(reclaim=Reclaim(0.0, 2.0) if seed % 2 else None)
+    made = Bench(QuotaMachine(tree, [node("n0", 6, h200=1), node("n1", 4)], policy))
+    for at in range(1, 50):
+        before = state_of(made.machine)
+        paused = made.machine.kept().paused
+        try:
+            actions = made.handle(any_event(made.machine, random, float(at), tree))
+        except QuotaError:
+            assert state_of(made.machine) == before
+            continue
+        check_caps(made.machine)
+        for id_ in granted(actions):
+            path = made.machine.tree.path(made.machine.requests[RequestId(id_)].team)
+            still = paused & made.machine.kept().paused
+            assert None not in still
+            assert still.isdisjoint(path)
+        if at == 25:
+            made.machine = again(made.machine, policy)
+
+
+def any_event(machine: QuotaMachine, random: Random, at: float, tree: tuple[Team, ...]) -> Event:
+    if random.random() < 0.25:
+        which = random.choice([None, *NAMES])
+        node_id = NodeId(random.choice(["n0", "n1"]))
+        choices: list[Event] = [
+            QueuePaused(at, None if which is None else TeamId(which)),
+            QueueResumed(at, None if which is None else TeamId(which)),
+            NodeCordoned(at, node_id, drains=random.random() < 0.5),
+            NodeUncordoned(at, node_id),
+            TimePassed(at),
+        ]
+        return random.choice([*choices, choices[1], choices[3]])
+    event = event_of(machine, (random.choice(WORDS), *(random.randint(0, 11) for _ in range(4))), at, tree)
+    if isinstance(event, RequestSubmitted):
+        return replace(event, request=replace(event.request, user=UserName(random.choice(USERS))))
+    return event or TimePassed(at)
+
+
+def check_caps(machine: QuotaMachine) -> None:
+    for id_, each in machine.tree.teams.items():
+        for user in USERS if each.per_user.by_name else ():
+            held = sum(
+                request.total.cpu_millis
+                for request in machine.requests.values()
+                if request.status is RequestStatus.ACTIVE
+                and request.user == user
+                and id_ in machine.tree.path(request.team)
+            )
+            assert held <= CAP
+
+
+def again(machine: QuotaMachine, policy: Policy) -> QuotaMachine:
+    restored = QuotaMachine.restore(
+        machine.tree.teams.values(),
+        machine.reported_nodes.values(),
+        machine.requests.values(),
+        machine.allocations.values(),
+        policy,
+        machine.kept(),
+    )
+    assert [each.id for each in restored.queue()] == [each.id for each in machine.queue()]
+    assert (restored.nodes, restored.reported_nodes) == (machine.nodes, machine.reported_nodes)
+    return restored

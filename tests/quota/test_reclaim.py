@@ -117,6 +117,14 @@ def test_nothing_is_taken_for_who_would_borrow(make: Make) -> None:
     assert stopped(submit(bench, "a1", "a", 2)) == []
 
 
+def test_of_two_that_each_stand_inside_but_not_together_one_is_served(make: Make) -> None:
+    bench = make([team("a", 2), team("b")], [node("n", 8)])
+    for id_ in ("b1", "b2", "b3", "b4"):
+        run(bench, id_, "b", 2)
+    assert stopped(submit(bench, "a1", "a", 2)) == ["b4"]
+    assert stopped(submit(bench, "a2", "a", 2)) == []
+
+
 def test_nothing_is_taken_of_a_team_inside_its_guarantee(make: Make) -> None:
     bench = make([team("a", 4), team("b", 4)], [node("n", 4)])
     run(bench, "b1", "b", 4)

@@ -92,6 +92,6 @@ def test_every_example_of_the_page_is_here() -> None:
 
 def test_every_code_that_a_waiting_request_can_get_is_on_the_page() -> None:
     source = "".join((EXPLAIN / name).read_text() for name in ("explain.py", "usage.py", "bars.py"))
-    codes = set(re.findall(r'(?:Explanation\(\s*|(?:_LIMIT|_CAP|PAUSED) = )"([a-z-]+)"', source))
+    codes = set(re.findall(r'(?:Explanation\(\s*|(?:_LIMIT|_CAP|PAUSED|BUDGET) = )"([a-z-]+)"', source))
     told = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE.read_text(), re.MULTILINE))
     assert codes == told

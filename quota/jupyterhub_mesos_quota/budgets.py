@@ -1,0 +1,216 @@
+"""Accelerator-hours in a rolling window, per team and per user of a team: counted, warned about, enforced.
+
+What is used counts in *steps*, a ninety-sixth of the window each (an hour and three
+quarters of a week), in whole accelerator-milliseconds; a step counts until it lies
+wholly outside the window. Of a request that runs, every moment counts as it passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Final
+
+from jupyterhub_mesos_quota.model import Budget, Request, TeamId, UserName
+from jupyterhub_mesos_quota.resources import Unlimited
+from jupyterhub_mesos_quota.tree import TeamTree
+
+STEPS_PER_WINDOW: Final = 96
+MS_PER_HOUR: Final = 3_600_000
+WARNED_AT: Final = (80, 100)
+"""Percent of a budget that is told."""
+
+Whose = tuple[TeamId, UserName | None]
+"""A team, or one user of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one has used of a budget, for the ledger to keep: accelerator-milliseconds by step."""
+
+    team: TeamId
+    user: UserName | None
+    steps: tuple[tuple[int, int], ...]
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Somebody reached so many percent of a budget."""
+
+    team: TeamId
+    user: UserName | None
+    percent: int
+
+
+class _Meter:
+    """What one uses of one budget."""
+
+    __slots__ = ("bound_ms", "held", "percent", "step_ms", "steps", "until_ms", "window_ms")
+
+    def __init__(self, budget: Budget, hours: int, now_ms: int) -> None:
+        self.window_ms = budget.window_seconds * 1000
+        self.step_ms = max(1, self.window_ms // STEPS_PER_WINDOW)
+        self.bound_ms = hours * MS_PER_HOUR
+        self.steps: dict[int, int] = {}
+        self.until_ms = now_ms
+        self.held = 0  # accelerators now
+        self.percent = 0  # of `WARNED_AT`, what was told
+
+    def run(self, now_ms: int) -> None:
+        """Count what passed."""
+        begin = max(self.until_ms, now_ms - self.window_ms)
+        while self.held and begin < now_ms:
+            step = begin // self.step_ms
+            end = min(now_ms, (step + 1) * self.step_ms)
+            self.steps[step] = self.steps.get(step, 0) + self.held * (end - begin)
+            begin = end
+        self.until_ms = max(self.until_ms, now_ms)
+        oldest = (self.until_ms - self.window_ms) // self.step_ms
+        while self.steps and (first := next(iter(self.steps))) <= oldest:
+            del self.steps[first]
+
+    @property
+    def used_ms(self) -> int:
+        return sum(self.steps.values())
+
+    def reaches_at(self, percent: int) -> int | None:
+        """Return when so much is used if all goes on, in milliseconds; sooner than it can be."""
+        missing = self.bound_ms * percent // 100 - self.used_ms
+        if missing <= 0:
+            return self.until_ms
+        return self.until_ms - (-missing // self.held) if self.held else None
+
+    def possible_at(self) -> int:
+        """Return when less than the budget is used, if nothing more is."""
+        used = self.used_ms
+        for step, amount in self.steps.items():
+            used -= amount
+            if used < self.bound_ms:
+                return (step + 1) * self.step_ms + self.window_ms
+        return self.until_ms
+
+
+class Budgets:
+    """All budgets of one tree."""
+
+    def __init__(self, tree: TeamTree) -> None:
+        self._tree = tree
+        self._now_ms = 0
+        self._has_begun = False
+        self._meters: dict[Whose, _Meter] = {}
+        self._due: list[tuple[int, TeamId, UserName]] = []
+
+    def plant(self, tree: TeamTree, active: Iterable[Request], spent: Iterable[Spent]) -> None:
+        """Put a tree in force, with what was spent before and those who run."""
+        self._tree = tree
+        self._meters.clear()
+        self._due.clear()
+        for each in spent:
+            if each.team in tree and (meter := self._meter((each.team, each.user))) is not None:
+                meter.steps = dict(sorted(each.steps))
+                meter.until_ms = each.until_ms
+                self._has_begun = True
+                self._now_ms = max(self._now_ms, each.until_ms)
+        for request in active:
+            self.charge(request)
+
+    def kept(self) -> tuple[Spent, ...]:
+        """Return what the ledger is to keep."""
+        for meter in self._meters.values():
+            meter.run(self._now_ms)
+        told = (
+            Spent(team, user, tuple(meter.steps.items()), meter.until_ms)
+            for (team, user), meter in self._meters.items()
+            if meter.steps
+        )
+        return tuple(sorted(told, key=lambda each: (each.team, each.user or "")))
+
+    def charge(self, request: Request, sign: int = +1) -> None:
+        """Say that a request begins to hold its accelerators; with `sign` -1 that it ends."""
+        held = sign * request.accelerators
+        for whose in self._concerned(request) if held else ():
+            meter = self._meter(whose)
+            if meter is not None:
+                meter.run(self._now_ms)
+                meter.held += held
+                self._watch(whose, meter)
+
+    def over(self, request: Request) -> tuple[Whose, float] | None:
+        """Return whose budget a request must wait for, and until when, in Unix seconds."""
+        for whose in self._concerned(request) if request.accelerators else ():
+            meter = self._meters.get(whose)
+            if meter is None:
+                continue
+            meter.run(self._now_ms)
+            if meter.used_ms >= meter.bound_ms:
+                return whose, meter.possible_at() / 1000
+        return None
+
+    def tell_time(self, at: float) -> None:
+        """Say what time it is, in Unix seconds; it never runs backwards."""
+        self._now_ms = max(self._now_ms, int(at * 1000))
+        if not self._has_begun:  # the first that is heard of time: what is held is held from now on
+            self._has_begun = True
+            for whose, meter in self._meters.items():
+                meter.until_ms = self._now_ms
+                self._watch(whose, meter)
+
+    def reached(self) -> list[Reached]:
+        """Return which marks were reached up to now."""
+        reached: list[Reached] = []
+        while self._due and self._due[0][0] <= self._now_ms:
+            _, team, user = heappop(self._due)
+            meter = self._meters.get((team, user or None))
+            if meter is not None and meter.held:
+                meter.run(self._now_ms)
+                reached += self._marks((team, user or None), meter)
+                self._watch((team, user or None), meter)
+        return reached
+
+    def _marks(self, whose: Whose, meter: _Meter) -> Iterator[Reached]:
+        for percent in WARNED_AT:
+            if percent > meter.percent and meter.used_ms * 100 >= meter.bound_ms * percent:
+                meter.percent = percent
+                yield Reached(*whose, percent)
+
+    def exhausted(self) -> Iterator[Whose]:
+        """Yield whose budget is used up while something of theirs runs."""
+        for whose, meter in self._meters.items():
+            if meter.held and meter.percent >= WARNED_AT[-1]:
+                meter.run(self._now_ms)
+                if meter.used_ms >= meter.bound_ms:
+                    yield whose
+
+    def next_due(self) -> float | None:
+        """Return when a mark may be reached, in Unix seconds."""
+        return self._due[0][0] / 1000 if self._due else None
+
+    def _watch(self, whose: Whose, meter: _Meter) -> None:
+        """Look again when the next mark may be reached; below a mark it is told anew."""
+        used = meter.used_ms * 100
+        told = [mark for mark in WARNED_AT if mark <= meter.percent and used >= meter.bound_ms * mark]
+        meter.percent = max(told, default=0)
+        for mark in WARNED_AT:
+            if mark > meter.percent:
+                at = meter.reaches_at(mark)
+                if at is not None:
+                    heappush(self._due, (at, whose[0], whose[1] or UserName("")))
+                return
+
+    def _concerned(self, request: Request) -> Iterator[Whose]:
+        for above in self._tree.path(request.team):
+            if self._tree[above].budget is not None:
+                yield above, None
+                yield above, request.user
+
+    def _meter(self, whose: Whose) -> _Meter | None:
+        """Return a meter, made where there is none yet; None where nothing bounds."""
+        budget = self._tree[whose[0]].budget
+        bound = None if budget is None else budget.team_hours if whose[1] is None else budget.user_hours
+        if budget is None or bound is None or isinstance(bound, Unlimited):
+            return None
+        if whose not in self._meters:
+            self._meters[whose] = _Meter(budget, bound, self._now_ms)
+        return self._meters[whose]
