@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from jupyterhub_mesos.errors import CapacityError, Conflict, NotFound
+from jupyterhub_mesos.service.auditing import audit, refusal
 from jupyterhub_mesos.service.encoding import is_live
 from jupyterhub_mesos.service.memory import Memory
 from jupyterhub_mesos.service.rows import (
@@ -106,7 +107,7 @@ def handle(
         actions = machine.handle(change.event) if change.event is not None else []
     except (CapacityError, QuotaError) as error:
         if not change.is_attempt:
-            batch.audit.append(_refusal(change, error, batch.at))
+            batch.audit.append(refusal(change, error, batch.at))
         raise
     touched = Handled(list(actions))
     _touch(change.event, actions, touched)
@@ -114,7 +115,7 @@ def handle(
         _take(record, memory, batch, touched)
     _refresh(change, machine, memory, touched)
     _put(machine, memory, batch, touched)
-    batch.audit += _audit(change, actions, batch.at)
+    batch.audit += audit(change, actions, batch.at)
     if change.note is not None:
         note = change.note
         batch.audit.append(AuditRow(batch.at, change.who, note.what, note.subject, change.why, note.data))
@@ -298,56 +299,3 @@ def _put(machine: QuotaMachine, memory: Memory, batch: Batch, touched: Handled) 
     for allocation_id in touched.allocations:
         if allocation_id in machine.allocations:
             batch.allocations[allocation_id] = machine.allocations[allocation_id]
-
-
-def _refusal(change: Change, error: CapacityError | QuotaError, at: float) -> AuditRow:
-    event = type(change.event).__name__ if change.event is not None else "records"
-    return AuditRow(
-        at, change.who, "refused", _subject(change), str(error), {"event": event, "code": error.code}
-    )
-
-
-def _subject(change: Change) -> str:
-    event = change.event
-    for record in change.records:
-        if isinstance(record, TokenRow | TokenRevoked):
-            return record.id
-    if isinstance(event, RequestSubmitted):
-        return event.request.id
-    if isinstance(event, EndRequested):
-        return event.request_id
-    return str(getattr(event, "allocation_id", None) or getattr(event, "node_id", None) or "teams")
-
-
-def _audit(change: Change, actions: Sequence[Action], at: float) -> Iterator[AuditRow]:
-    for record in change.records:
-        match record:
-            case TeamsRecord():
-                yield AuditRow(at, change.who, "teams written", "teams", change.why)
-            case TokenRow():
-                told = {"team": record.team, "name": record.name, "expires_at": record.expires_at}
-                yield AuditRow(at, change.who, "token made", record.id, change.why, told)
-            case TokenRevoked():
-                yield AuditRow(at, change.who, "token revoked", record.id, change.why)
-            case _:
-                continue
-    cause = {"because": change.why} if change.why else {}
-    for action in actions:
-        match action:
-            case RequestMoved():
-                what = f"{action.before or 'new'} -> {action.after}"
-                yield AuditRow(action.at, change.who, what, action.request_id, action.why, cause)
-            case AllocationMoved():
-                what = f"{action.before or 'new'} -> {action.after}"
-                yield AuditRow(action.at, change.who, what, action.allocation_id, action.why, cause)
-            case Grant():
-                nodes = [placement.node for placement in action.allocation.placements]
-                subject = action.allocation.id
-                yield AuditRow(action.at, change.who, "granted", subject, change.why, {"nodes": nodes})
-            case BudgetReached():
-                what = f"{action.percent} % of a budget used"
-                yield AuditRow(action.at, change.who, what, action.team, action.user or "", cause)
-            case StopAllocation() | WarnAllocation() | LiftWarning():
-                continue  # its AllocationMoved says the same
-            case _:
-                assert_never(action)
