@@ -2,15 +2,16 @@
 #   PYTHON=/path/to/python3.12   the interpreter to use (>= 3.11); the first fitting one by default
 #   ARGS=...                     passed on, for instance  make demo ARGS=--exit  or  make test ARGS="tests/quota -x"
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo test lint clean
+.PHONY: help set-up demo test lint bench clean
 .SILENT:
 
 RUN := .venv/bin/python -m
 
 help:
 	echo "make demo   sets up, starts hub and capacity service, runs the main job, serves until Ctrl-C"
-	echo "            (ARGS=--exit ends after the job)"
+	echo "            (ARGS=--exit ends after the job, ARGS=--torch trains with torch)"
 	echo "make test   sets up and runs all tests (ARGS=... goes to pytest)"
+	echo "make bench  measures beside a baseline and writes docs/reference/numbers.md (QUICK=1: two minutes, writes nothing)"
 	echo "make lint   formatting, lint, types and layers"
 	echo "make clean  removes what set-up, demo and tests made"
 
@@ -30,6 +31,9 @@ lint: set-up
 	$(RUN) pyright --pythonpath .venv/bin/python
 	.venv/bin/python .venv/bin/lint-imports
 	if [ -d ui/node_modules ]; then npm --prefix ui run --silent lint; fi
+
+bench: set-up
+	$(RUN) benchmarks $(if $(QUICK),--quick,--write) $(ARGS)
 
 clean:
 	sh scripts/clean.sh

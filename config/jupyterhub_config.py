@@ -14,12 +14,14 @@ state = StateFolder.at(os.environ.get(STATE_VARIABLE, "state"))
 
 c = get_config()  # noqa: F821 - given by traitlets
 
-# ---- Capacity: who gets what is in teams.yaml, what can be started in profiles.yaml. ----
+# ---- Capacity: who gets what is in teams.yaml, what can be started in profiles.yaml,
+# ---- and which S3 sources teams have beside the folders of the lake in lake.yaml. ----
 configure(
     c,
     state=state.root,
     teams_file=here / "teams.yaml",
     profiles_file=here / "profiles.yaml",
+    lake_file=here / "lake.yaml",
     admin_users=["admin"],
 )
 c.JupyterHub.allow_named_servers = True

@@ -10,8 +10,6 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from pydantic import ValidationError
-
 from jupyterhub_mesos.errors import (
     BackendError,
     CapacityError,
@@ -26,7 +24,6 @@ from jupyterhub_mesos.errors import (
     Unavailable,
     WorkloadError,
 )
-from jupyterhub_mesos.wire import Problem
 
 GET_ATTEMPTS: Final = 4
 """A service that restarts is back within about a second; a GET may be repeated without harm."""
@@ -105,6 +102,10 @@ class Transport:
 
 def error_of(status: int, body: bytes) -> CapacityError:
     """Turn an answer that is no success into our error, with the service's sentence where it has one."""
+    from pydantic import ValidationError  # noqa: PLC0415 - the lake's helper starts often, and rarely fails
+
+    from jupyterhub_mesos.wire import Problem  # noqa: PLC0415 - as above
+
     try:
         problem = Problem.model_validate_json(body)
     except ValidationError:

@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     _add_token(commands)
     add_pipeline(commands)
     _add_verify(commands)
+    _add_register(commands)
     _add_version(commands)
     return top
 
@@ -82,6 +83,7 @@ def _add_demo(commands: _Adder) -> None:
         commands, "demo", _lazily("demo"), "start everything on this machine and run the main job through it"
     )
     demo.add_argument("--exit", action="store_true", help="end after the job instead of serving until Ctrl-C")
+    demo.add_argument("--torch", action="store_true", help="train with torch's DDP instead of scikit-learn")
     _add_place(demo)
 
 
@@ -139,6 +141,7 @@ def _add_doctor(commands: _Adder) -> None:
         "say what works on this machine and what does not, with the cure",
         epilog="Exits with 0 when the product can run here, with 1 when something needed is missing.",
     )
+    doctor.add_argument("--lake", type=Path, metavar="FILE", help="a lake.yaml: ask each of its S3 sources")
     _add_place(doctor)
 
 
@@ -209,6 +212,30 @@ def _add_verify(commands: _Adder) -> None:
         epilog="Exits with 0 when the bundle is what it says it is; the first step of a model's CI.",
     )
     verify.add_argument("directory", type=Path, metavar="DIR", help="folder of the bundle, with bundle.json")
+    verify.add_argument(
+        "--public-key",
+        type=Path,
+        metavar="FILE",
+        help="check the signature with this key; refuse without one",
+    )
+
+
+def _add_register(commands: _Adder) -> None:
+    register = _add(
+        commands,
+        "register",
+        _lazily("register"),
+        "mirror a published model bundle in the MLflow registry that MLFLOW_TRACKING_URI names",
+        epilog="Safe to repeat: a version that MLflow knows already only gets its description anew.",
+    )
+    register.add_argument(
+        "directory", type=Path, metavar="DIR", help="folder of the bundle, with bundle.json"
+    )
+    register.add_argument(
+        "--remote",
+        default="~/lake/team/models.git",
+        help="repository that it is published in (default: %(default)s)",
+    )
 
 
 def _add_version(commands: _Adder) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from jupyterhub_mesos.statefolder import StateFolder
 
 CONFIG: Final = Path("config/jupyterhub_config.py")
 NOTEBOOK: Final = Path("examples/digits.ipynb")
+TORCH_NOTEBOOK: Final = Path("examples/digits-torch.ipynb")
 CPU_MILLIS: Final = 4000
 MEM_MIB: Final = 6144
 """What the demo gives out, on any machine, so that the scene is always the same one.
@@ -47,7 +49,8 @@ c.Spawner.args = {arguments!r}
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 when every step was as it has to be, 1 with the step's sentence when one was not."""
-    for path in (CONFIG, NOTEBOOK):
+    _check_torch(args)
+    for path in (CONFIG, _notebook(args)):
         if not path.is_file():
             raise InvalidInput("there is no such file: run this in the repository", where=str(path))
     began = time.monotonic()
@@ -56,6 +59,19 @@ def run(args: argparse.Namespace) -> int:
         print(f"[{time.monotonic() - began:6.1f} s] {line}", flush=True)
 
     return asyncio.run(_demo(args, say))
+
+
+def _check_torch(args: argparse.Namespace) -> None:
+    if args.torch and find_spec("torch") is None:
+        raise InvalidInput(
+            "torch is not installed here: run `.venv/bin/pip install torch==2.13.0` (its build for CPUs is "
+            "enough), then try again",
+            where="--torch",
+        )
+
+
+def _notebook(args: argparse.Namespace) -> Path:
+    return TORCH_NOTEBOOK if args.torch else NOTEBOOK
 
 
 async def _demo(args: argparse.Namespace, say: Say) -> int:
@@ -71,7 +87,7 @@ async def _demo(args: argparse.Namespace, say: Say) -> int:
     )
     async with Supervisor(settings) as up:
         _introduce(up, say)
-        is_well = await asyncio.to_thread(_run_job, up, say)
+        is_well = await asyncio.to_thread(_run_job, up, args, say)
         if not args.exit:
             say(f"serving at {up.urls.public} until Ctrl-C")
             await up.until_ended()
@@ -124,12 +140,12 @@ def _introduce(up: Supervisor, say: Say) -> None:
     say(f"       or admin:                     {passwords['admin']}")
 
 
-def _run_job(up: Supervisor, say: Say) -> bool:
+def _run_job(up: Supervisor, args: argparse.Namespace, say: Say) -> bool:
     stage = Stage(
         hub_url=up.urls.public,
         state=up.folder.root,
         passwords=_passwords(up.folder),
-        notebook=NOTEBOOK,
+        notebook=_notebook(args),
         say=say,
     )
     try:

@@ -7,23 +7,21 @@ notebook websocket, service API) and raises `StepFailed` when what it sees is no
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
 
 import numpy as np
-import psutil
 import requests
 
+from jupyterhub_mesos.cli.demo_killing import KILLED_WORKER, killing_a_worker
+from jupyterhub_mesos.cli.demo_pipeline import follow_to_server, push_from_kernel
 from jupyterhub_mesos.cli.demo_probes import (
     MODEL_NAME,
     StepFailed,
@@ -35,21 +33,17 @@ from jupyterhub_mesos.cli.demo_probes import (
     is_over,
     is_ready,
     is_running,
+    newest,
     newest_tag,
     task_processes,
     until,
     wait_until,
-    worker_process,
 )
 from jupyterhub_mesos.cli.person import Output, Person
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.wire import RequestSubmission, RequestView, ResourcesModel, ServingPayload
 from jupyterhub_mesos_quota.model import RequestStatus, WorkloadKind
 
-EPOCH_TO_KILL_AT: Final = 4
-"""The worker is killed after this epoch, when a checkpoint certainly exists."""
-
-KILLED_WORKER: Final = 1
 SERVING_RESOURCES: Final = ResourcesModel(cpu_millis=500, mem_mib=512)
 LOWEST_ACCURACY: Final = 0.93
 """A linear model on digits reaches 95 %; less means that the averaging or the resume is broken."""
@@ -104,6 +98,10 @@ class MainJob:
             ),
             ("the bundle in git is verified", self.verify),
             ("the model is served as a workload of the team", self.serve),
+            (
+                "the notebook as a pipeline: pushed, and run by the embedded CI to its served model",
+                self.pipeline,
+            ),
             ("everything is stopped; ledger and process table agree", self.stop_everything),
         ]
         for number, (title, step) in enumerate(steps, 1):
@@ -204,14 +202,14 @@ class MainJob:
             for line in output.text.splitlines():
                 self.stage.say(f"      | {line}")
 
-        with self._killing_a_worker() as killed:
+        with killing_a_worker(self.stage.client("ann"), "ann") as killed:
             ann.run_notebook(self.stage.notebook.name, content, on_output)
         return self._check_training(killed)
 
     def _check_training(self, killed: list[int]) -> str:
         expect(len(killed) == 1, "no worker could be killed: the job was over before its checkpoint")
         client = self.stage.client("ann")
-        job = self._newest(client, WorkloadKind.TRAINING)
+        job = newest(client, WorkloadKind.TRAINING)
         expect(job.status == RequestStatus.ENDED and job.outcome == "finished", f"the job failed: {job}")
         events = list(client.progress(job.id))
         generations = {event.generation for event in events}
@@ -229,42 +227,6 @@ class MainJob:
             f"worker {KILLED_WORKER} (process {killed[0]}) was killed; generation {max(generations)} resumed "
             f"after epoch {resumed[-1]}; accuracy {self.training_accuracy:.4f}"
         )
-
-    def _newest(self, client: Client, kind: WorkloadKind) -> RequestView:
-        views = [view for view in client.requests(user="ann") if view.kind == kind]
-        expect(bool(views), f"ann has no {kind} request")
-        return views[0]
-
-    @contextmanager
-    def _killing_a_worker(self) -> Generator[list[int], None, None]:
-        """Kill one worker of ann's next job once it has a checkpoint; yields the list of killed pids."""
-        killed: list[int] = []
-        is_done = threading.Event()
-        thread = threading.Thread(target=self._kill_a_worker, args=(killed, is_done), daemon=True)
-        thread.start()
-        try:
-            yield killed
-        finally:
-            is_done.set()
-            thread.join()
-
-    def _kill_a_worker(self, killed: list[int], is_done: threading.Event) -> None:
-        client = self.stage.client("ann")
-        known = {view.id for view in client.requests(user="ann")}
-        while not is_done.wait(0.2):
-            jobs = [
-                view
-                for view in client.requests(user="ann")
-                if view.kind == WorkloadKind.TRAINING and view.id not in known and is_running(view)
-            ]
-            if not jobs:
-                continue
-            epochs = [int(event.data.get("epoch", 0)) for event in client.progress(jobs[0].id)]
-            if max(epochs, default=0) >= EPOCH_TO_KILL_AT:
-                pid = worker_process(allocation_of(jobs[0]), KILLED_WORKER)
-                psutil.Process(pid).send_signal(signal.SIGKILL)
-                killed.append(pid)
-                return
 
     def verify(self) -> str:
         """Clone the pushed tag and let the command line verify it, as CI would."""
@@ -300,6 +262,22 @@ class MainJob:
             f"{count} held-out images over HTTP: accuracy {accuracy:.4f} served, "
             f"{self.training_accuracy:.4f} in training"
         )
+
+    def pipeline(self) -> str:
+        """Export ann's notebook as a pipeline from its kernel; the push runs it to a newer served model."""
+        ann, client = self.stage.person("ann"), self.stage.client("ann")
+        for line in push_from_kernel(ann, self.stage.notebook.name):
+            self.stage.say(f"      | {line}")
+        run = newest(client, WorkloadKind.PIPELINE)
+        served = follow_to_server(
+            client, run.id, self.serving, lambda line: self.stage.say(f"      | {line}")
+        )
+        url = client.request(served).url
+        if url is None:
+            raise StepFailed(f"the model server {served} runs without a url")
+        accuracy, count = self._served_accuracy(urljoin(self.stage.hub_url, url))
+        expect(accuracy >= LOWEST_ACCURACY, f"the pipeline's model reaches {accuracy} only")
+        return f"{count} held-out images: accuracy {accuracy:.4f}; the older server was ended"
 
     def _served_accuracy(self, url: str) -> tuple[float, int]:
         images, target = held_out(self.stage.state / "lake" / "shared" / "digits" / "digits.npz")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import psutil
@@ -26,7 +26,7 @@ from jupyterhub_mesos.cli.person import Person
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.wire import AllocationView, RequestView
-from jupyterhub_mesos_quota.model import AllocationState, RequestStatus
+from jupyterhub_mesos_quota.model import AllocationState, RequestStatus, WorkloadKind
 
 START_SECONDS: Final = 60.0
 """A granted notebook answers well within this on two busy cores."""
@@ -119,9 +119,16 @@ def infer(session: requests.Session, url: str, images: NDArray[np.float32]) -> N
     tensor = {"name": name, "shape": list(images.shape), "datatype": "FP32", "data": images.ravel().tolist()}
     answer = session.post(f"{url}/infer", json={"inputs": [tensor]}, timeout=CALL_SECONDS)
     expect(answer.ok, f"the model server answered {answer.status_code}: {answer.text[:500]}")
-    outputs = {output["name"]: output for output in answer.json()["outputs"]}
-    labels = next(output for output in outputs.values() if output["datatype"] == "INT64")
-    return np.asarray(labels["data"], dtype=np.int64)
+    return _labels(answer.json()["outputs"])
+
+
+def _labels(outputs: list[dict[str, Any]]) -> NDArray[np.int64]:
+    """Return the labels that a model says (scikit-learn's), or those of its highest scores (torch's)."""
+    for output in outputs:
+        if output["datatype"] == "INT64":
+            return np.asarray(output["data"], dtype=np.int64)
+    scores = np.asarray(outputs[0]["data"], dtype=np.float64).reshape(outputs[0]["shape"])
+    return np.asarray(scores.argmax(axis=1), dtype=np.int64)
 
 
 def worker_process(allocation: AllocationView, index: int) -> int:
@@ -172,6 +179,13 @@ def _members(cgroup_root: Path, mark: str) -> set[int]:
             with suppress(OSError):  # a group that is being removed
                 pids.update(int(pid) for pid in members.read_text().split())
     return pids
+
+
+def newest(client: Client, kind: WorkloadKind) -> RequestView:
+    """Return the asker's newest request of a kind; raise `StepFailed` where there is none."""
+    views = list(client.requests(kind=kind))
+    expect(bool(views), f"there is no {kind} request")
+    return views[0]
 
 
 def newest_tag(repository: Path) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from jupyterhub_mesos.backends.base import Fact
+from jupyterhub_mesos.cli.doctor_lake import facts_of_lake
 from jupyterhub_mesos.cli.proxy import ProxyNotFound, proxy_command
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.statefolder import PASS_THROUGH
@@ -43,6 +44,7 @@ _PACKAGES: Final = (
     (("jupyterlab",), "notebooks", True, "jupyterlab"),
     (("sklearn", "onnx", "onnxruntime", "skl2onnx"), "export", False, "jupyterhub-mesos[export]"),
     (("numpy", "onnxruntime"), "model serving", False, "jupyterhub-mesos[serving]"),
+    (("s3fs", "aiobotocore"), "S3 sources", False, "jupyterhub-mesos[lake]"),
 )
 
 
@@ -57,6 +59,8 @@ class Check:
 def run(args: argparse.Namespace) -> int:
     """Print every check, then the verdict; 0 when the product can run."""
     checks = [*checks_of_machine(args.state, args.port), *checks_of_backend()]
+    if args.lake is not None:
+        checks += [Check(fact) for fact in facts_of_lake(args.lake)]
     for check in checks:
         print(line(check))
     missing = [check.fact.name for check in checks if check.is_needed and not check.fact.holds]

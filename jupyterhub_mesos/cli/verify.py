@@ -12,13 +12,13 @@ EXIT_NO: Final = 1
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check the bundle's checksums and replay its test vectors; 1 where one does not hold."""
+    """Check the bundle's checksums and signature, replay its test vectors; 1 where one does not hold."""
     if not (args.directory / "bundle.json").is_file():
         raise InvalidInput("no bundle.json here: name the folder of a bundle", where=str(args.directory))
     from jupyterhub_mesos.export import verify  # noqa: PLC0415  (numpy and onnxruntime, slow to import)
 
     try:
-        verify(args.directory)
+        verify(args.directory, public_key=args.public_key)
     except WorkloadError as error:
         print(f"NO  {error}", file=sys.stderr)
         return EXIT_NO

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from jupyterhub_mesos.configuration.document import Document, Place, read
 from jupyterhub_mesos.configuration.problems import validated
 from jupyterhub_mesos.wire import LakeModel
+from jupyterhub_mesos.wire.lake import variable_part
 
 FOLDERS: Final = frozenset({"team", "shared"})
 """No connection's name: the lake's folders have them."""
@@ -43,11 +44,6 @@ def load_connections(path: Path, teams: Collection[str] | None = None) -> LakeMo
     if model is None:  # pragma: no cover  (a model that does not hold noted its problems)
         raise AssertionError(f"{path} does not hold, and nothing says why")
     return model
-
-
-def variable_part(name: str) -> str:
-    """Spell a connection's name as the end of a variable's: `raw-data` is RAW_DATA."""
-    return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def _note_secrets(document: Document) -> None:

@@ -86,7 +86,10 @@ def _unknown_key(key: str, known: Iterable[str]) -> str:
 
 
 def _number_due(place: Place, errors: list[ErrorDetails]) -> str:
-    least = 1 if place[-1] == "weight" else 0
+    usual = 1 if place[-1] == "weight" else 0
+    least = next(
+        (error.get("ctx", {})["ge"] for error in errors if error["type"] == "greater_than_equal"), usual
+    )
     largest = next(
         (error.get("ctx", {})["le"] for error in errors if error["type"] == "less_than_equal"), None
     )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Collection
 from pathlib import Path
+from typing import Final
 
 from jupyterhub_mesos.configuration.document import Document, read
 from jupyterhub_mesos.configuration.problems import validated
 from jupyterhub_mesos.wire import ProfilesModel
+
+KERNEL_SECONDS: Final = 20.0
+"""For an environment's Python to say whether it can run a kernel: its interpreter starts, and no more."""
+_HAS_KERNEL: Final = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ipykernel') is None)"
 
 
 def load_profiles(path: Path, teams: Collection[str] | None = None) -> ProfilesModel:
@@ -21,6 +27,7 @@ def load_profiles(path: Path, teams: Collection[str] | None = None) -> ProfilesM
         _note_empty(document, model)
         _note_second_default(document, model)
         _note_unknown_teams(document, model, teams)
+        _note_unfit_environments(document, model)
     document.check()
     if model is None:  # pragma: no cover  (a model that does not hold noted its problems)
         raise AssertionError(f"{path} does not hold, and nothing says why")
@@ -55,3 +62,29 @@ def _note_unknown_teams(document: Document, model: ProfilesModel, known: Collect
                     f"there is no team {team!r}; the teams are {', '.join(sorted(known))}: "
                     "name one of them, or leave `teams` out for everybody",
                 )
+
+
+def _note_unfit_environments(document: Document, model: ProfilesModel) -> None:
+    for name, profile in model.profiles.items():
+        problem = environment_problem(profile.environment) if profile.environment else ""
+        if problem:
+            document.blame(("profiles", name, "environment"), problem)
+
+
+def environment_problem(prefix: str) -> str:
+    """Say why no notebook can build on the Python environment at `prefix`; empty where one can."""
+    program = Path(prefix) / "bin" / "python"
+    try:
+        done = subprocess.run(
+            [str(program), "-I", "-c", _HAS_KERNEL],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=KERNEL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return (
+            f"there is no Python at {program} that runs ({error}): make one (python3 -m venv {prefix}), or "
+            "name the folder of one that exists"
+        )
+    return "" if done.returncode == 0 else f"its Python has no kernel: run {program} -m pip install ipykernel"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jupyterhub_mesos.export.prepared import Prepared
     from jupyterhub_mesos.export.publication import Export, publish
     from jupyterhub_mesos.export.pushing import Published, push_bundle
+    from jupyterhub_mesos.export.registry import register
     from jupyterhub_mesos.export.verification import verify
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "prepare",
     "publish",
     "push_bundle",
+    "register",
     "verify",
 ]
 
@@ -44,6 +46,7 @@ _HOMES: Final = {
     "prepare": "preparation",
     "publish": "publication",
     "push_bundle": "pushing",
+    "register": "registry",
     "verify": "verification",
 }
 

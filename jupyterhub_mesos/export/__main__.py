@@ -14,9 +14,10 @@ def main(argv: list[str] | None = None) -> int:
     """Verify the bundle named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m jupyterhub_mesos.export", description=__doc__)
     parser.add_argument("directory", help="the folder that holds bundle.json")
+    parser.add_argument("--public-key", metavar="FILE", help="check the signature with this key, too")
     arguments = parser.parse_args(argv)
     try:
-        verify(arguments.directory)
+        verify(arguments.directory, public_key=arguments.public_key)
     except CapacityError as error:
         say(f"no  {error}")
         return 1

@@ -20,6 +20,7 @@ MODEL: Final = "model/model.onnx"
 VECTORS: Final = "test-vectors.npz"
 CARD: Final = "MODEL_CARD.md"
 LOCK: Final = "requirements.lock"
+SIGNATURE: Final = "bundle.sig"
 
 NAME_PATTERN: Final = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 """A model's name is a folder, part of a git tag, a URL segment and a Kubernetes name (40: suffixes fit)."""
@@ -136,7 +137,8 @@ class BundleManifest(Plain):
     """`bundle.json`: everything that is said of a bundle; docs/reference/bundle.md explains each key.
 
     `files` has the sha256 of every other file; `digest` that of this manifest
-    itself, so that an edit by hand shows. Neither is a signature.
+    itself, so that an edit by hand shows. Neither is a signature: that is
+    `bundle.sig`, which is over this manifest too and so in none of its lists.
     """
 
     schema_version: Literal[1] = 1
@@ -154,6 +156,7 @@ class BundleManifest(Plain):
     metrics: dict[str, float] = Field(default_factory=dict)
     optimisation: Optimisation | None = None
     lineage: Lineage
+    is_signed: bool = False
     files: dict[str, Sha256] = Field(default_factory=dict)
     digest: str = ""
 
@@ -212,7 +215,8 @@ def _first_of(error: ValidationError) -> str:
 
 def write_manifest(directory: Path, manifest: BundleManifest) -> BundleManifest:
     """Write `bundle.json` over the files as they are now, and return it as written."""
-    files = {name: sha256_of(directory / name) for name in files_of(directory) if name != MANIFEST}
+    listed = (name for name in files_of(directory) if name not in {MANIFEST, SIGNATURE})
+    files = {name: sha256_of(directory / name) for name in listed}
     counted = manifest.model_copy(update={"files": files})
     written = counted.model_copy(update={"digest": counted.own_digest()})
     (directory / MANIFEST).write_text(written.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from jupyterhub_mesos.export.lineage import Origin
 from jupyterhub_mesos.export.progress import Progress, Report, say
 from jupyterhub_mesos.export.publication import Export
 from jupyterhub_mesos.export.pushing import check_version
+from jupyterhub_mesos.export.signature import find_key
 
 REMOTE: Final = "~/lake/team/models.git"
 STEPS: Final = (*preparation.STEPS, "optimise", *publication.STEPS)
@@ -34,6 +35,7 @@ def export(  # noqa: PLR0913 - what a person types in a notebook, by name; all b
     metrics: Mapping[str, float] | None = None,
     lake_inputs: Sequence[str | os.PathLike[str]] = (),
     directory: str | os.PathLike[str] | None = None,
+    sign_key: str | os.PathLike[str] | None = None,
     report: Report = say,
 ) -> Export:
     """Turn a model into a checked, versioned bundle in git, printing each step's result.
@@ -42,7 +44,8 @@ def export(  # noqa: PLR0913 - what a person types in a notebook, by name; all b
     `example_inputs` and `held_out=(X, y)` are rows as the model takes them;
     `job` is a request's id, or `(id, generation)`; `lake_inputs` are files or
     folders of the lake that the model was made from; `optimise_tolerance` is the
-    most that a smaller form may lose of the accuracy. The bundle is kept in
+    most that a smaller form may lose of the accuracy; `sign_key` is a private key
+    to sign with (by default that of `CAPACITY_SIGN_KEY`). The bundle is kept in
     `directory` (by default a new folder under `~/exports`). Raises
     WorkloadError, InvalidInput or Conflict; nothing is published then.
     """
@@ -57,6 +60,7 @@ def export(  # noqa: PLR0913 - what a person types in a notebook, by name; all b
         origin=Origin(notebook, job, None, tuple(lake_inputs)),
         directory=publication.place_of(name, directory),
         metrics=publication.as_numbers(metrics),
+        key=find_key(sign_key),
     )
     progress = Progress(len(STEPS), report)
     prepared = preparation.prepared_of(wanted, progress)

@@ -92,8 +92,8 @@ def format_of(model: object) -> Format:
 
 def as_array(values: object) -> Array:
     """Read an array, a table, a list, or a tensor wherever it lies."""
-    detach = getattr(values, "detach", None)
-    return np.asarray(detach().cpu() if callable(detach) else cast(Any, values))  # a tensor with a gradient
+    found = cast(Any, values)
+    return np.asarray(found.detach().cpu() if hasattr(found, "detach") else found)
 
 
 def as_rows(rows: object, what: str) -> Array:

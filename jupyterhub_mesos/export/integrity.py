@@ -9,6 +9,7 @@ from jupyterhub_mesos.errors import WorkloadError
 from jupyterhub_mesos.export.bundle import (
     MANIFEST,
     MODEL,
+    SIGNATURE,
     VECTORS,
     BundleManifest,
     files_of,
@@ -39,8 +40,10 @@ def check_files(directory: Path) -> BundleManifest:
 
 def _problems(directory: Path, manifest: BundleManifest) -> list[str]:
     found = set(files_of(directory)) - {MANIFEST}
+    problems = _of_the_signature(directory, manifest, is_there=SIGNATURE in found)
+    found.discard(SIGNATURE)
     listed = set(manifest.files)
-    problems = [f"{name} is missing" for name in sorted(listed - found)]
+    problems += [f"{name} is missing" for name in sorted(listed - found)]
     problems += [f"{name} is not in {MANIFEST}" for name in sorted(found - listed)]
     for name in sorted(listed & found):
         path = directory / name
@@ -50,6 +53,15 @@ def _problems(directory: Path, manifest: BundleManifest) -> list[str]:
             problems.append(f"{name} was changed (its sha256 is another one)")
     problems += [f"{name} is not listed in {MANIFEST}" for name in (MODEL, VECTORS) if name not in listed]
     return problems
+
+
+def _of_the_signature(directory: Path, manifest: BundleManifest, *, is_there: bool) -> list[str]:
+    """Say what is wrong with the file alone; whose signature it is takes a public key to say."""
+    if manifest.is_signed and not is_there:
+        return [f"{SIGNATURE} is missing"]
+    if is_there and not manifest.is_signed:
+        return [f"{SIGNATURE} is not in {MANIFEST}"]
+    return [f"{SIGNATURE} is a link, not a file"] if (directory / SIGNATURE).is_symlink() else []
 
 
 def load(directory: Path, *, threads: int = 1) -> Loaded:

@@ -67,7 +67,8 @@ def prepare(  # noqa: PLR0913 - what a person types, by name; all but three have
 ) -> Prepared:
     """Convert a model to ONNX, check it against the original and test it, printing each step's result.
 
-    `example_inputs` and `held_out=(X, y)` are rows as the model takes them.
+    `example_inputs` and `held_out=(X, y)` are rows as the model takes them; without
+    labels, `held_out=(X, None)`, the comparison with the original still uses the rows.
     A `remote` is only asked for the next version, so that one that is missing
     is told before the work. Raises WorkloadError or InvalidInput.
     """
@@ -103,7 +104,8 @@ def _collect(order: Order) -> tuple[_Collected, str]:
             f"held-out rows are {onnx_rows.dtype}{list(onnx_rows.shape[1:])}, example_inputs "
             f"{examples.dtype}{list(examples.shape[1:])}: give both as the model takes them"
         )
-    truth = _truth(order.held_out[1], len(onnx_rows)) if order.held_out else None
+    labels = order.held_out[1] if order.held_out else None
+    truth = None if labels is None else _truth(labels, len(onnx_rows))
     said = (
         f"{type(order.model).__name__} ({framework.name}), {len(onnx_rows)} rows of "
         f"{list(examples.shape[1:])}{_next(order)}"
@@ -167,7 +169,7 @@ def _check(order: Order, collected: _Collected, converted: Converted) -> tuple[_
 def _test(checked: _Checked) -> tuple[Prepared, str]:
     prepared = checked.prepared
     if prepared.truth is None:
-        return prepared, "left out: no held_out=(X, y) was given"
+        return prepared, "left out: no held_out=(X, y) was given, or no y in it"
     measured = measure(prepared.task, checked.answers, prepared.truth)
     said = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
     return replace(prepared, metrics=measured), said or "no measure for this model"

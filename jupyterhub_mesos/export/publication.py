@@ -1,4 +1,7 @@
-"""Publish a prepared model: bundle -> sign -> push -> register; and `export`, which prepares it first."""
+"""Publish a prepared model: bundle -> sign -> push -> register.
+
+The register is a mirror, so it comes last: its entry names a tag, and before the push there is none.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from jupyterhub_mesos.errors import InvalidInput
-from jupyterhub_mesos.export.bundle import LOCK, MODEL, VECTORS, BundleManifest
+from jupyterhub_mesos.export.bundle import LOCK, MODEL, SIGNATURE, VECTORS, BundleManifest, read_manifest
 from jupyterhub_mesos.export.formats import row_inputs
 from jupyterhub_mesos.export.git import redacted
 from jupyterhub_mesos.export.lineage import SERVING, Origin, lock_text, locked, trace
@@ -19,10 +22,12 @@ from jupyterhub_mesos.export.prepared import Prepared
 from jupyterhub_mesos.export.progress import Progress, Report, StepResult, say
 from jupyterhub_mesos.export.pushing import Published, author, check_version, next_version, push_bundle
 from jupyterhub_mesos.export.recipes import write_rendered
+from jupyterhub_mesos.export.registry import mirrored
 from jupyterhub_mesos.export.runtime import OnnxModel
+from jupyterhub_mesos.export.signature import KEY_VARIABLE, find_key, sign
 from jupyterhub_mesos.export.vectors import write_vectors
 
-STEPS: Final = ("bundle", "push")
+STEPS: Final = ("bundle", "sign", "push", "register")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Order:
     origin: Origin
     directory: Path
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
+    key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ def publish(  # noqa: PLR0913 - what a person types, by name; all but two have a
     metrics: Mapping[str, float] | None = None,
     lake_inputs: Sequence[str | os.PathLike[str]] = (),
     directory: str | os.PathLike[str] | None = None,
+    sign_key: str | os.PathLike[str] | None = None,
     report: Report = say,
 ) -> Export:
     """Publish a prepared model as a version in git, printing each step's result.
@@ -75,8 +82,10 @@ def publish(  # noqa: PLR0913 - what a person types, by name; all but two have a
     `job` is a request's id, or `(id, generation)`; `pipeline` the `(repository,
     commit)` whose run this is; `lake_inputs` are files or folders of the lake that
     the model was made from. The bundle is kept in `directory` (by default a new
-    folder under `~/exports`). Raises WorkloadError, InvalidInput or Conflict;
-    nothing is published then.
+    folder under `~/exports`), and signed where `sign_key` or `CAPACITY_SIGN_KEY`
+    names a private key. An MLflow server that `MLFLOW_TRACKING_URI` names gets an
+    entry; that it cannot be reached is said and undoes nothing. Raises
+    WorkloadError, InvalidInput or Conflict; nothing is published then.
     """
     order = Order(
         remote=remote,
@@ -85,14 +94,18 @@ def publish(  # noqa: PLR0913 - what a person types, by name; all but two have a
         origin=Origin(notebook, job, pipeline, tuple(lake_inputs)),
         directory=place_of(prepared.name, directory),
         metrics=as_numbers(metrics),
+        key=find_key(sign_key),
     )
     return published(prepared, order, Progress(len(STEPS), report))
 
 
 def published(prepared: Prepared, order: Order, progress: Progress) -> Export:
     """Take the steps of the publication."""
-    manifest = progress.take("bundle", lambda: _bundle(prepared, order))
+    progress.take("bundle", lambda: _bundle(prepared, order))
+    _sign(order, progress)
     pushed = progress.take("push", lambda: _push(order))
+    manifest = read_manifest(order.directory)  # its number may be another one now
+    progress.take("register", lambda: (None, mirrored(order.directory, order.remote)))
     return Export(
         name=prepared.name,
         version=pushed.version,
@@ -100,7 +113,7 @@ def published(prepared: Prepared, order: Order, progress: Progress) -> Export:
         remote=redacted(order.remote),
         commit=pushed.commit,
         directory=order.directory,
-        manifest=manifest.model_copy(update={"version": pushed.version}),
+        manifest=manifest,
         steps=tuple(progress.done),
     )
 
@@ -153,6 +166,7 @@ def _manifest(prepared: Prepared, order: Order, onnx: OnnxModel) -> BundleManife
         parity=prepared.parity,
         metrics={**order.metrics, **prepared.metrics},
         optimisation=prepared.optimisation,
+        is_signed=order.key is not None,
         lineage=trace(order.origin, environment=prepared.environment, python=prepared.python),
     )
 
@@ -163,6 +177,19 @@ def _team() -> str:
     return os.environ.get("CAPACITY_TEAM") or lake.rpartition("/")[2]
 
 
+def _sign(order: Order, progress: Progress) -> None:
+    key = order.key
+    if key is None:
+        progress.leave_out("sign", f"no sign_key was given, and {KEY_VARIABLE} is not set")
+        return
+
+    def step() -> tuple[None, str]:
+        sign(order.directory, key)
+        return None, f"{SIGNATURE}, by the key {key}"
+
+    progress.take("sign", step)
+
+
 def _push(order: Order) -> tuple[Published, str]:
-    done = push_bundle(order.directory, order.remote, version=order.version)
+    done = push_bundle(order.directory, order.remote, version=order.version, sign_key=order.key)
     return done, f"{done.tag} in {done.remote}, commit {done.commit[:12]}"

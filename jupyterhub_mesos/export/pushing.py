@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from jupyterhub_mesos.errors import Conflict, InvalidInput, WorkloadError
-from jupyterhub_mesos.export.bundle import MANIFEST, BundleManifest, sha256_of
+from jupyterhub_mesos.export.bundle import MANIFEST, SIGNATURE, BundleManifest, read_manifest, sha256_of
 from jupyterhub_mesos.export.git import Git, GitError, Remote, find_remote, refs, scratch_repository
 from jupyterhub_mesos.export.integrity import check_files
 from jupyterhub_mesos.export.recipes import write_rendered
+from jupyterhub_mesos.export.signature import find_key, sign
 
 BRANCH: Final = "main"
 ATTEMPTS: Final = 8
@@ -39,15 +40,25 @@ def next_version(name: str, remote: str) -> int:
         return max(_versions(git, name), default=0) + 1
 
 
-def push_bundle(directory: Path | str, remote: str, *, version: int | None = None) -> Published:
+def push_bundle(
+    directory: Path | str,
+    remote: str,
+    *,
+    version: int | None = None,
+    sign_key: str | os.PathLike[str] | None = None,
+) -> Published:
     """Publish the bundle in `directory`, or resume what was refused or cut off before.
 
     A bundle whose version was taken meanwhile takes the next one, unless
-    `version` asks for that very one (then Conflict). A bundle that stands
+    `version` asks for that very one (then Conflict); a signed one is signed
+    anew, with `sign_key` or that of `CAPACITY_SIGN_KEY`. A bundle that stands
     there already is only reported. Raises WorkloadError with the remote's own
     words when it refuses; nothing is published then and `directory` is kept.
     """
     folder = Path(directory).expanduser()
+    key = find_key(sign_key)
+    if key and _lacks_signature(folder):
+        sign(folder, key)
     manifest = check_files(folder)
     where = find_remote(remote)
     for attempt in range(1, ATTEMPTS + 1):
@@ -55,7 +66,9 @@ def push_bundle(directory: Path | str, remote: str, *, version: int | None = Non
             known = _known(git, folder, manifest)
             if known is not None:
                 return _published(where, manifest, known, attempt - 1)
-            manifest = _numbered(git, folder, manifest, version)
+            number = _number(git, manifest, version)
+            if number != manifest.version:
+                manifest = _renumbered(folder, manifest, number, key)
             commit = _commit(git, folder, manifest)
             if _push(git, where, folder, manifest.tag):
                 return _published(where, manifest, commit, attempt)
@@ -90,17 +103,32 @@ def _known(git: Git, folder: Path, manifest: BundleManifest) -> str | None:
     return commit if ours == theirs else None
 
 
-def _numbered(git: Git, folder: Path, manifest: BundleManifest, asked: int | None) -> BundleManifest:
+def _lacks_signature(folder: Path) -> bool:
+    """Say whether the bundle was to be signed and that did not come about."""
+    return not (folder / SIGNATURE).exists() and read_manifest(folder).is_signed
+
+
+def _number(git: Git, manifest: BundleManifest, asked: int | None) -> int:
     taken = _versions(git, manifest.name)
     if asked is not None and asked in taken:
         raise Conflict(
             f"{manifest.name}/v{asked} is published already and a version never changes: "
             f"ask for v{max(taken) + 1}, or leave the version out"
         )
-    number = asked or (manifest.version if manifest.version not in taken else max(taken) + 1)
-    if number == manifest.version:
-        return manifest
-    return write_rendered(folder, manifest.model_copy(update={"version": number}))
+    return asked or (manifest.version if manifest.version not in taken else max(taken) + 1)
+
+
+def _renumbered(folder: Path, manifest: BundleManifest, number: int, key: Path | None) -> BundleManifest:
+    if manifest.is_signed and key is None:
+        raise Conflict(
+            f"the bundle in {folder} is signed as v{manifest.version} and would become v{number}: "
+            f"push it with push_bundle({str(folder)!r}, …, sign_key=…), which signs it anew"
+        )
+    (folder / SIGNATURE).unlink(missing_ok=True)
+    written = write_rendered(folder, manifest.model_copy(update={"version": number}))
+    if key is not None and manifest.is_signed:
+        sign(folder, key)
+    return written
 
 
 def _commit(git: Git, folder: Path, manifest: BundleManifest) -> str:

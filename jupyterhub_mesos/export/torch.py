@@ -133,7 +133,7 @@ def _unwrapped(model: Any) -> Any:
     while True:
         inner = getattr(model, "_orig_mod", None)
         if inner is None and isinstance(model, wrappers):
-            inner = cast(Any, model).module
+            inner = model.module
         if inner is None:
             return model
         model = inner

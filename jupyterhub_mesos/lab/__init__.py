@@ -26,7 +26,9 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:  # pyright: igno
 
 
 def _load_jupyter_server_extension(server: ServerApp) -> None:  # pyright: ignore[reportUnusedFunction] - Jupyter's name
-    """Add our routes to a notebook server."""
-    from jupyterhub_mesos.lab.routes import add_routes  # noqa: PLC0415 - the package is importable without it
+    """Add our routes to a notebook server, and the person's own Python to its kernels."""
+    from jupyterhub_mesos.lab.kernels import offer_own_python  # noqa: PLC0415 - importable without it
+    from jupyterhub_mesos.lab.routes import add_routes  # noqa: PLC0415 - as above
 
     add_routes(server)
+    offer_own_python(server)

@@ -56,6 +56,7 @@ _SORTS: Final[Mapping[Sort, Callable[[Entry], Any]]] = {
     "size": lambda entry: entry.size or 0,
     "modified": lambda entry: entry.modified or 0.0,
 }
+_NAMED: Final[Mapping[str, Sort]] = {"name": "name", "size": "size", "modified": "modified"}
 _TRUTHS: Final[Mapping[str, bool]] = {"": False, "0": False, "false": False, "1": True, "true": True}
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -122,11 +123,12 @@ class LakeListHandler(LakeHandler):
         self.answer(await self.timed(_listing, name, path, self._page()))
 
     def _page(self) -> Page:
-        sort = self.get_query_argument("sort", "name")
-        if sort not in _SORTS:
-            raise InvalidInput(f"sort is {sort!r}; name, size and modified are possible")
+        asked = self.get_query_argument("sort", "name")
+        sort = _NAMED.get(asked)
+        if sort is None:
+            raise InvalidInput(f"sort is {asked!r}; {', '.join(_SORTS)} are possible")
         return Page(
-            sort=cast("Sort", sort),
+            sort=sort,
             is_descending=self.truth("descending"),
             offset=self.number("offset", 0),
             limit=min(self.number("limit", PAGE), PAGE_MOST),

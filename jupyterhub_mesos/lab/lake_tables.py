@@ -66,16 +66,17 @@ def json_lines(text: str, *, is_cut: bool) -> Look | None:
 def parquet(file: IO[bytes]) -> Look:
     """Look at a Parquet file: its columns from its end, its first rows from its first row group."""
     try:
-        import pyarrow as pa  # type: ignore[import-not-found]  # noqa: PLC0415 - heavy, and may be missing
-        import pyarrow.parquet as pq  # type: ignore[import-not-found]  # noqa: PLC0415 - as above
+        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - heavy, and may be missing
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
     except ImportError:
         return nothing(NO_PYARROW)
+    refusals: tuple[type[Exception], ...] = (cast("Any", pa).ArrowException, OSError)
     try:
         opened: Any = pq.ParquetFile(file)
         names = list(opened.schema_arrow.names)[:MAX_COLUMNS]
         types = [str(found) for found in opened.schema_arrow.types][:MAX_COLUMNS]
         rows = _parquet_rows(opened, names)
-    except (pa.ArrowException, OSError) as error:
+    except refusals as error:
         return nothing(f"This is no Parquet file that can be read: {error}")
     total = int(opened.metadata.num_rows)
     columns = tuple(LakeColumn(name=name, type=kind) for name, kind in zip(names, types, strict=True))

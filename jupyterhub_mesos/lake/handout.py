@@ -12,15 +12,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from jupyterhub_mesos.configuration.connections import variable_part
+from jupyterhub_mesos.lake.credentials import TOKEN_VARIABLE
 from jupyterhub_mesos.tasks import TaskFile, verbatim
 from jupyterhub_mesos.wire import ConnectionsView, ConnectionView
+from jupyterhub_mesos.wire.lake import variable_part
 
 SOURCES_VARIABLE: Final = "LAKE_SOURCES"
 """Where the list of connections lies."""
-TOKEN_VARIABLE: Final = "LAKE_TOKEN"  # noqa: S105 - the variable's name, not a secret
-"""The token that is good for the credentials of the task's team, as long as its allocation lives."""
-TOKEN_PREFIX: Final = "caplake_"  # noqa: S105 - as above
+TOKEN_PREFIX: Final = "caplake_"  # noqa: S105 - the beginning, not a secret
 CONFIG_FILE: Final = "lake/aws-config"
 SOURCES_FILE: Final = "lake/sources.json"
 

@@ -47,20 +47,23 @@ class FolderSource:
 
     def list(self, path: str) -> Listing:
         """Return what a folder holds; a link that leads out is left out."""
-        with self._explained(path):
-            folder = self._inside(path)
-            names = sorted(islice(_names(folder), MAX_LISTED + 1))
-            found = [self._entry(f"{clean(path)}/{name}".lstrip("/")) for name in names[:MAX_LISTED]]
-            return Listing([entry for entry in found if entry is not None], len(names) > MAX_LISTED)
+        with self.explained(path):
+            with os.scandir(self._inside(path)) as scanned:
+                seen = (item for item in scanned if not item.name.startswith(PARTIAL))
+                items = sorted(islice(seen, MAX_LISTED + 1), key=lambda item: item.name)
+            found = [
+                self._entry(f"{clean(path)}/{item.name}".lstrip("/"), item) for item in items[:MAX_LISTED]
+            ]
+            return Listing([entry for entry in found if entry is not None], len(items) > MAX_LISTED)
 
     def stat(self, path: str) -> Entry:
         """Return one entry."""
-        with self._explained(path):
+        with self.explained(path):
             return _entry_of(clean(path), self._inside(path).stat())
 
     def open(self, path: str) -> IO[bytes]:
         """Open a file for reading; raises `InvalidInput` for what is none."""
-        with self._explained(path):
+        with self.explained(path):
             place = self._inside(path)
             if not place.is_file():  # a folder; or a pipe, whose opening would wait for ever
                 raise InvalidInput(f"{uri_of(self.name, path)} is no file")
@@ -69,7 +72,7 @@ class FolderSource:
     def upload(self, path: str, *, may_replace: bool = False) -> Upload:
         """Begin to write a file beside its place."""
         target = self._new(path, may_replace=may_replace)
-        with self._explained(path):
+        with self.explained(path):
             partial = target.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o664)
             return _Written(self, path, target, partial, os.fdopen(descriptor, "wb"), may_replace)
@@ -77,14 +80,14 @@ class FolderSource:
     def make_folder(self, path: str) -> Entry:
         """Make a folder in one that is there."""
         place = self._new(path, may_replace=False)
-        with self._explained(path):
+        with self.explained(path):
             place.mkdir()
         return self.stat(path)
 
     def delete(self, path: str) -> None:
         """Remove one file, or a link to one."""
         self._check_writable()
-        with self._explained(path):
+        with self.explained(path):
             if self._inside(file_path(path)).is_dir():
                 raise InvalidInput(
                     f"{uri_of(self.name, path)} is a folder; only single files are deleted here"
@@ -110,7 +113,7 @@ class FolderSource:
 
     def _new(self, path: str, *, may_replace: bool) -> Path:
         self._check_writable()
-        with self._explained(path):
+        with self.explained(path):
             place = self._beside(path)
             if place.name.startswith(PARTIAL):
                 raise InvalidInput(f"{place.name!r} is a name for unfinished files: choose another one")
@@ -120,8 +123,10 @@ class FolderSource:
                 raise _exists(self.name, path)
             return place
 
-    def _entry(self, path: str) -> Entry | None:
+    def _entry(self, path: str, item: os.DirEntry[str]) -> Entry | None:
         try:
+            if not item.is_symlink():  # the common case, and it cannot lead out
+                return _entry_of(path, item.stat(follow_symlinks=False))
             return _entry_of(path, self._inside(path).stat())
         except (OSError, CapacityError):  # it went away, or leads out
             return None
@@ -131,7 +136,8 @@ class FolderSource:
             raise read_only(self.title)
 
     @contextmanager
-    def _explained(self, path: str) -> Generator[None]:
+    def explained(self, path: str) -> Generator[None]:
+        """Say of a path what went wrong with it, in our errors."""
         try:
             yield
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -161,20 +167,19 @@ class _Written:
 
     def write(self, piece: bytes) -> None:
         """Add a piece."""
-        with self._source._explained(self._path):
+        with self._source.explained(self._path):
             self._file.write(piece)
 
     def commit(self) -> None:
         """Put the file in its place, in one step."""
-        with self._source._explained(self._path):
+        with self._source.explained(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             if self._may_replace:
                 self._partial.replace(self._target)
                 return
-            os.link(self._partial, self._target, follow_symlinks=False)  # fails where something is there
-            self._partial.unlink()
+            _put_in_place(self._partial, self._target)
 
     def discard(self) -> None:
         """Take away what was written."""
@@ -185,6 +190,27 @@ class _Written:
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What a file system answers that has no hard links."""
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    """Give a file its name where nothing has it; raises `FileExistsError`.
+
+    A hard link is refused by the kernel where something is there. A file system without them is asked first.
+    """
+    try:
+        os.link(partial, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        partial.replace(target)
+    else:
+        partial.unlink()
+
+
 def read_only(title: str) -> NotAllowed:
     """Say that a source takes nothing."""
     return NotAllowed(f"{title} is read-only: write to a folder of your team, or ask an admin to open it")
@@ -192,11 +218,6 @@ def read_only(title: str) -> NotAllowed:
 
 def _exists(source: str, path: str) -> Conflict:
     return Conflict(f"{uri_of(source, path)} is there already: choose another name, or replace it")
-
-
-def _names(folder: Path) -> Generator[str]:
-    with os.scandir(folder) as entries:
-        yield from (entry.name for entry in entries if not entry.name.startswith(PARTIAL))
 
 
 def _entry_of(path: str, status: os.stat_result) -> Entry:

@@ -84,7 +84,7 @@ class S3Source:
     def list(self, path: str) -> Listing:
         """Return what stands below a path, up to the next `/`."""
         folder = clean(path)
-        with self._explained(path):
+        with self.explained(path):
             found = list(islice(self._entries(folder), MAX_LISTED + 1))
             if not found and folder and not self._is_folder(folder):
                 raise NotFound(f"there is no folder {uri_of(self.name, path)}")
@@ -94,7 +94,7 @@ class S3Source:
     def stat(self, path: str) -> Entry:
         """Return one object, or the folder of that name."""
         cleaned = clean(path)
-        with self._explained(path):
+        with self.explained(path):
             if not cleaned:
                 return Entry("", is_folder=True)
             try:
@@ -107,7 +107,7 @@ class S3Source:
 
     def open(self, path: str) -> IO[bytes]:
         """Open an object for reading; pieces are fetched as they are asked for."""
-        with self._explained(path):
+        with self.explained(path):
             if self.stat(path).is_folder:
                 raise InvalidInput(f"{uri_of(self.name, path)} is no file")
             return cast("IO[bytes]", self.fs.open(f"{self.view.bucket}/{self._key(path)}", "rb"))
@@ -116,7 +116,7 @@ class S3Source:
         """Begin to write an object; it is there when all of it has arrived."""
         self._check_writable()
         key = self._key(file_path(path))
-        with self._explained(path):
+        with self.explained(path):
             if not may_replace:
                 self._check_free(path)
             file = self.fs.open(f"{self.view.bucket}/{key}", "wb" if may_replace else "xb")
@@ -126,7 +126,7 @@ class S3Source:
         """Put the empty object that stands for a folder, as the consoles of S3 do."""
         self._check_writable()
         key = self._key(file_path(path))
-        with self._explained(path):
+        with self.explained(path):
             self._check_free(path)
             self._call("put_object", Key=f"{key}/", Body=b"")
         return Entry(clean(path), is_folder=True)
@@ -136,7 +136,7 @@ class S3Source:
         self._check_writable()
         if self.stat(file_path(path)).is_folder:
             raise InvalidInput(f"{uri_of(self.name, path)} is a folder; only single files are deleted here")
-        with self._explained(path):
+        with self.explained(path):
             self._call("delete_object", Key=self._key(path))
 
     # --------------------------------------------------------------------------------------------
@@ -180,7 +180,8 @@ class S3Source:
             raise read_only(self.title)
 
     @contextmanager
-    def _explained(self, path: str) -> Generator[None]:
+    def explained(self, path: str) -> Generator[None]:
+        """Say of a path what went wrong with it, in our errors."""
         from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]  # noqa: PLC0415 - as s3fs
 
         try:
@@ -211,12 +212,12 @@ class _Written:
 
     def write(self, piece: bytes) -> None:
         """Add a piece; it is sent when a part is full."""
-        with self._source._explained(self._path):
+        with self._source.explained(self._path):
             self._file.write(piece)
 
     def commit(self) -> None:
         """Send the rest and put the object in its place."""
-        with self._source._explained(self._path):
+        with self._source.explained(self._path):
             self._file.close()
         self._is_over = True
 
@@ -226,7 +227,7 @@ class _Written:
             return
         self._is_over = True
         try:
-            with self._source._explained(self._path):
+            with self._source.explained(self._path):
                 self._file.discard()
         finally:
             self._file.closed = True  # else its destructor would send it after all

@@ -105,7 +105,7 @@ def _ask_sts(name: str, connection: ConnectionModel, key: Key, user: str) -> Lak
     session = connection.session
     if session is None:
         raise AssertionError(f"connection {name} has no session to ask for")
-    client, refusals = _client(connection, key)
+    client, refusals = _client("sts", connection, key, session.endpoint or connection.endpoint)
     try:
         if session.kind == "session-token":
             answer = client.get_session_token(DurationSeconds=session.seconds)
@@ -131,7 +131,22 @@ def _ask_sts(name: str, connection: ConnectionModel, key: Key, user: str) -> Lak
     )
 
 
-def _client(connection: ConnectionModel, key: Key) -> tuple[Any, tuple[type[Exception], ...]]:
+def look(name: str, connection: ConnectionModel, session: LakeCredentials) -> None:
+    """Ask for one name of a connection's bucket; blocking. Raises `Unavailable` where it refuses."""
+    key = Key(session.access_key_id, session.secret_access_key, session.session_token)
+    client, refusals = _client("s3", connection, key, connection.endpoint)
+    prefix = connection.prefix.strip("/")
+    try:
+        client.list_objects_v2(Bucket=connection.bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1)
+    except refusals as error:
+        raise Unavailable(
+            f"connection {name}: its bucket {connection.bucket} answers {_code(error)}"
+        ) from None
+
+
+def _client(
+    service: str, connection: ConnectionModel, key: Key, endpoint: str | None
+) -> tuple[Any, tuple[type[Exception], ...]]:
     """Return a client, and the errors that it raises."""
     try:
         import botocore.session  # type: ignore[import-untyped]  # noqa: PLC0415 - heavy, and may be missing
@@ -143,12 +158,11 @@ def _client(connection: ConnectionModel, key: Key) -> tuple[Any, tuple[type[Exce
     except ImportError as error:
         raise Unavailable(LACKING) from error
     logging.getLogger("botocore").setLevel(logging.WARNING)  # below it, it logs what STS answers
-    session = connection.session
     made: Any = botocore.session.Session()  # pyright: ignore[reportUnknownMemberType]
     client = made.create_client(
-        "sts",
+        service,
         region_name=connection.region,
-        endpoint_url=(session.endpoint if session else None) or connection.endpoint,
+        endpoint_url=endpoint,
         aws_access_key_id=key.access_key_id,
         aws_secret_access_key=key.secret_access_key,
         aws_session_token=key.session_token or None,

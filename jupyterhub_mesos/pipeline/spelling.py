@@ -39,5 +39,4 @@ def _places(home: Path) -> list[Path]:
 
 def team_here() -> str | None:
     """Return the team that this process works for; None where the service has to know."""
-    lake = os.environ.get("LAKE_TEAM_URI", "").rstrip("/")
-    return os.environ.get("CAPACITY_TEAM") or lake.rpartition("/")[2] or None
+    return os.environ.get("CAPACITY_TEAM") or None

@@ -64,7 +64,7 @@ class State(Part):
     version: Literal[1] = 1
     name: str
     commit: str
-    steps: dict[PipelineStep, StepRecord] = Field(default_factory=dict)
+    steps: dict[PipelineStep, StepRecord] = Field(default_factory=dict[PipelineStep, StepRecord])
     job: JobRecord | None = None
     bundle_inputs: str = ""
     stored: StoredRecord | None = None

@@ -82,15 +82,22 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
         await ledger.open()
         stack.push_async_callback(ledger.close)
         await seed_teams(ledger, settings)
+        for complaint in parts.controller.connections.complaints(ledger.teams.teams):
+            log.warning("lake: %s", complaint)
         await parts.backend.open()
         stack.push_async_callback(parts.backend.close)
         hub = HubApi(settings.hub.api_url, settings.hub.api_token)
         stack.callback(hub.close)
-        how = replace(parts.controller, api_url=settings.tasks_api_url or _own_url(settings, sockets))
+        profiles = load_profiles(settings.profiles_file) if settings.profiles_file else None
+        how = replace(
+            parts.controller,
+            api_url=settings.tasks_api_url or _own_url(settings, sockets),
+            environments=_environments(profiles),
+        )
         controller = Controller(ledger, parts.backend, parts.lake, hub, how)
         await controller.open()
         stack.push_async_callback(controller.close)
-        context = _web_context(settings, ledger, controller, parts)
+        context = _web_context(settings, ledger, controller, parts, profiles)
         stack.push_async_callback(context.identities.close)
         stack.callback(ledger.subscribe(context.feed.notify))
         async with asyncio.TaskGroup() as tasks:
@@ -136,10 +143,18 @@ async def seed_teams(ledger: Ledger, settings: CapacitySettings) -> None:
     log.info("teams: %d seeded from %s", len(model.teams), settings.teams_file)
 
 
+def _environments(profiles: ProfilesModel | None) -> dict[str, str]:
+    found = profiles.profiles if profiles else {}
+    return {name: profile.environment for name, profile in found.items() if profile.environment}
+
+
 def _web_context(
-    settings: CapacitySettings, ledger: Ledger, controller: Controller, parts: Parts
+    settings: CapacitySettings,
+    ledger: Ledger,
+    controller: Controller,
+    parts: Parts,
+    profiles: ProfilesModel | None,
 ) -> WebContext:
-    profiles: ProfilesModel | None = load_profiles(settings.profiles_file) if settings.profiles_file else None
     most = settings.max_live_requests_per_user
     operations = Operations(ledger, controller, parts.backend, profiles, Links(settings), max_live=most)
     return WebContext(

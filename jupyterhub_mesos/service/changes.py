@@ -34,9 +34,11 @@ from jupyterhub_mesos_quota.events import (
     Event,
     GoneReason,
     Grant,
+    LiftWarning,
     RequestMoved,
     RequestSubmitted,
     StopAllocation,
+    WarnAllocation,
 )
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import AllocationId, RequestId, RequestStatus
@@ -172,7 +174,7 @@ def _touch(event: Event | None, actions: Sequence[Action], touched: Handled) -> 
         match action:
             case RequestMoved():
                 touched.requests.add(action.request_id)
-            case AllocationMoved() | StopAllocation():
+            case AllocationMoved() | StopAllocation() | WarnAllocation() | LiftWarning():
                 touched.allocations.add(action.allocation_id)
             case Grant():
                 touched.allocations.add(action.allocation.id)
@@ -339,7 +341,7 @@ def _audit(change: Change, actions: Sequence[Action], at: float) -> Iterator[Aud
                 nodes = [placement.node for placement in action.allocation.placements]
                 subject = action.allocation.id
                 yield AuditRow(action.at, change.who, "granted", subject, change.why, {"nodes": nodes})
-            case StopAllocation():
+            case StopAllocation() | WarnAllocation() | LiftWarning():
                 continue  # its AllocationMoved says the same
             case _:
                 assert_never(action)

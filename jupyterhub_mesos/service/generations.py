@@ -7,10 +7,12 @@ where it was.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, assert_never
 
+from jupyterhub_mesos.errors import BackendError
 from jupyterhub_mesos.service.launcher import Launcher
 from jupyterhub_mesos.service.ledger import Change
 from jupyterhub_mesos.service.rows import JobRow, Outcome, RequestRow, TaskPhase, TaskRow
@@ -99,12 +101,14 @@ class Generations:
         return None  # the commit has this allocation looked at again
 
     async def _launch(self, turn: _Turn, tasks: Sequence[TaskRow]) -> bool:
-        """Launch what was not launched yet; say whether it can be."""
+        """Launch what was not launched yet, all at once; say whether it can be."""
         async with self._launcher.launching(turn.row, turn.job):
             ctx = await self._launcher.context(turn.row.request, turn.allocation)
             endpoints = [task.endpoint for task in tasks]
-            for spec in turn.workload.plan(ctx, turn.job.generation, endpoints):
-                await self._launcher.launch(replace(spec, groups=ctx.groups, files=(*spec.files, *ctx.files)))
+            specs = turn.workload.plan(ctx, turn.job.generation, endpoints)
+            whole = (replace(spec, groups=ctx.groups, files=(*spec.files, *ctx.files)) for spec in specs)
+            said = await asyncio.gather(*map(self._launcher.launch, whole), return_exceptions=True)
+            _raise_first(said)
             return True
         return False
 
@@ -169,3 +173,10 @@ class Generations:
         late = f"It did not start within {self._launcher.settings.start_timeout_seconds:g} s and was stopped"
         last = f": {turn.row.message}" if turn.row.message else "; its output, if there is any, says more."
         return late + last
+
+
+def _raise_first(said: Sequence[BaseException | None]) -> None:
+    """Raise what a launch raised; one that cannot succeed goes before one that may."""
+    errors = sorted((one for one in said if one is not None), key=lambda one: isinstance(one, BackendError))
+    if errors:
+        raise errors[0]

@@ -12,7 +12,7 @@ import hmac
 import logging
 import secrets
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +32,16 @@ from jupyterhub_mesos.service.rows import (
     TaskRow,
     TaskUpdate,
 )
-from jupyterhub_mesos.tasks import Mount, TaskContext, TaskId, TaskSpec, TaskState, task_id
+from jupyterhub_mesos.tasks import (
+    Mount,
+    MountMode,
+    TaskContext,
+    TaskId,
+    TaskSpec,
+    TaskState,
+    task_id,
+    verbatim,
+)
 from jupyterhub_mesos_quota.events import AllocationGone, AllocationStarted, GoneReason
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, Request
 
@@ -71,6 +80,7 @@ class ControllerSettings:
     `give_up_after`: failed starts of a notebook until its request ends.
     `output_seconds`: for how long the output of an allocation that is gone is kept.
     `api_url`: where tasks reach this service, its prefix included.
+    `environments`: the Python prefix that an admin ships, by profile; tasks see each of them, read-only.
     `connections`: the data sources beside the lake's folders.
     `job_key`: what the secret that a job's replicas share is derived from; the same after a restart.
     """
@@ -91,6 +101,7 @@ class ControllerSettings:
     backoff_seconds: float = 0.5
     backoff_cap_seconds: float = 30.0
     give_up_after: int = 5
+    environments: Mapping[str, str] = field(default_factory=dict[str, str])
     job_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
 
@@ -134,8 +145,9 @@ class Launcher:
             team=request.team,
             placements=allocation.placements,
             python=self.settings.python,
-            mounts=self._lake.mounts(request.team, request.user),
+            mounts=(*self._lake.mounts(request.team, request.user), *self._environments()),
             env={
+                "CAPACITY_TEAM": verbatim(request.team),  # whom what it starts is charged to
                 **self._lake.env(request.team),
                 **handout.environment(
                     connections, self.settings.api_url, handout.lake_token(allocation.id, secret)
@@ -145,6 +157,12 @@ class Launcher:
             files=handout.files(connections, self.settings.python),
             groups=await asyncio.to_thread(self._lake.groups, request.team),
         )
+
+    def _environments(self) -> Iterator[Mount]:
+        """Show tasks what admins ship, wherever it lies; one that was removed keeps nobody from starting."""
+        for prefix in sorted(set(self.settings.environments.values())):
+            if Path(prefix).is_dir():
+                yield Mount(prefix, prefix, MountMode.READ_ONLY)
 
     def secret(self, allocation_id: AllocationId) -> str:
         """Return what the tasks of an allocation, and only they, share with us; the same after a restart."""

@@ -21,7 +21,7 @@ from jupyterhub_mesos.service.launcher import Launcher, ending
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.rows import JobRow, Outcome, RequestInfo, RequestRow, TaskPhase, TaskRow
 from jupyterhub_mesos.tasks import Endpoint, TaskSpec
-from jupyterhub_mesos.wire import HubServer
+from jupyterhub_mesos.wire import HubServer, NotebookPayload
 from jupyterhub_mesos_quota.errors import IllegalMove, UnknownAllocation
 from jupyterhub_mesos_quota.events import AllocationClaimed, EndRequested, GoneReason, RequestSubmitted
 from jupyterhub_mesos_quota.model import (
@@ -36,6 +36,8 @@ from jupyterhub_mesos_quota.model import (
 
 ROLE: Final = "notebook"
 PORT: Final = "http"
+ENVIRONMENT: Final = "CAPACITY_ENVIRONMENT"
+"""The variable by which a notebook server learns which Python its profile ships (`lab/kernels.py`)."""
 NOT_STARTED: Final = "not-started"
 NEVER_RAN: Final = HubServer(is_alive=False, exit_code=0)
 _NOT_RUNNING_YET: Final = frozenset({TaskPhase.RESERVED, TaskPhase.STARTING})
@@ -227,6 +229,8 @@ class Notebooks:
         ctx = await self._launcher.context(row.request, allocation)
         placement = allocation.placements[0]
         env = {name: value for name, value in ctx.env.items() if name != "JOB_SECRET"}
+        if environment := self._environment(row):
+            env[ENVIRONMENT] = _literal(environment)
         env |= {name: _literal(value) for name, value in intent.env.items()}
         return TaskSpec(
             id=task.id,
@@ -244,6 +248,12 @@ class Notebooks:
             files=ctx.files,
             stop_grace_seconds=self._launcher.settings.stop_grace_seconds,
         )
+
+    def _environment(self, row: RequestRow) -> str:
+        """Return the Python environment that the notebook's profile ships, or nothing."""
+        payload = row.info.payload
+        profile = payload.profile if isinstance(payload, NotebookPayload) else None
+        return self._launcher.settings.environments.get(profile or "", "")
 
     async def _finish(self, row: RequestRow, allocation: Allocation, task: TaskRow) -> None:
         """End a request whose server ended by itself."""

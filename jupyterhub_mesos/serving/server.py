@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher, Rule
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from jupyterhub_mesos.errors import CapacityError, NotAuthenticated, NotFound, TooLarge, Unavailable
@@ -89,7 +90,7 @@ class Handler(RequestHandler):
             log.error("request %s failed", self.request.path, exc_info=(typ, value, tb))
 
     def data_received(self, chunk: bytes) -> None:
-        """Only `Infer` takes a body."""
+        """No route takes a body in parts."""
 
 
 class Unknown(Handler):
@@ -146,32 +147,45 @@ class ModelReady(Handler):
         self.answer({"name": name, "ready": self.state.is_ready}, 200 if self.state.is_ready else 503)
 
 
+class LargerThan(Matcher):
+    """Matches a request that announces a larger body; the server cuts a chunked one at the same bound."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """Look at the head of the request."""
+        length = request.headers.get("Content-Length", "0")
+        return {} if length.isdigit() and int(length) > self._max_bytes else None
+
+
 @stream_request_body
-class Infer(Handler):
-    """`POST /v2/models/NAME[/versions/V]/infer`."""
+class BodyTooLarge(Handler):
+    """What `LargerThan` matches: it streams, so that the refusal comes before the body is read.
+
+    The other routes do not stream: their body is there when they are called,
+    which takes two turns of the loop less.
+    """
 
     def prepare(self) -> None:
-        """Refuse a stranger and a body that is too large before it is read."""
+        """Refuse, a stranger first."""
         super().prepare()
-        self._body = bytearray()
-        length = self.request.headers.get("Content-Length", "0")
-        if length.isdigit() and int(length) > self.state.max_body_bytes:
-            self.set_header("Connection", "close")
-            raise TooLarge(
-                f"the body is {length} bytes; at most {self.state.max_body_bytes} are taken: "
-                "send the batch in parts"
-            )
+        self.set_header("Connection", "close")
+        raise TooLarge(
+            f"the body is {self.request.headers['Content-Length']} bytes; at most "
+            f"{self.state.max_body_bytes} are taken: send the batch in parts"
+        )
 
-    def data_received(self, chunk: bytes) -> None:
-        """Gather the body; the server cuts a chunked one at the same bound."""
-        self._body += chunk
+
+class Infer(Handler):
+    """`POST /v2/models/NAME[/versions/V]/infer`."""
 
     async def post(self, name: str, version: str | None = None) -> None:
         """Run the model."""
         if self.state.is_draining:
             raise Unavailable("the server is being stopped: ask another one")
         self.check_model(name, version)
-        self.send(await self.state.model.infer(bytes(self._body)))
+        self.send(await self.state.model.infer(self.request.body))
 
 
 def _check_token(request: HTTPServerRequest, token: str) -> None:
@@ -187,12 +201,13 @@ def make_app(state: State) -> Application:
     model = r"/v2/models/([^/]+)(?:/versions/([^/]+))?"
     return Application(
         [
+            Rule(LargerThan(state.max_body_bytes), BodyTooLarge, shared),
+            (model + r"/infer", Infer, shared),  # they are tried in turn
             (r"/v2/?", Server, shared),
             (r"/v2/health/live", Live, shared),
             (r"/v2/health/ready", Ready, shared),
             (model, Model, shared),
             (model + r"/ready", ModelReady, shared),
-            (model + r"/infer", Infer, shared),
         ],
         default_handler_class=Unknown,
         default_handler_args=shared,

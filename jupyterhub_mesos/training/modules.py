@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from jupyterhub_mesos.errors import WorkloadError
@@ -40,16 +41,24 @@ def is_installed_here(name: str) -> bool:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where code stands, for people; `cell` is None for a module."""
+
+    name: str
+    cell: int | None = None
+
+
 def check_importable(
-    tree: ast.Module, folder: Path, cell: int, is_installed: Callable[[str], bool] = is_installed_here
+    tree: ast.Module, folder: Path, place: Place, is_installed: Callable[[str], bool] = is_installed_here
 ) -> None:
     """Raise `WorkloadError` for a module that `tree` imports and that is not in `folder` nor installed."""
     for name, line in needed_modules(tree, folder):
         if not is_installed(name):
             raise WorkloadError(
-                f"cell {cell}, line {line} imports {name!r}, which is neither beside the notebook "
+                f"{place.name}, line {line} imports {name!r}, which is neither beside the notebook "
                 f"({folder}) nor installed: put {name}.py there, or install the package",
-                cell=cell,
+                cell=place.cell,
                 line=line,
             )
 

@@ -27,6 +27,7 @@ from jupyterhub_mesos.training.files import named_files
 from jupyterhub_mesos.training.lake_references import Reference, checked, given, references
 from jupyterhub_mesos.training.lineage import lineage
 from jupyterhub_mesos.training.modules import (
+    Place,
     check_importable,
     is_installed_here,
     local_modules,
@@ -115,15 +116,23 @@ def travelling_cells(path: Path) -> list[PlainCell]:
 
 def check_modules(path: Path, cells: Sequence[PlainCell], is_installed: Callable[[str], bool]) -> None:
     """Raise `WorkloadError` for an import of what is neither beside the notebook nor installed."""
-    for cell in cells:
-        check_importable(cell.tree, path.parent, cell.cell.number, is_installed)
+    for tree, place in _importing(path, cells):
+        check_importable(tree, path.parent, place, is_installed)
 
 
 def modules_needed(path: Path) -> list[str]:
-    """Name the modules that a notebook's travelling cells import and that have to be installed."""
+    """Name the modules that a notebook's travelling code imports and that have to be installed."""
     path = path.expanduser().absolute()
-    names = (name for cell in travelling_cells(path) for name, _ in needed_modules(cell.tree, path.parent))
-    return list(dict.fromkeys(names))
+    trees = (tree for tree, _ in _importing(path, travelling_cells(path)))
+    return list(dict.fromkeys(name for tree in trees for name, _ in needed_modules(tree, path.parent)))
+
+
+def _importing(path: Path, cells: Sequence[PlainCell]) -> Iterator[tuple[ast.Module, Place]]:
+    """Yield the cells, then the modules beside the notebook that they import."""
+    for cell in cells:
+        yield cell.tree, Place(f"cell {cell.cell.number}", cell.cell.number)
+    for module in local_modules([cell.tree for cell in cells], path.parent):
+        yield ast.parse(module.text), Place(module.path)
 
 
 def _together(

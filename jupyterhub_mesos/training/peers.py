@@ -166,7 +166,8 @@ def _check_shapes(index: int, mine: Sequence[Array], theirs: Sequence[Array]) ->
 # ---- meeting ---------------------------------------------------------------------------------------
 
 
-def _split(address: str) -> tuple[str, int]:
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of `host:port`."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 
@@ -176,7 +177,7 @@ def _gather(place: Place) -> dict[int, socket.socket]:
     deadline = time.monotonic() + place.meet_seconds
     found: dict[int, socket.socket] = {}
     missing = set(range(1, len(place.addresses)))
-    with socket.create_server(_split(place.addresses[0])) as server:
+    with socket.create_server(split_address(place.addresses[0])) as server:
         while missing:
             server.settimeout(max(0.001, deadline - time.monotonic()))
             try:
@@ -220,7 +221,7 @@ def _call(place: Place) -> socket.socket:
 
 
 def _called(place: Place) -> socket.socket:
-    sock = socket.create_connection(_split(place.addresses[0]), timeout=HANDSHAKE_SECONDS)
+    sock = socket.create_connection(split_address(place.addresses[0]), timeout=HANDSHAKE_SECONDS)
     try:
         if sock.getsockname() == sock.getpeername():
             # TCP's simultaneous open: a free local port, called often enough, answers itself.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from jupyterhub_mesos.wire.base import Count, Name, Positive, ResourcesModel, Text, Wire
 
@@ -103,13 +103,14 @@ class TeamsEdit(Wire):
 
 
 class ProfileModel(Wire):
-    """A profile as written in profiles.yaml; `argv` replaces the notebook server's command line."""
+    """A profile as written in profiles.yaml; `environment` is a Python prefix that its notebooks build on."""
 
     title: Text
     description: Text = ""
     resources: ResourcesModel
     teams: tuple[Name, ...] = ()  # who may use it; empty for everybody
     is_default: bool = False
+    environment: Annotated[str, StringConstraints(pattern=r"^(/[^\x00]*)?$", max_length=4096)] = ""
 
 
 class ProfilesModel(Wire):

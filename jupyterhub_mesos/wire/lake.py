@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -14,6 +15,11 @@ LEAST_SESSION_SECONDS = 1200
 Bucket = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$")]
+
+
+def variable_part(name: str) -> str:
+    """Spell a connection's name as the end of a variable's: `raw-data` is RAW_DATA."""
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 class CredentialsModel(Wire):

@@ -128,9 +128,9 @@ class AllocationView(Wire):
 class RequestView(Wire):
     """A request as its owner, its team's admins and admins see it.
 
-    Its payload is as it was submitted but for two things: the text of a job's files and its difference
-    to the commit are empty everywhere except in the answer to `GET /requests/ID`, and the values of a role's `env` are `***` for all but the
-    request's owner.
+    Its payload is as it was submitted but for two things: the text of a job's files and its difference to
+    the commit are empty everywhere except in the answer to `GET /requests/ID`, and the values of a role's
+    `env` are `***` for all but the request's owner.
 
     `outcome` is `finished`, `failed` or `stopped` once it has ended; `message` says the rest.
     `url` is where to go when it runs (the notebook, the model's endpoint).

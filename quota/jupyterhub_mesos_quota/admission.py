@@ -1,32 +1,31 @@
-"""Whether a request may start now, and if not, what stands in its way.
+"""Whether a request may start now, if not what stands in its way, and who of all that waits is next.
 
 1. On whose promise would it stand (its own guarantee, its family's, none)?
-2. Do the rules of the tree allow it (limits; for a borrower the caps)?
-3. Does it take what a waiting request on a better promise needs? It competes
-   where both ask for the same amount and either stand under one limit without
-   room for both, or use a node that could hold the other.
-4. Is there room for all of its replicas on the nodes?
+2. Do the rules of the tree allow it (limits; for who is not inside, the caps too)?
+3. Is there room under shared limits beside the claims of those on a promise?
+4. Is there room for all of its replicas on the nodes, beside what is laid aside for others?
+
+`judge` answers the four for one; `pick` finds the first in order for whom all are
+answered well, and touches only what changed since it was last asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
 
-from jupyterhub_mesos_quota.model import Node, Placement
-from jupyterhub_mesos_quota.order import Shape, WaitingLine
+from jupyterhub_mesos_quota.claims import Holds
+from jupyterhub_mesos_quota.contest import Key, Place
+from jupyterhub_mesos_quota.lanes import Group, Lane
+from jupyterhub_mesos_quota.line import WaitingLine
+from jupyterhub_mesos_quota.model import NodeId, Placement, Request, RequestId, TeamId
 from jupyterhub_mesos_quota.placement import NodePool
-from jupyterhub_mesos_quota.resources import AmountName, Resources
-from jupyterhub_mesos_quota.tree import TeamTree
-from jupyterhub_mesos_quota.usage import Hindrance, Standing, Usage, exceeds
-
-
-@dataclass(frozen=True, slots=True)
-class Claimant:
-    """A waiting group that stands on a promise and could be served on these nodes."""
-
-    standing: Standing
-    shape: Shape
+from jupyterhub_mesos_quota.policy import Policy
+from jupyterhub_mesos_quota.sizes import Size
+from jupyterhub_mesos_quota.tally import Tally
+from jupyterhub_mesos_quota.tree import Amounts, TeamTree
+from jupyterhub_mesos_quota.usage import Hindrance, Standing, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,95 +34,273 @@ class Verdict:
 
     standing: Standing
     hindrance: Hindrance | None = None
-    rivals: tuple[Claimant, ...] = ()  # those it must not pass
+    rivals: tuple[TeamId, ...] = ()  # whose claims it must not pass
     placements: tuple[Placement, ...] | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Who is next, and where it goes."""
+
+    group: Group
+    place: Place
+    placements: tuple[Placement, ...]
+
+
 class Admission:
-    """The state that a decision looks at; it changes nothing."""
+    """The state that a decision looks at, beside the book of requests."""
 
-    tree: TeamTree
-    usage: Usage
-    pool: NodePool = field(default_factory=NodePool)
-    line: WaitingLine = field(default_factory=WaitingLine)
-    _claimants: tuple[Claimant, ...] = ()
-    _claimants_of: tuple[int, int, int] | None = None
+    def __init__(self, tree: TeamTree, policy: Policy, requests: Mapping[RequestId, Request]) -> None:
+        self.policy = policy
+        self._requests = requests
+        self.tally = Tally()
+        self.pool = NodePool(self.tally)
+        self.now = 0.0
+        self._clearing: Mapping[NodeId, Amounts] = {}
+        self.plant(tree, self.new_usage(tree))
 
-    def claimants(self) -> tuple[Claimant, ...]:
-        """Return the waiting groups that borrowers must not pass.
+    def new_usage(self, tree: TeamTree) -> Usage:
+        """Return the counters of a tree under which nobody holds anything."""
+        return Usage(tree, self.policy.strategy, self.policy.half_life_seconds)
 
-        A group that its nodes could not hold even if they were empty holds up nobody.
-        """
-        versions = (self.usage.version, self.pool.version, self.line.version)
-        if versions != self._claimants_of:
-            self._claimants = tuple(self._find_claimants())
-            self._claimants_of = versions
-        return self._claimants
+    def plant(self, tree: TeamTree, usage: Usage) -> None:
+        """Put a tree in force, with its counters; nobody waits under it yet."""
+        self.tree = tree
+        self.usage = usage
+        self.line = WaitingLine(usage, self.tally, has_ages=self.policy.patience_seconds is not None)
+        self._holds: Holds | None = None
+        self._held_at: tuple[int, int, Group | None] | None = None
+        self._measured = -1
+        self._sitting_out: list[Group] = []
 
-    def forget_claimants(self) -> None:
-        """Say that the tree was replaced: its counters start anew."""
-        self._claimants_of = None
+    # ---- one ------------------------------------------------------------------------------------
 
-    def _find_claimants(self) -> Sequence[Claimant]:
-        found: list[Claimant] = []
-        for shape, _ in self.line.groups():
-            standing = self.usage.standing(shape.team, shape.total)
-            if standing is Standing.BORROWS or not self.pool.could_ever_hold(shape.resources, shape.replicas):
-                continue
-            # A family's promise is passed on under caps; a team that its own cap stops waits for nobody.
-            if standing is Standing.FAMILY and self._hindrance(shape) is not None:
-                continue
-            found.append(Claimant(standing, shape))
-        return found
+    def advance(self, at: float) -> None:
+        """Let time pass up to `at`; it never runs backwards."""
+        self.now = max(self.now, at)
+        self.usage.advance(self.now)
 
-    def judge(self, shape: Shape, claimants: Sequence[Claimant] | None = None) -> Verdict:
-        """Answer the four questions; `claimants` may be those of a moment ago (they only become fewer)."""
-        standing = self.usage.standing(shape.team, shape.total)
-        hindrance = self._hindrance(shape)
+    def judge(self, team: TeamId, size: Size) -> Verdict:
+        """Answer the four questions for a request of `team`, as things stand."""
+        self.prepare()
+        account = self.usage.accounts[team]
+        standing = self.usage.standing_of(account, size.total)
+        hindrance = self.usage.hindrance_of(account, size.total, self.pool.free)
         if hindrance is not None:
             return Verdict(standing, hindrance)
-        rivals: tuple[Claimant, ...] = ()
+        group = self.line.find(team, size)
         if standing is not Standing.INSIDE:
-            known = self.claimants() if claimants is None else claimants
-            rivals = tuple(rival for rival in known if _competes(rival, standing, shape))
-            narrow = tuple(rival for rival in rivals if self._shares_full_limit(rival.shape, shape))
-            if narrow:
-                return Verdict(standing, rivals=narrow)
-        placements = self.pool.place(shape.resources, shape.replicas, _closed_by(rivals))
-        return Verdict(standing, rivals=rivals, placements=placements)
+            rivals = self._claimants_under_limits(team, size)
+            if rivals:
+                return Verdict(standing, rivals=rivals)
+        placements = self._place_beside_holds(size, standing, group)
+        if placements is None and self.pool.place(size) is not None:
+            held_by = {hold.group.account.id for hold in self.holds() if hold.group is not group}
+            return Verdict(standing, rivals=tuple(sorted(held_by)))
+        return Verdict(standing, placements=placements)
 
-    def _hindrance(self, shape: Shape) -> Hindrance | None:
-        return self.usage.hindrance(shape.team, shape.total, self.pool.free)
+    def _claimants_under_limits(self, team: TeamId, size: Size) -> tuple[TeamId, ...]:
+        full = [above for above in self.usage.accounts[team].path if above.is_claimed(size.total)]
+        return tuple(
+            sorted(
+                {
+                    group.account.id
+                    for group in self.line.claims.of(Standing.INSIDE)
+                    if any(above in group.account.path for above in full)
+                    and not group.lane.size.names.isdisjoint(size.names)
+                }
+            )
+        )
 
-    def _shares_full_limit(self, rival: Shape, shape: Shape) -> bool:
-        """Say whether a limit above both has no room for both."""
-        above_rival = set(self.tree.path(rival.team))
-        for above in self.tree.path(shape.team):
-            if above in above_rival:
-                limits, used = self.tree[above].limit, self.usage.used(above)
-                for name in _common(rival.resources, shape.resources):
-                    both = rival.total.get(name) + shape.total.get(name)
-                    if exceeds(used.get(name, 0) + both, limits.get(name)):
-                        return True
+    # ---- all ------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Bring what is derived from the counters and the nodes up to date."""
+        if self._measured != self.pool.version:
+            self._measured = self.pool.version
+            self.usage.measure_against(self.pool.capacity)
+        self.line.catch_up()
+        if self.pool.loosened:
+            for lane in self.line.lanes.values():
+                self._warm(lane)
+            self.pool.loosened.clear()
+
+    def _warm(self, lane: Lane) -> None:
+        """Note where a lane may have found room; a gang may have found it with other nodes together."""
+        self.tally.entries += 1
+        where = self.line.hot.get(lane, {})
+        if where is None:
+            return
+        found = [node for node in self.pool.loosened if self.pool.fits_on(node, lane.size.each)]
+        if found:
+            self.line.hot[lane] = None if lane.size.replicas > 1 else {**where, **dict.fromkeys(found)}
+
+    def _is_hot(self, lane: Lane) -> bool:
+        """Say whether a lane may have room still."""
+        where = self.line.hot[lane]
+        if where is None:
+            return True
+        while where:
+            node = next(iter(where))
+            self.tally.entries += 1
+            if self.pool.fits_on(node, lane.size.each):
+                return True
+            del where[node]
         return False
 
-
-def _competes(rival: Claimant, standing: Standing, shape: Shape) -> bool:
-    return rival.standing < standing and bool(_common(rival.shape.resources, shape.resources))
-
-
-def _common(one: Resources, other: Resources) -> list[AmountName]:
-    names = {name for name, _ in one.amounts()}
-    return [name for name, _ in other.amounts() if name in names]
-
-
-def _closed_by(rivals: Sequence[Claimant]) -> Callable[[Node], bool] | None:
-    if not rivals:
+    def pick(self) -> Pick | None:
+        """Return who is next of those that may start now, or None where nobody may."""
+        self.prepare()
+        passed: set[tuple[Lane, Standing]] = set()
+        owners: list[Group] = []  # of holds, in lanes that were passed
+        while (found := self._first(passed, owners)) is not None:
+            group, standing = found
+            is_owner = group in owners
+            if is_owner:
+                owners.remove(group)
+            placements = self._room_for(group, standing)
+            if placements is not None and group.head is not None:
+                return Pick(group, group.head, placements)
+            if not is_owner and group.lane in self.line.hot and group.standing is not None:
+                passed.add((group.lane, standing))
+                owners += self._owners_in(group.lane, standing, but=group)
         return None
-    wanted = {rival.shape.resources for rival in rivals}
 
-    def is_closed(node: Node) -> bool:
-        return any(resources.fits_in(node.capacity) for resources in wanted)
+    def _first(
+        self, passed: set[tuple[Lane, Standing]], owners: list[Group]
+    ) -> tuple[Group, Standing] | None:
+        """Return the first in order of the lanes that may have room, and of the owners of holds."""
+        by_promise = self.policy.strategy.ranks_by_promise
+        best: tuple[int, Key] | None = None
+        found: tuple[Lane | Group, Standing] | None = None
+        for lane in list(self.line.hot):
+            if not self._is_hot(lane):
+                del self.line.hot[lane]
+                continue
+            lane.catch_up()
+            for standing in Standing:
+                key = lane.contests[standing].first_key()
+                if key is None or (lane, standing) in passed:
+                    continue
+                entry = (standing if by_promise else 0), key
+                if best is None or entry < best:
+                    best, found = entry, (lane, standing)
+        for group in owners:
+            if group.head is not None and group.standing is not None:
+                entry = self.line.key(group, group.head)
+                if best is None or entry < best:
+                    best, found = entry, (group, group.standing)
+        if best is None or found is None:
+            return None
+        return self.line.group_of(_place(best[1]).id), found[1]
 
-    return is_closed
+    def rest(self) -> None:
+        """Say that nobody may start now: whoever sat out competes again from here on."""
+        for group in self._sitting_out:
+            if group:
+                self.line.stand(group)
+        self._sitting_out.clear()
+
+    def _room_for(self, group: Group, standing: Standing) -> tuple[Placement, ...] | None:
+        """Return where the head of a group may go; note what is learnt where it may not."""
+        size = group.lane.size
+        placements = self._place_beside_holds(size, standing, group)
+        if placements is None:
+            if self.pool.place(size) is None:
+                self.line.hot.pop(group.lane, None)
+            return None
+        if standing is not Standing.INSIDE and self.usage.has_lend_caps:
+            hindrance = self.usage.over_lend_cap(group.account, size.total, self.pool.free)
+            if hindrance is not None:
+                self._sitting_out.append(group)
+                group.lane.sit_out(group)
+                return None
+        return placements
+
+    def _place_beside_holds(
+        self, size: Size, standing: Standing, group: Group | None
+    ) -> tuple[Placement, ...] | None:
+        """Find room; what is laid aside is looked up only where there is room that it may spoil."""
+        placements = self.pool.place(size)
+        if placements is None or standing is Standing.INSIDE or not self.may_hold:
+            return placements
+        withheld = self.holds().withheld(standing, group)
+        return placements if not withheld else self.pool.place(size, withheld)
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether room may be laid aside for somebody."""
+        return bool(self.line.claims) or self.policy.patience_seconds is not None
+
+    def _owners_in(self, lane: Lane, standing: Standing, but: Group) -> list[Group]:
+        """Return the groups of a lane that have a hold, and that no rule of the tree stops."""
+        return [
+            hold.group
+            for hold in self.holds()
+            if hold.group.lane is lane
+            and hold.group is not but
+            and hold.group.standing is standing
+            and self._is_free_to_go(hold.group)
+        ]
+
+    def _is_free_to_go(self, group: Group) -> bool:
+        account, total = group.account, group.lane.size.total
+        if self.usage.hindrance_of(account, total, self.pool.free) is not None:
+            return False
+        return group.standing is Standing.INSIDE or not any(above.is_claimed(total) for above in account.path)
+
+    # ---- holds ----------------------------------------------------------------------------------
+
+    def holds(self) -> Holds:
+        """Return what is laid aside now."""
+        starved = self._starved()
+        stamp = self.pool.moves, self.line.claims.version, starved
+        if self._holds is None or self._held_at != stamp:
+            self._holds = Holds(self.pool, self._wanted(starved), self._clearing)
+            self._held_at = stamp
+        return self._holds
+
+    def clear(self, clearing: Mapping[NodeId, Amounts]) -> bool:
+        """Say where room is being made; say whether that is otherwise than before."""
+        if clearing == self._clearing:
+            return False
+        self._clearing = clearing
+        self._holds = None
+        return True
+
+    def _wanted(self, starved: Group | None) -> Iterator[tuple[Group, Standing]]:
+        claims = chain(self.line.claims.of(Standing.INSIDE), self.line.claims.of(Standing.FAMILY))
+        for group in islice(filter(self._needs_nodes, claims), self.policy.most_holds):
+            yield group, group.standing or Standing.INSIDE
+        if starved is not None:
+            yield starved, Standing.BORROWS
+
+    def _needs_nodes(self, group: Group) -> bool:
+        """Say whether nodes are what a group waits for: no room laid aside helps against a rule."""
+        size = group.lane.size
+        if not self.pool.could_ever_hold(size):
+            return False
+        return self.usage.hindrance_of(group.account, size.total, self.pool.free) is None
+
+    def _starved(self) -> Group | None:
+        """Return who of those that borrow has waited for longest, where that is beyond the patience."""
+        patience = self.policy.patience_seconds
+        if patience is None:
+            return None
+        found: tuple[Place, Group] | None = None
+        for lane in self.line.lanes.values():
+            lane.catch_up()
+            key = None if lane.ages is None else lane.ages.first_key()
+            if key is not None and (found is None or _place(key) < found[0]):
+                group = self.line.group_of(_place(key).id)
+                if self._needs_nodes(group):
+                    found = _place(key), group
+        if found is None or self.now - self._requests[found[0].id].submitted_at < patience:
+            return None
+        return found[1]
+
+
+def _place(key: Key) -> Place:
+    place = key[-1]
+    assert isinstance(place, Place)  # noqa: S101 - keys end with a place
+    return place

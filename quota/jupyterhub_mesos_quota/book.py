@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from jupyterhub_mesos_quota.errors import UnknownAllocation, UnknownRequest
-from jupyterhub_mesos_quota.events import Action, AllocationMoved, Grant, RequestMoved, StopAllocation
+from jupyterhub_mesos_quota.events import (
+    Action,
+    AllocationMoved,
+    Grant,
+    LiftWarning,
+    RequestMoved,
+    StopAllocation,
+    StopReason,
+    WarnAllocation,
+)
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
@@ -101,13 +110,14 @@ class Book:
         """Move an allocation along its table."""
         old = self.allocations[id_]
         self.stories.check_allocation(id_, old.state, after)
-        moved = replace(old, state=after)
-        if after is AllocationState.RUNNING and old.started_at is None:
-            moved = replace(moved, started_at=at)
+        started_at, gone_at = old.started_at, old.gone_at
+        if after is AllocationState.RUNNING and started_at is None:
+            started_at = at
         if after is AllocationState.GONE:
-            moved = replace(moved, gone_at=at)
+            gone_at = at
             self._over[1][id_] = None
             del self.live[old.request_id]
+        moved = replace(old, state=after, started_at=started_at, gone_at=gone_at)
         self.allocations[id_] = moved
         self._note_allocation(at, id_, old.state, after, why)
         return moved
@@ -130,15 +140,32 @@ class Book:
         self.allocations[new.id] = new
         self.live[id_] = new.id
         self._note_allocation(at, new.id, None, new.state, why)
-        self.requests[id_] = replace(request, allocations=number)
-        self.move_request(at, id_, RequestStatus.ACTIVE, why)
+        self.stories.check_request(id_, request.status, RequestStatus.ACTIVE)
+        self.requests[id_] = replace(request, allocations=number, status=RequestStatus.ACTIVE)
+        self._note_request(at, id_, request.status, RequestStatus.ACTIVE, why)
         self._actions.append(Grant(at, new))
         return new
 
-    def stop(self, at: float, id_: AllocationId, why: str) -> None:
+    def stop(self, at: float, id_: AllocationId, why: str, reason: StopReason = StopReason.ENDED) -> None:
         """Move an allocation to STOPPING and ask for its stop."""
         self.move_allocation(at, id_, AllocationState.STOPPING, why)
-        self._actions.append(StopAllocation(at, id_))
+        self._actions.append(StopAllocation(at, id_, reason))
+
+    def warn(self, at: float, id_: AllocationId, until: float, why: str) -> None:
+        """Move an allocation to WARNED and ask for its owner to be told."""
+        self.move_allocation(at, id_, AllocationState.WARNED, why)
+        self.set_warned_until(id_, until)
+        self._actions.append(WarnAllocation(at, id_, until, why))
+
+    def lift_warning(self, at: float, id_: AllocationId, why: str) -> None:
+        """Let a warned allocation go on."""
+        self.move_allocation(at, id_, AllocationState.RUNNING, why)
+        self.set_warned_until(id_, None)
+        self._actions.append(LiftWarning(at, id_))
+
+    def set_warned_until(self, id_: AllocationId, until: float | None) -> None:
+        """Keep when a warned allocation is stopped."""
+        self.allocations[id_] = replace(self.allocations[id_], warned_until=until)
 
     def forget_ended(self) -> Forgotten:
         """Drop what is over, with its story."""
@@ -158,11 +185,13 @@ class Book:
     def _note_request(
         self, at: float, id_: RequestId, before: RequestStatus | None, after: RequestStatus, why: str
     ) -> None:
-        self.stories.note(f"request {id_}", f"at {at:g}: {before or 'new'} -> {after} ({why})")
-        self._actions.append(RequestMoved(at, id_, before, after, why))
+        move = RequestMoved(at, id_, before, after, why)
+        self.stories.note(f"request {id_}", move)
+        self._actions.append(move)
 
     def _note_allocation(
         self, at: float, id_: AllocationId, before: AllocationState | None, after: AllocationState, why: str
     ) -> None:
-        self.stories.note(f"allocation {id_}", f"at {at:g}: {before or 'new'} -> {after} ({why})")
-        self._actions.append(AllocationMoved(at, id_, before, after, why))
+        move = AllocationMoved(at, id_, before, after, why)
+        self.stories.note(f"allocation {id_}", move)
+        self._actions.append(move)

@@ -6,19 +6,23 @@ Unix seconds; the machine has no clock of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
     AllocationState,
+    Facts,
     Node,
     NodeId,
     Request,
     RequestId,
     RequestStatus,
     Team,
+    TeamId,
 )
 
 
@@ -36,6 +40,26 @@ class GoneReason(StrEnum):
     def requeues(self) -> bool:
         """Whether the request waits again at its old rank (unless its end was asked for)."""
         return self in {GoneReason.NOT_PLACED, GoneReason.NODE_LOST, GoneReason.PREEMPTED}
+
+    @property
+    def after_a_stop(self) -> GoneReason:
+        """What it means where a stop was sent to take something back: a workload may fail of its signal."""
+        return GoneReason.PREEMPTED if self in {GoneReason.STOPPED, GoneReason.FAILED} else self
+
+    @property
+    def why(self) -> str:
+        """The reason in a person's words."""
+        return _GONE_WHY[self]
+
+
+_GONE_WHY: Final[Mapping[GoneReason, str]] = {
+    GoneReason.FINISHED: "it finished",
+    GoneReason.FAILED: "it failed",
+    GoneReason.STOPPED: "it was stopped",
+    GoneReason.NOT_PLACED: "the backend could not place it",
+    GoneReason.NODE_LOST: "its node was lost",
+    GoneReason.PREEMPTED: "a guarantee was taken back",
+}
 
 
 # ---- events -----------------------------------------------------------------------------------
@@ -130,6 +154,58 @@ class AllocationGone:
     reason: GoneReason
 
 
+@dataclass(frozen=True, slots=True)
+class FactsSeen:
+    """What is known of a running allocation changed; it counts when something must be taken back."""
+
+    at: float
+    allocation_id: AllocationId
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePaused:
+    """Nothing of a team and those under it starts until it is resumed; without a team nothing at all."""
+
+    at: float
+    team: TeamId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueResumed:
+    """What waits starts again; without a team that which was paused without one."""
+
+    at: float
+    team: TeamId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCordoned:
+    """A node takes nothing new, whatever its backend says, until it is uncordoned; what runs stays.
+
+    With `drains` what runs there is stopped too, and queued again.
+    """
+
+    at: float
+    node_id: NodeId
+    drains: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUncordoned:
+    """A node takes new work again, where its backend agrees."""
+
+    at: float
+    node_id: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """Nothing happened but time: send it when `QuotaMachine.next_deadline` is reached."""
+
+    at: float
+
+
 Event = (
     TeamsReplaced
     | NodeSeen
@@ -142,6 +218,12 @@ Event = (
     | AllocationLost
     | AllocationReturned
     | AllocationGone
+    | FactsSeen
+    | QueuePaused
+    | QueueResumed
+    | NodeCordoned
+    | NodeUncordoned
+    | TimePassed
 )
 
 # ---- actions ----------------------------------------------------------------------------------
@@ -155,9 +237,36 @@ class Grant:
     allocation: Allocation
 
 
+class StopReason(StrEnum):
+    """Why an allocation is stopped."""
+
+    ENDED = "ended"  # somebody asked for the end of its request
+    RECLAIMED = "reclaimed"  # a lender takes its guarantee back: the request is queued again
+    DRAINED = "drained"  # its node is emptied: the request is queued again
+
+
 @dataclass(frozen=True, slots=True)
 class StopAllocation:
     """Send a stop; the resources stay held until the backend says Gone."""
+
+    at: float
+    allocation_id: AllocationId
+    reason: StopReason = StopReason.ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class WarnAllocation:
+    """Tell the owner that the allocation is stopped at `until`, in Unix seconds, and for whom."""
+
+    at: float
+    allocation_id: AllocationId
+    until: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiftWarning:
+    """Tell the owner that the allocation goes on: what it was to end for is served otherwise."""
 
     at: float
     allocation_id: AllocationId
@@ -185,4 +294,4 @@ class AllocationMoved:
     why: str
 
 
-Action = Grant | StopAllocation | RequestMoved | AllocationMoved
+Action = Grant | StopAllocation | WarnAllocation | LiftWarning | RequestMoved | AllocationMoved

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from jupyterhub_mesos_quota.admission import Admission, Verdict
+from jupyterhub_mesos_quota.bars import Bar, Obstacle
 from jupyterhub_mesos_quota.model import Request, RequestStatus, TeamId
-from jupyterhub_mesos_quota.order import Shape, shape_of
 from jupyterhub_mesos_quota.resources import AmountName, describe, describe_amount
+from jupyterhub_mesos_quota.sizes import Size, size_of
 from jupyterhub_mesos_quota.usage import Hindrance, Rule, Standing
 
 MOST_HOLDERS: Final = 3
@@ -44,10 +45,35 @@ def explain_status(request: Request, waiting: int) -> Explanation:
     return Explanation(request.status, sentence, cure, waiting=waiting)
 
 
+def explain_bar(obstacle: Obstacle) -> Explanation:
+    """Say what keeps a request from starting, whatever room there is."""
+    if obstacle.bar is Bar.PAUSED or obstacle.name is None:
+        whose = "The queue" if obstacle.team is None else f"The queue of team {obstacle.team}"
+        return Explanation(
+            obstacle.bar,
+            f"{whose} is paused by an admin.",
+            "It waits at its place until the queue is resumed.",
+        )
+    asked, bound = (describe_amount(obstacle.name, amount) for amount in (obstacle.asked, obstacle.bound))
+    held = describe_amount(obstacle.name, obstacle.held)
+    return Explanation(
+        obstacle.bar,
+        f"{asked} asked for; one user may hold {bound} in team {obstacle.team}, and this user holds {held}.",
+        "It starts by itself when this user has ended enough of what runs.",
+    )
+
+
+class Shape(NamedTuple):
+    """Who asks, and for what."""
+
+    team: TeamId
+    size: Size
+
+
 def explain_waiting(admission: Admission, request: Request) -> Explanation:
     """Say why a queued request is not granted now: what could never be first, then rules, then room."""
-    shape = shape_of(request)
-    verdict = admission.judge(shape)
+    shape = Shape(request.team, size_of(request.resources, request.replicas))
+    verdict = admission.judge(shape.team, shape.size)
     if verdict.placements is not None:
         return Explanation("next", "There is room: it starts with the next look at the queue.")
     return (
@@ -67,15 +93,15 @@ def _never(admission: Admission, shape: Shape) -> Explanation | None:
             "No node has been reported yet.",
             "It starts by itself when nodes come; if none do, an admin should look at the backend.",
         )
-    if pool.could_ever_hold(shape.resources, shape.replicas):
+    if pool.could_ever_hold(shape.size):
         return None
     asked = _asked(shape)
-    if any(shape.resources.fits_in(node.capacity) for node in pool.nodes.values()):
-        most = sum(_copies(shape, node.capacity.get) for node in pool.open_nodes())
+    if any(shape.size.resources.fits_in(node.capacity) for node in pool.nodes.values()):
+        most = pool.most_replicas_when_empty(shape.size)
         less = f"ask for {most} at most" if most else "ask for less per replica"
         return Explanation(
             "cluster-too-small",
-            f"{asked} asked for; the nodes that take new work could hold {most} of {shape.replicas}, "
+            f"{asked} asked for; the nodes that take new work could hold {most} of {shape.size.replicas}, "
             "even if empty.",
             f"Withdraw it and {less}, or wait until an admin adds or reopens nodes.",
         )
@@ -88,12 +114,8 @@ def _never(admission: Admission, shape: Shape) -> Explanation | None:
     )
 
 
-def _copies(shape: Shape, has: Callable[[AmountName], int]) -> int:
-    return max(0, min(has(name) // amount for name, amount in shape.resources.amounts()))
-
-
 def _part_held(shape: Shape, has: Callable[[AmountName], int]) -> float:
-    return min(has(name) / amount for name, amount in shape.resources.amounts())
+    return min(has(name) / amount for name, amount in shape.size.each)
 
 
 def _ruled_out(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation | None:
@@ -142,9 +164,9 @@ def _lent_within(admission: Admission, shape: Shape, found: Hindrance) -> Explan
 
 
 def _behind(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation | None:
-    if not verdict.rivals or admission.pool.place(shape.resources, shape.replicas) is None:
+    if not verdict.rivals or admission.pool.place(shape.size) is None:
         return None
-    teams = sorted({rival.shape.team for rival in verdict.rivals})
+    teams = verdict.rivals
     waits = "waits inside its guarantee" if len(teams) == 1 else "wait inside their guarantees"
     return Explanation(
         "behind-guarantee",
@@ -157,7 +179,7 @@ def _behind(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation
 def _lent_out(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation | None:
     if verdict.standing is not Standing.INSIDE:
         return None
-    names = [name for name, _ in _short(admission, shape)] or [name for name, _ in shape.resources.amounts()]
+    names = [name for name, _ in _short(admission, shape)] or [name for name, _ in shape.size.each]
     if not any(_borrowers(admission, names, shape.team)):
         return None
     return Explanation(
@@ -174,7 +196,7 @@ def _no_room(admission: Admission, shape: Shape) -> Explanation:
         return Explanation(
             "fragmented",
             f"{_asked(shape)} asked for; enough is free in sum, but not on nodes that hold "
-            + ("a whole replica." if shape.replicas == 1 else "all replicas."),
+            + ("a whole replica." if shape.size.replicas == 1 else "all replicas."),
             "It starts when enough is freed on one node; a smaller request may start at once.",
         )
     names = [name for name, _ in short]
@@ -187,12 +209,16 @@ def _no_room(admission: Admission, shape: Shape) -> Explanation:
 
 
 def _asked(shape: Shape) -> str:
-    return str(shape.resources) if shape.replicas == 1 else f"{shape.replicas} x ({shape.resources})"
+    return (
+        str(shape.size.resources)
+        if shape.size.replicas == 1
+        else f"{shape.size.replicas} x ({shape.size.resources})"
+    )
 
 
 def _short(admission: Admission, shape: Shape) -> list[tuple[AmountName, int]]:
     free = admission.pool.free
-    return [(name, amount) for name, amount in shape.total.amounts() if amount > free.get(name, 0)]
+    return [(name, amount) for name, amount in shape.size.total if amount > free.get(name, 0)]
 
 
 def _free_now(admission: Admission, names: Sequence[AmountName]) -> str:

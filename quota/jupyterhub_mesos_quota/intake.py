@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jupyterhub_mesos_quota.bars import counted
 from jupyterhub_mesos_quota.errors import OverLimit, RefusedRequest
 from jupyterhub_mesos_quota.model import Request, TeamId
 from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
@@ -32,6 +33,7 @@ def check_submission(tree: TeamTree, request: Request) -> None:
             raise OverLimit(team.id, above, name, asked, limit)
     for above in tree.path(team.id):
         _check_borrow_cap(tree, above, request)
+        _check_user_cap(tree, above, request)
 
 
 def _check_borrow_cap(tree: TeamTree, above: TeamId, request: Request) -> None:
@@ -46,4 +48,15 @@ def _check_borrow_cap(tree: TeamTree, above: TeamId, request: Request) -> None:
                 f"{asked} asked for by team {request.team}; team {above} may hold {possible} at most, "
                 f"its guarantee and what it may borrow: ask for {possible} or less, "
                 f"or ask an admin to raise the borrow cap of {above}."
+            )
+
+
+def _check_user_cap(tree: TeamTree, above: TeamId, request: Request) -> None:
+    for name, amount in counted(request):
+        cap = tree[above].per_user.get(name)
+        if not isinstance(cap, Unlimited) and amount > cap:
+            asked, possible = describe_amount(name, amount), describe_amount(name, cap)
+            raise RefusedRequest(
+                f"{asked} asked for; one user may hold {possible} in team {above} at most: "
+                f"ask for {possible} or less, or ask an admin to raise what a user of {above} may hold."
             )

@@ -4,7 +4,7 @@
 - No team holds more than its limit.
 - The counters equal the sum over the allocations that are not gone.
 - A request is ACTIVE if and only if it has one allocation that is not gone.
-- The line holds exactly the QUEUED requests.
+- The line, and who waits before a bar, are exactly the QUEUED requests.
 
 A node that shrank or left, and a limit lowered under what is held, break the
 first two without a wrong grant: such use is *excused* up to what it was at that
@@ -13,7 +13,7 @@ moment, and no further.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jupyterhub_mesos_quota.admission import Admission
@@ -21,9 +21,9 @@ from jupyterhub_mesos_quota.book import Book
 from jupyterhub_mesos_quota.errors import InvariantBroken
 from jupyterhub_mesos_quota.model import Allocation, NodeId, RequestId, RequestStatus, TeamId
 from jupyterhub_mesos_quota.moves import LIVE_STATES
-from jupyterhub_mesos_quota.resources import AmountName
+from jupyterhub_mesos_quota.resources import AmountName, Unlimited
 from jupyterhub_mesos_quota.tree import Amounts, add_amounts
-from jupyterhub_mesos_quota.usage import Usage, exceeds
+from jupyterhub_mesos_quota.usage import Usage
 
 
 @dataclass(slots=True)
@@ -48,13 +48,13 @@ class Excuses:
             self.excuse_node(admission, allocation_node)
 
 
-def audit(admission: Admission, book: Book, excuses: Excuses) -> None:
+def audit(admission: Admission, book: Book, excuses: Excuses, held_back: Sequence[RequestId] = ()) -> None:
     """Check everything; raise `InvariantBroken` with the first thing that is wrong."""
     live = [allocation for allocation in book.allocations.values() if allocation.state in LIVE_STATES]
     _check_nodes(admission, live, excuses)
     _check_teams(admission, live, excuses)
     _check_statuses(book, live)
-    _check_line(admission, book)
+    _check_line(admission, book, held_back)
 
 
 def _check_nodes(admission: Admission, live: Iterable[Allocation], excuses: Excuses) -> None:
@@ -81,7 +81,7 @@ def _check_teams(admission: Admission, live: Iterable[Allocation], excuses: Excu
     used: dict[TeamId, Amounts] = {team: {} for team in admission.tree}
     recount = Usage(admission.tree)
     for allocation in live:
-        recount.charge(allocation.team, allocation.total)
+        recount.charge(allocation.team, allocation.total.amounts())
         for above in admission.tree.path(allocation.team):
             add_amounts(used[above], dict(allocation.total.amounts()))
     if recount.counters() != admission.usage.counters():
@@ -90,7 +90,9 @@ def _check_teams(admission: Admission, live: Iterable[Allocation], excuses: Excu
         _check_equal(f"team {team}", admission.usage.used(team), counted)
         for name, amount in counted.items():
             limit = admission.tree[team].limit.get(name)
-            if exceeds(amount, limit) and amount > excuses.teams.get(team, {}).get(name, 0):
+            if isinstance(limit, Unlimited):
+                continue
+            if amount > limit and amount > excuses.teams.get(team, {}).get(name, 0):
                 raise InvariantBroken(f"team {team} holds {amount} {name} and is limited to {limit}")
 
 
@@ -118,8 +120,9 @@ def _check_statuses(book: Book, live: Iterable[Allocation]) -> None:
         raise InvariantBroken("the index of live allocations is out of date")
 
 
-def _check_line(admission: Admission, book: Book) -> None:
-    waiting = sorted(place.id for _, places in admission.line.groups() for place in places)
+def _check_line(admission: Admission, book: Book, held_back: Sequence[RequestId]) -> None:
+    in_line = [place.id for group in admission.line.groups() for place in group]
+    waiting = sorted([*in_line, *held_back])
     queued = sorted(id_ for id_, request in book.requests.items() if request.status is RequestStatus.QUEUED)
-    if waiting != queued or len(admission.line) != len(queued):
+    if waiting != queued or len(admission.line) != len(in_line):
         raise InvariantBroken(f"the line holds {waiting}, queued are {queued}")

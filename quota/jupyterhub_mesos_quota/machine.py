@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from heapq import heapify, heappop, heappush
 from types import MappingProxyType
-from typing import Final, assert_never
+from typing import assert_never
 
-from jupyterhub_mesos_quota.admission import Admission
-from jupyterhub_mesos_quota.book import Book, Forgotten
+from jupyterhub_mesos_quota.book import Forgotten
+from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.errors import InvariantBroken, TreeError
 from jupyterhub_mesos_quota.events import (
     Action,
@@ -25,34 +24,48 @@ from jupyterhub_mesos_quota.events import (
     AllocationStarted,
     EndRequested,
     Event,
-    GoneReason,
+    FactsSeen,
     GrantUnclaimed,
+    NodeCordoned,
     NodeRemoved,
     NodeSeen,
+    NodeUncordoned,
+    QueuePaused,
+    QueueResumed,
     RequestSubmitted,
+    StopReason,
     TeamsReplaced,
+    TimePassed,
 )
-from jupyterhub_mesos_quota.explain import Explanation, explain_status, explain_waiting
+from jupyterhub_mesos_quota.explain import Explanation, explain_bar, explain_status, explain_waiting
 from jupyterhub_mesos_quota.intake import check_submission
 from jupyterhub_mesos_quota.invariants import Excuses, audit
+from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
     AllocationState,
     Node,
     NodeId,
-    Placement,
     Request,
     RequestId,
     RequestStatus,
     Team,
     TeamId,
 )
-from jupyterhub_mesos_quota.moves import LIVE_STATES, REPEATED, TERMINAL_STATUSES, WAITING_STATUSES
-from jupyterhub_mesos_quota.order import OrderKey, Shape, order_key, shape_of
+from jupyterhub_mesos_quota.moves import (
+    DRAINABLE_STATES,
+    LIVE_STATES,
+    REPEATED,
+    TERMINAL_STATUSES,
+    WAITING_STATUSES,
+)
+from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.sizes import size_of
+from jupyterhub_mesos_quota.taking import Taking
+from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.tree import TeamTree
-from jupyterhub_mesos_quota.usage import Standing, Usage
 
 _AllocationEvent = (
     AllocationClaimed
@@ -63,28 +76,23 @@ _AllocationEvent = (
     | AllocationGone
 )
 
-_GONE_WHY: Final[Mapping[GoneReason, str]] = {
-    GoneReason.FINISHED: "it finished",
-    GoneReason.FAILED: "it failed",
-    GoneReason.STOPPED: "it was stopped",
-    GoneReason.NOT_PLACED: "the backend could not place it",
-    GoneReason.NODE_LOST: "its node was lost",
-    GoneReason.PREEMPTED: "a guarantee was taken back",
-}
-
 
 class QuotaMachine:
     """The decision core; see the module. `handle` is its only writer, beside `forget_ended`."""
 
-    def __init__(self, teams: Iterable[Team] = (), nodes: Iterable[Node] = ()) -> None:
-        tree = TeamTree(teams)
-        self._book = Book()
-        self._admission = Admission(tree, Usage(tree))
+    def __init__(
+        self, teams: Iterable[Team] = (), nodes: Iterable[Node] = (), policy: Policy = DEFAULT_POLICY
+    ) -> None:
+        self._desk = Desk(TeamTree(teams), policy)
+        self._book, self._admission, self._bars = self._desk.book, self._desk.admission, self._desk.bars
+        self._taking = None if policy.reclaim is None else Taking(self._admission, self._book, policy.reclaim)
+        self._reported: dict[NodeId, Node] = {}  # as the backends see them
+        self._cordoned: set[NodeId] = set()
         self._excuses = Excuses()
         self._next_rank = 1
-        self._is_settled = True  # nothing that waits may start
         self._order: list[RequestId] | None = None  # the queue as last asked for
         for node in nodes:
+            self._reported[node.id] = node
             self._admission.pool.see(node)
 
     @classmethod
@@ -94,14 +102,17 @@ class QuotaMachine:
         nodes: Iterable[Node],
         requests: Iterable[Request],
         allocations: Iterable[Allocation],
+        policy: Policy = DEFAULT_POLICY,
+        kept: Kept = NOTHING_KEPT,
     ) -> QuotaMachine:
         """Rebuild the machine from the ledger's rows; nothing is granted before the next event.
 
+        `kept` is what `kept` told; without it nothing is paused or cordoned, and past use is forgotten.
         Allocations on nodes that are not known (yet) are kept. Raises `TreeError`
         for teams that do not hold or lack a team in use, `InvariantBroken` for an
         allocation without its request.
         """
-        machine = cls(teams, nodes)
+        machine = cls(teams, nodes, policy)
         rows = {request.id: request for request in requests}
         given = {allocation.id: allocation for allocation in allocations}
         for allocation in given.values():
@@ -109,14 +120,21 @@ class QuotaMachine:
                 raise InvariantBroken(f"allocation {allocation.id} has no request {allocation.request_id}")
         machine._book.restore(rows, given)
         machine._check_teams_in_use(machine.tree)
+        machine._cordoned.update(kept.cordoned)
+        for node in list(machine._reported.values()):
+            machine._see_node(node)
+        machine._bars.paused.update(kept.paused)
+        machine._bars.plant(machine.tree, machine._desk.active())
         machine._next_rank = 1 + max((request.rank for request in rows.values()), default=0)
         for request in rows.values():
             if request.status in WAITING_STATUSES:
-                machine._admission.line.add(request)
-        for allocation in machine._live_allocations():
-            machine._occupy(allocation)
+                machine._desk.wait(request)
+        for allocation in machine._desk.live_allocations():
+            machine._desk.occupy(allocation)
+        machine._admission.usage.recall(kept.past)
+        machine._admission.usage.measure_against(machine._admission.pool.capacity)
         machine._excuses.excuse_all(machine._admission)
-        machine._is_settled = False
+        machine._desk.is_settled = False
         return machine
 
     # ---- events ---------------------------------------------------------------------------------
@@ -126,41 +144,41 @@ class QuotaMachine:
 
         Raises a `QuotaError` for an event that is refused; then nothing has changed.
         """
+        self._admission.advance(event.at)
         self._apply(event)
         self._order = None
-        if not self._is_settled:
-            while self._grant_round(event.at):
-                pass
-            self._is_settled = True
+        if not self._desk.is_settled:
+            self._desk.settle(event.at)
+        if self._taking is not None and self._taking.look(event.at):
+            self._desk.settle(event.at)
         return self._book.drain()
 
     def _apply(self, event: Event) -> None:
         match event:
             case TeamsReplaced():
                 self._replace_teams(event.teams)
-            case NodeSeen():
-                self._see_node(event.node)
-            case NodeRemoved():
-                self._admission.pool.remove(event.node_id)
-                self._excuses.excuse_node(self._admission, event.node_id)
-                self._is_settled = False  # who waited for this node alone holds up nobody any more
+            case NodeSeen() | NodeRemoved() | NodeCordoned() | NodeUncordoned():
+                self._apply_to_node(event)
+            case QueuePaused() | QueueResumed():
+                self._pause(event)
             case RequestSubmitted():
                 self._submit(event)
             case EndRequested():
                 self._end(event)
+            case FactsSeen():
+                if self._taking is not None and event.allocation_id in self._book.allocations:
+                    self._taking.learn(event.allocation_id, event.facts)
+            case TimePassed():
+                self._desk.is_settled &= self._admission.policy.patience_seconds is None
             case _:
                 self._move(event)
 
     def _replace_teams(self, teams: tuple[Team, ...]) -> None:
         tree = TeamTree(teams)
         self._check_teams_in_use(tree)
-        usage = Usage(tree)
-        for allocation in self._live_allocations():
-            usage.charge(allocation.team, allocation.total)
-        self._admission.tree, self._admission.usage = tree, usage
-        self._admission.forget_claimants()
+        self._desk.plant(tree)
         self._excuses.excuse_teams(self._admission)
-        self._is_settled = False
+        self._desk.is_settled = False
 
     def _check_teams_in_use(self, tree: TeamTree) -> None:
         for request in self._book.requests.values():
@@ -172,11 +190,53 @@ class QuotaMachine:
                     field="id",
                 )
 
-    def _see_node(self, node: Node) -> None:
+    def _apply_to_node(self, event: NodeSeen | NodeRemoved | NodeCordoned | NodeUncordoned) -> None:
+        match event:
+            case NodeSeen():
+                self._reported[event.node.id] = event.node
+                self._see_node(event.node)
+            case NodeRemoved():
+                self._reported.pop(event.node_id, None)
+                self._admission.pool.remove(event.node_id)
+                self._excuses.excuse_node(self._admission, event.node_id)
+                self._desk.is_settled = False  # who waited for this node alone holds up nobody any more
+            case NodeCordoned() | NodeUncordoned():
+                self._cordon(event)
+
+    def _cordon(self, event: NodeCordoned | NodeUncordoned) -> None:
+        """Close or open a node for an admin, also one that is not there yet."""
+        if isinstance(event, NodeUncordoned):
+            self._cordoned.discard(event.node_id)
+        else:
+            self._cordoned.add(event.node_id)
+        reported = self._reported.get(event.node_id)
+        if reported is not None:
+            self._see_node(reported)
+        if isinstance(event, NodeCordoned) and event.drains:
+            for allocation in self._desk.live_allocations():
+                is_there = any(placement.node == event.node_id for placement in allocation.placements)
+                if is_there and allocation.state in DRAINABLE_STATES:
+                    self._book.stop(event.at, allocation.id, "its node is drained", StopReason.DRAINED)
+
+    def _pause(self, event: QueuePaused | QueueResumed) -> None:
+        if event.team is not None:
+            self.tree[event.team]  # raises `UnknownTeam`
+        if isinstance(event, QueueResumed):
+            self._bars.paused.discard(event.team)
+            self._desk.rejoin(self._bars.lifted())
+        else:
+            self._bars.paused.add(event.team)
+            for request in self._book.requests.values():
+                if request.status in WAITING_STATUSES and self._bars.found(request.id) is None:
+                    self._desk.stand_back(request)
+        self._desk.is_settled = False
+
+    def _see_node(self, reported: Node) -> None:
+        node = replace(reported, is_schedulable=False) if reported.id in self._cordoned else reported
         if self._admission.pool.nodes.get(node.id) != node:
             self._admission.pool.see(node)
             self._excuses.excuse_node(self._admission, node.id)
-            self._is_settled = False
+            self._desk.is_settled = False
 
     def _submit(self, event: RequestSubmitted) -> None:
         if event.request.id in self._book.requests:
@@ -184,6 +244,7 @@ class QuotaMachine:
         check_submission(self.tree, event.request)
         request = replace(
             event.request,
+            resources=size_of(event.request.resources, event.request.replicas).resources,  # one for all alike
             rank=self._next_rank,
             status=RequestStatus.QUEUED,
             allocations=0,
@@ -191,13 +252,11 @@ class QuotaMachine:
         )
         self._next_rank += 1
         self._book.add_request(event.at, request, f"asked for by {request.user}")
-        self._admission.line.add(request)
-        # Where all was settled, one more that waits lets nobody else start: it alone is looked at.
-        if self._is_settled:
-            verdict = self._admission.judge(shape_of(request))
-            if verdict.placements is not None:
-                self._grant(event.at, request.id, verdict.placements)
-                self._is_settled = False
+        if self._bars.obstacle(request) is not None:
+            self._desk.wait(request)
+        elif not (self._desk.is_settled and self._desk.starts_alone(event.at, request)):
+            self._admission.line.add(request)
+            self._desk.is_settled &= not self._admission.may_hold
 
     def _end(self, event: EndRequested) -> None:
         request = self._book.request(event.request_id)
@@ -205,9 +264,9 @@ class QuotaMachine:
             return
         if request.status is not RequestStatus.ACTIVE:
             self._book.move_request(event.at, request.id, RequestStatus.WITHDRAWN, "its end was asked for")
-            if request.status in WAITING_STATUSES:
+            if request.status in WAITING_STATUSES and not self._bars.drop(request.id):
                 self._admission.line.remove(request)
-            self._is_settled = False  # others no longer wait behind it
+            self._desk.is_settled = False  # others no longer wait behind it
             return
         allocation = self._book.allocations[self._book.live[request.id]]
         self._book.mark_ending(request.id)
@@ -235,9 +294,12 @@ class QuotaMachine:
                     self._book.move_allocation(at, id_, AllocationState.RUNNING, "found alive")
             case GrantUnclaimed():
                 self._check_move(allocation, AllocationState.GRANTED, AllocationState.GONE)
-                self._free(at, allocation, requeues=True, why="nobody claimed it in time")
+                self._desk.free(at, allocation, requeues=True, why="nobody claimed it in time")
             case AllocationGone():
-                self._free(at, allocation, requeues=event.reason.requeues, why=_GONE_WHY[event.reason])
+                # Only what was taken back is stopped without its request's end: it is queued again.
+                is_stopping = allocation.state is AllocationState.STOPPING
+                reason = event.reason.after_a_stop if is_stopping else event.reason
+                self._desk.free(at, allocation, requeues=reason.requeues, why=reason.why)
             case _:
                 assert_never(event)
 
@@ -246,81 +308,24 @@ class QuotaMachine:
         if allocation.state is not only:
             self._book.stories.refuse_allocation(allocation.id, allocation.state, after)
 
-    def _free(self, at: float, allocation: Allocation, *, requeues: bool, why: str) -> None:
-        self._book.move_allocation(at, allocation.id, AllocationState.GONE, why)
-        self._occupy(allocation, sign=-1)
-        self._is_settled = False
-        request = self._book.requests[allocation.request_id]
-        if requeues and not request.is_ending:
-            self._admission.line.add(
-                self._book.move_request(at, request.id, RequestStatus.QUEUED, f"{why}: back at its old place")
-            )
-        else:
-            self._book.move_request(at, request.id, RequestStatus.ENDED, why)
-
-    # ---- granting -------------------------------------------------------------------------------
-
-    def _grant_round(self, at: float) -> bool:
-        """Serve each standing in turn; say whether anything was granted.
-
-        A grant may move what still waits to a weaker standing, which frees those
-        behind it: rounds go on until one grants nothing.
-        """
-        has_granted = False
-        for standing in Standing:
-            has_granted |= self._grant_standing(at, standing)
-        return has_granted
-
-    def _grant_standing(self, at: float, standing: Standing) -> bool:
-        """Grant what may start on this standing, the next in order first.
-
-        Within one pass room only shrinks and shares only grow: a group whose head
-        does not fit is out, and a key that is out of date is too small, never too large.
-        """
-        claimants = self._admission.claimants() if standing is not Standing.INSIDE else ()
-        heap = [(key, shape) for shape, _ in self._admission.line.groups() if (key := self._key(shape))]
-        heap = [entry for entry in heap if entry[0][0] is standing]
-        heapify(heap)
-        has_granted = False
-        while heap:
-            old_key, shape = heappop(heap)
-            key = self._key(shape)
-            if key is None or key[0] is not standing:
-                continue
-            if key != old_key:
-                heappush(heap, (key, shape))
-                continue
-            verdict = self._admission.judge(shape, claimants)
-            if verdict.placements is None:
-                continue
-            self._grant(at, key[2].id, verdict.placements)
-            has_granted = True
-            if (next_key := self._key(shape)) is not None:
-                heappush(heap, (next_key, shape))
-        return has_granted
-
-    def _key(self, shape: Shape) -> OrderKey | None:
-        head = self._admission.line.head(shape)
-        if head is None:
-            return None
-        return order_key(shape, head, self._admission.usage, self._admission.pool.capacity)
-
-    def _grant(self, at: float, id_: RequestId, placements: tuple[Placement, ...]) -> None:
-        request = self._book.requests[id_]
-        borrowed = Resources.from_amounts(self._admission.usage.would_borrow(request.team, request.total))
-        self._admission.line.remove(request)
-        self._occupy(self._book.grant(at, id_, placements, borrowed))
-
-    def _occupy(self, allocation: Allocation, sign: int = +1) -> None:
-        self._admission.pool.occupy(allocation.placements, sign)
-        self._admission.usage.charge(allocation.team, allocation.total * sign)
-
-    def _live_allocations(self) -> list[Allocation]:
-        return [self._book.allocations[id_] for id_ in self._book.live.values()]
-
     def forget_ended(self) -> Forgotten:
         """Drop ended and withdrawn requests and gone allocations; return their ids."""
         return self._book.forget_ended()
+
+    @property
+    def tally(self) -> Tally:
+        """How many entries decisions have touched so far."""
+        return self._admission.tally
+
+    def next_deadline(self) -> float | None:
+        """Return when `TimePassed` is to be sent, in Unix seconds; None where nothing waits for it."""
+        return None if self._taking is None else self._taking.next_deadline()
+
+    def kept(self) -> Kept:
+        """Return what the ledger is to keep beside the rows, for `restore`."""
+        past = self._admission.usage.past
+        told = () if past is None else past.told()
+        return Kept(told, frozenset(self._bars.paused), frozenset(self._cordoned))
 
     # ---- read side ------------------------------------------------------------------------------
 
@@ -362,8 +367,8 @@ class QuotaMachine:
 
     def _queue_order(self) -> list[RequestId]:
         if self._order is None:
-            admission = self._admission
-            self._order = admission.line.ordered(admission.usage, admission.pool.capacity)
+            self._admission.prepare()
+            self._order = [*self._admission.line.ordered(), *self._bars.waiting()]
         return self._order
 
     def explain(self, request_id: RequestId, position: int | None = None) -> Explanation:
@@ -376,14 +381,19 @@ class QuotaMachine:
         if request.status is not RequestStatus.QUEUED:
             return explain_status(request, len(order))
         position = position or order.index(request_id) + 1
-        return replace(explain_waiting(self._admission, request), position=position, waiting=len(order))
+        obstacle = self._bars.obstacle(request)
+        found = explain_waiting(self._admission, request) if obstacle is None else explain_bar(obstacle)
+        return replace(found, position=position, waiting=len(order))
 
     def could_start(self, team: TeamId, resources: Resources, replicas: int = 1) -> bool:
         """Say whether such a request would be granted if it were submitted now."""
-        if team not in self.tree or replicas < 1 or resources.is_zero:
+        paused = self._bars.paused
+        if team not in self.tree or None in paused or any(each in paused for each in self.tree.path(team)):
             return False
-        return self._admission.judge(Shape(team, resources, replicas)).placements is not None
+        if replicas < 1 or resources.is_zero:
+            return False
+        return self._admission.judge(team, size_of(resources, replicas)).placements is not None
 
     def audit_state(self) -> None:
         """Check every invariant against a recount; raise `InvariantBroken` where one fails."""
-        audit(self._admission, self._book, self._excuses)
+        audit(self._admission, self._book, self._excuses, tuple(self._bars))

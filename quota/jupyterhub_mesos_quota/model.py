@@ -64,6 +64,8 @@ class Team:
     `guarantee` of a parent is what its subtree always can have; its children's
     guarantees sum to at most that. `lend` bounds how much of an idle guarantee
     others may use, `borrow` bounds what the team may use above its guarantee.
+    `per_user` bounds what one user may hold in the team and below it, `accelerators`
+    of all flavors together and `sessions` included.
     """
 
     id: TeamId
@@ -74,6 +76,7 @@ class Team:
     borrow: Bounds = field(default_factory=Bounds)
     weight: int = 1
     title: str = ""
+    per_user: Bounds = field(default_factory=Bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +158,26 @@ class Allocation:
     borrowed: Resources = NOTHING
     started_at: float | None = None
     gone_at: float | None = None
+    warned_until: float | None = None  # when a warned one is stopped
 
     @property
     def total(self) -> Resources:
         """What all its placements hold together."""
+        if len(self.placements) == 1:
+            return self.placements[0].resources
         total = NOTHING
         for placement in self.placements:
             total += placement.resources
         return total
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a running allocation that makes its end more or less harmful."""
+
+    is_idle: bool = False
+    is_parkable: bool = False
+    has_checkpoint: bool = False
 
 
 def allocation_id(request_id: RequestId, number: int) -> AllocationId:

@@ -7,7 +7,6 @@ event, the states in which it says nothing new.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
@@ -16,9 +15,11 @@ from jupyterhub_mesos_quota.events import (
     AllocationClaimed,
     AllocationGone,
     AllocationLost,
+    AllocationMoved,
     AllocationReturned,
     AllocationStarted,
     GrantUnclaimed,
+    RequestMoved,
 )
 from jupyterhub_mesos_quota.model import AllocationId, AllocationState, RequestId, RequestStatus
 
@@ -82,9 +83,12 @@ REPEATED: Final[Mapping[type, frozenset[AllocationState]]] = {
 
 LIVE_STATES: Final = frozenset(_A) - {_A.GONE}
 """An allocation in one of these holds its resources."""
+DRAINABLE_STATES: Final = frozenset({_A.GRANTED, _A.STARTING, _A.RUNNING, _A.WARNED, _A.PARKED})
+"""An allocation in one of these can be told to stop, and has not been."""
 WAITING_STATUSES: Final = frozenset({_R.QUEUED})
 TERMINAL_STATUSES: Final = frozenset({_R.ENDED, _R.WITHDRAWN})
 
+Move = RequestMoved | AllocationMoved
 STORY_LENGTH: Final = 16
 """Moves kept per object: enough to see how it came to where it stands, and bounded."""
 
@@ -93,15 +97,16 @@ class Stories:
     """What happened to each object, oldest first; of each the last `STORY_LENGTH` moves."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, deque[str]] = {}
+        self._lines: dict[str, tuple[str | Move, ...]] = {}
 
-    def note(self, subject: str, line: str) -> None:
-        """Append one line to the story of `subject`."""
-        self._lines.setdefault(subject, deque(maxlen=STORY_LENGTH)).append(line)
+    def note(self, subject: str, line: str | Move) -> None:
+        """Append to the story of `subject`."""
+        self._lines[subject] = (*self._lines.get(subject, ())[1 - STORY_LENGTH :], line)
 
     def of(self, subject: str) -> tuple[str, ...]:
         """Return the story of `subject`."""
-        return tuple(self._lines.get(subject, ()))
+        lines = self._lines.get(subject, ())
+        return tuple(line if isinstance(line, str) else _tell(line) for line in lines)
 
     def drop(self, subject: str) -> None:
         """Forget an object."""
@@ -126,3 +131,7 @@ class Stories:
         """Raise `IllegalMove` with the allocation's story."""
         subject = f"allocation {id_}"
         raise IllegalMove(subject, before or "nothing", after, self.of(subject))
+
+
+def _tell(move: Move) -> str:
+    return f"at {move.at:g}: {move.before or 'new'} -> {move.after} ({move.why})"

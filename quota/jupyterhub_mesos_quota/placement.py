@@ -1,28 +1,87 @@
 """Where replicas fit: what is free on each node, and the best fit for a gang.
 
-A gang is all or nothing. The tightest node that holds a replica comes first,
-and nodes with accelerators last for those who ask for none, so that large and
-special room stays whole. Where a node names its devices, each replica gets
-distinct ones.
+A gang is all or nothing. Nodes with the fewest free accelerators that do come
+first (none at all for who asks for none), then those with the least free CPU,
+so that large and special room stays whole. Where a node names its devices,
+each replica gets distinct ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from jupyterhub_mesos_quota.model import DeviceId, Node, NodeId, Placement
+from jupyterhub_mesos_quota.nodeindex import Shelf
 from jupyterhub_mesos_quota.resources import (
     ACCELERATOR_PREFIX,
+    CPU_MILLIS,
+    MEM_MIB,
     NOTHING,
     AmountName,
     Resources,
     accelerator,
 )
+from jupyterhub_mesos_quota.sizes import Pairs, Size
+from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.tree import Amounts, add_amounts
 
-_MILLION: Final = 1_000_000
-"""Tightness is compared in whole millionths of a node, so that no float decides."""
+KEPT_ANSWERS: Final = 512
+"""Sizes of which is remembered how many copies the empty nodes would hold, and the order of shelves."""
+
+Withheld = Mapping[NodeId, Mapping[AmountName, int]]
+"""What is laid aside on some nodes and may not be used."""
+NOTHING_WITHHELD: Final[Withheld] = {}
+
+
+class Site:
+    """A node, what stands on it, and what that leaves."""
+
+    __slots__ = ("capacity", "flavors", "held", "named", "node", "room", "shelf", "used")
+
+    def __init__(self) -> None:
+        self.node: Node | None = None
+        self.capacity: Amounts = {}
+        self.used: Amounts = {}
+        self.held: dict[DeviceId, int] = {}
+        self.named: dict[AmountName, tuple[DeviceId, ...]] = {}
+        self.room: Amounts = {}  # by name of the node's capacity; never negative
+        self.flavors: tuple[AmountName, ...] = ()  # the accelerators in `room`, sorted
+        self.shelf: Shelf | None = None  # only an open node stands on one
+
+    def describe(self, node: Node) -> None:
+        """Take over what is known of the node now."""
+        named: dict[AmountName, list[DeviceId]] = {}
+        for device in node.devices:
+            named.setdefault(accelerator(device.flavor), []).append(device.id)
+        self.node = node
+        self.capacity = dict(node.capacity.amounts())
+        self.named = {name: tuple(dict.fromkeys(ids)) for name, ids in named.items()}
+        self.room = {name: self.room_of(name) for name in self.capacity}
+        self.flavors = tuple(sorted(name for name in self.room if name.startswith(ACCELERATOR_PREFIX)))
+
+    def room_of(self, name: AmountName) -> int:
+        """Work out how much of an amount is free."""
+        room = self.capacity.get(name, 0) - self.used.get(name, 0)
+        if name in self.named:
+            room = min(room, sum([device not in self.held for device in self.named[name]]))
+        return max(0, room)
+
+    def most(self, name: AmountName) -> int:
+        """Return how much the node would have if it were empty."""
+        capacity, named = self.capacity.get(name, 0), self.named.get(name)
+        return capacity if named is None else min(capacity, len(named))
+
+    def copies(self, each: Pairs, withheld: Mapping[AmountName, int] | None = None) -> int:
+        """Return how many replicas fit now, beside what is withheld."""
+        room = self.room
+        if withheld:
+            return min([(room.get(name, 0) - withheld.get(name, 0)) // amount for name, amount in each])
+        return min([room.get(name, 0) // amount for name, amount in each])
+
+    def copies_when_empty(self, each: Pairs) -> int:
+        """Return how many replicas would fit if nothing stood here."""
+        return min(self.most(name) // amount for name, amount in each)
 
 
 class NodePool:
@@ -31,57 +90,115 @@ class NodePool:
     What stands on a node is kept when the node leaves: it may come back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tally: Tally | None = None) -> None:
         self.nodes: dict[NodeId, Node] = {}
         self.capacity: Amounts = {}
         self.free: Amounts = {}  # over the nodes that take new work; a shrunken node counts as 0
-        self.version = 0
-        self._used: dict[NodeId, Amounts] = {}
-        self._held: dict[NodeId, dict[DeviceId, int]] = {}
-        self._named: dict[NodeId, dict[AmountName, tuple[DeviceId, ...]]] = {}
+        self.version = 0  # grows when a node comes, goes or changes
+        self.moves = 0  # grows with that, and when something is placed or let go of
+        self.loosened: dict[NodeId, None] = {}  # nodes with more room than when this was last emptied
+        self._tally = tally or Tally()
+        self._sites: dict[NodeId, Site] = {}
+        self._shelves: dict[Pairs, Shelf] = {}
+        self._ways: dict[Pairs, list[Shelf]] = {}  # shelves in the order to look at, by accelerators asked
+        self._copies_when_empty: dict[Pairs, int] = {}
+
+    # ---- nodes come, change and go --------------------------------------------------------------
 
     def see(self, node: Node) -> None:
         """Add a node, or replace what is known of it."""
         self.remove(node.id)
         self.nodes[node.id] = node
-        named: dict[AmountName, list[DeviceId]] = {}
-        for device in node.devices:
-            named.setdefault(accelerator(device.flavor), []).append(device.id)
-        self._named[node.id] = {name: tuple(dict.fromkeys(ids)) for name, ids in named.items()}
+        site = self._sites.setdefault(node.id, Site())
+        site.describe(node)
         add_amounts(self.capacity, dict(node.capacity.amounts()))
-        self._count_free(node.id, +1)
+        self._count_empty(site, +1)
+        self._shelve(site)
+        self.loosened[node.id] = None
 
     def remove(self, node_id: NodeId) -> None:
         """Drop a node; what stands on it stays held."""
         self.version += 1
-        node = self.nodes.get(node_id)
+        self.moves += 1
+        node = self.nodes.pop(node_id, None)
         if node is None:
             return
-        self._count_free(node_id, -1)
+        site = self._sites[node_id]
+        self._unshelve(site)
+        self._count_empty(site, -1)
         for name, amount in node.capacity.amounts():
             self.capacity[name] -= amount
-        del self.nodes[node_id], self._named[node_id]
+        site.node = None
+        site.capacity, site.room = {}, {}
+        if not any(site.used.values()):
+            del self._sites[node_id]
 
     def occupy(self, placements: Iterable[Placement], sign: int = +1) -> None:
         """Hold what `placements` hold; with `sign` -1 let go of it."""
+        self.moves += 1
         for placement in placements:
-            self._count_free(placement.node, -1)
-            used = self._used.setdefault(placement.node, {})
-            add_amounts(used, {name: sign * amount for name, amount in placement.resources.amounts()})
-            held = self._held.setdefault(placement.node, {})
+            site = self._sites.get(placement.node)
+            if site is None:
+                site = self._sites[placement.node] = Site()
+            pairs = placement.resources.amounts()
+            for name, amount in pairs:
+                site.used[name] = site.used.get(name, 0) + sign * amount
             for device in placement.devices:
-                held[device] = held.get(device, 0) + sign
-                if not held[device]:
-                    del held[device]
-            self._count_free(placement.node, +1)
+                site.held[device] = site.held.get(device, 0) + sign
+                if not site.held[device]:
+                    del site.held[device]
+            if site.node is not None:
+                self._measure_anew(site, pairs)
+            if sign < 0:
+                self.loosened[placement.node] = None
+
+    def _measure_anew(self, site: Site, pairs: Pairs) -> None:
+        """Work out the room of a node whose use of some amounts changed, and move it to its new place."""
+        room = site.room
+        before = room.get(CPU_MILLIS, 0), room.get(MEM_MIB, 0)
+        for name, _ in pairs:
+            if name in room:
+                old, new = room[name], site.room_of(name)
+                room[name] = new
+                if site.shelf is not None:
+                    self.free[name] += new - old
+        if site.shelf is not None and site.node is not None:
+            site.shelf.remove(*before, site.node.id)
+            self._put_on_shelf(site)
+
+    def _shelve(self, site: Site) -> None:
+        if site.node is None or not site.node.is_schedulable:
+            return
+        for name, amount in site.room.items():
+            self.free[name] = self.free.get(name, 0) + amount
+        self._put_on_shelf(site)
+
+    def _put_on_shelf(self, site: Site) -> None:
+        room, node = site.room, site.node
+        key = tuple([(name, amount) for name in site.flavors if (amount := room[name])])
+        shelf = self._shelves.get(key)
+        if shelf is None:
+            shelf = self._shelves[key] = Shelf(key, self._tally)
+            self._ways.clear()
+        assert node is not None  # noqa: S101 - only a node that is there is put on a shelf
+        shelf.add(room.get(CPU_MILLIS, 0), room.get(MEM_MIB, 0), node.id)
+        site.shelf = shelf
+
+    def _unshelve(self, site: Site) -> None:
+        if site.shelf is None or site.node is None:
+            return
+        room, shelf = site.room, site.shelf
+        for name, amount in room.items():
+            self.free[name] -= amount
+        shelf.remove(room.get(CPU_MILLIS, 0), room.get(MEM_MIB, 0), site.node.id)
+        site.shelf = None
+
+    # ---- what is known --------------------------------------------------------------------------
 
     def used_on(self, node_id: NodeId) -> Mapping[AmountName, int]:
         """Return what is held on a node."""
-        return self._used.get(node_id, {})
-
-    def held_on(self, node_id: NodeId) -> Mapping[DeviceId, int]:
-        """Return how often each device of a node is held: once each, or something is broken."""
-        return self._held.get(node_id, {})
+        site = self._sites.get(node_id)
+        return {} if site is None else site.used
 
     def free_on(self, node_id: NodeId) -> Resources:
         """Return capacity less use; negative where a node shrank or left."""
@@ -89,84 +206,135 @@ class NodePool:
         capacity = NOTHING if node is None else node.capacity
         return capacity - Resources.from_amounts(self.used_on(node_id))
 
+    def room_on(self, node_id: NodeId) -> Mapping[AmountName, int]:
+        """Return what new work may take on a node; nothing where it is closed."""
+        site = self._sites.get(node_id)
+        return site.room if site is not None and site.shelf is not None else {}
+
+    def balance(self, node_id: NodeId, name: AmountName) -> int:
+        """Return capacity less use of one amount; negative where a node shrank."""
+        site = self._sites[node_id]
+        return site.most(name) - site.used.get(name, 0)
+
     def known_ids(self) -> set[NodeId]:
         """Return the nodes that are there and those that something stands on."""
-        return {*self.nodes, *self._used}
+        return {*self.nodes, *self._sites}
 
-    def open_nodes(self) -> Iterator[Node]:
-        """Yield the nodes that take new work."""
-        return (node for node in self.nodes.values() if node.is_schedulable)
-
-    def could_ever_hold(self, resources: Resources, replicas: int) -> bool:
+    def could_ever_hold(self, size: Size) -> bool:
         """Say whether the gang would fit if nothing else stood on the open nodes."""
-        asked = tuple(resources.amounts())
-        copies = 0
-        for node in self.open_nodes():
-            copies += min(self._most(node.id, name) // amount for name, amount in asked)
-            if copies >= replicas:
-                return True
-        return False
+        return self.most_replicas_when_empty(size) >= size.replicas
 
-    def place(
-        self, resources: Resources, replicas: int, is_closed: Callable[[Node], bool] | None = None
-    ) -> tuple[Placement, ...] | None:
-        """Find room for the whole gang outside the closed nodes, or return None; nothing is held by it."""
-        asked = tuple(resources.amounts())
-        if any(self.free.get(name, 0) < amount * replicas for name, amount in asked):
-            return None
-        candidates = [
-            (self._looseness(node, asked), node.id, copies)
-            for node in self.open_nodes()
-            if (copies := self._copies(node.id, asked)) > 0 and not (is_closed and is_closed(node))
-        ]
-        if sum(copies for _, _, copies in candidates) < replicas:
-            return None
+    def most_replicas_when_empty(self, size: Size) -> int:
+        """Return how many replicas of this size the open nodes would hold if they were empty."""
+        copies = self._copies_when_empty.get(size.each)
+        if copies is None:
+            if len(self._copies_when_empty) >= KEPT_ANSWERS:
+                self._copies_when_empty.clear()
+            open_sites = (site for site in self._sites.values() if site.shelf is not None)
+            copies = sum(site.copies_when_empty(size.each) for site in open_sites)
+            self._copies_when_empty[size.each] = copies
+        return copies
+
+    def copies_when_empty(self, node_id: NodeId, each: Pairs) -> int:
+        """Return how many replicas the node would hold if it were empty and open."""
+        site = self._sites[node_id]
+        return site.copies_when_empty(each) if site.shelf is not None else 0
+
+    def _count_empty(self, site: Site, sign: int) -> None:
+        if site.node is not None and site.node.is_schedulable:
+            for each in self._copies_when_empty:
+                self._copies_when_empty[each] += sign * site.copies_when_empty(each)
+
+    # ---- placing --------------------------------------------------------------------------------
+
+    def place(self, size: Size, withheld: Withheld = NOTHING_WITHHELD) -> tuple[Placement, ...] | None:
+        """Find room for the whole gang beside what is withheld, or return None; nothing is held by it."""
+        for name, amount in size.total:
+            if self.free.get(name, 0) < amount:
+                return None
+        found: list[tuple[NodeId, int]] = []
+        missing = size.replicas
+        for node_id in self._tightest(size.each):
+            copies = self._sites[node_id].copies(size.each, withheld.get(node_id) if withheld else None)
+            if copies > 0:
+                found.append((node_id, min(copies, missing)))
+                missing -= found[-1][1]
+            if missing <= 0:
+                return self._on_nodes(found, size.resources)
+        return None
+
+    def fits_on(self, node_id: NodeId, each: Pairs) -> bool:
+        """Say whether a replica fits on one node now."""
+        site = self._sites.get(node_id)
+        if site is None or site.shelf is None:
+            return False
+        room = site.room
+        for name, amount in each:  # noqa: SIM110 - every decision comes by here, and all() costs twice
+            if room.get(name, 0) < amount:
+                return False
+        return True
+
+    def _tightest(self, each: Pairs) -> Iterator[NodeId]:
+        cpu = mem = 0
+        for name, amount in each:
+            if name == CPU_MILLIS:
+                cpu = amount
+            elif name == MEM_MIB:
+                mem = amount
+        for shelf in self._way(each):
+            if len(shelf):
+                yield from shelf.at_least(cpu, mem)
+
+    def _way(self, each: Pairs) -> list[Shelf]:
+        """Return the shelves with enough accelerators, those with the fewest too many first."""
+        asked = tuple(pair for pair in each if pair[0].startswith(ACCELERATOR_PREFIX))
+        way = self._ways.get(asked)
+        if way is None:
+            wanted = dict(asked)
+            way = [
+                shelf
+                for shelf in self._shelves.values()
+                if all(shelf.amount_of.get(name, 0) >= amount for name, amount in asked)
+            ]
+            way.sort(key=lambda shelf: (_too_many(shelf, wanted), shelf.accelerators))
+            if len(self._ways) >= KEPT_ANSWERS:
+                self._ways.clear()
+            self._ways[asked] = way
+        return way
+
+    def emptiest(self, each: Pairs) -> Iterator[NodeId]:
+        """Yield the open nodes: the most of the accelerators asked for first, then the most CPU."""
+        asked = [name for name, _ in each if name.startswith(ACCELERATOR_PREFIX)]
+
+        def key(shelf: Shelf) -> tuple[tuple[int, ...], tuple[int, int], Pairs]:
+            most = tuple(-shelf.amount_of.get(name, 0) for name in asked)
+            return most, _too_many(shelf, dict.fromkeys(asked, 0)), shelf.accelerators
+
+        for shelf in sorted((shelf for shelf in self._shelves.values() if len(shelf)), key=key):
+            yield from shelf.largest()
+
+    def _on_nodes(self, found: Iterable[tuple[NodeId, int]], resources: Resources) -> tuple[Placement, ...]:
         placements: list[Placement] = []
-        for _, node_id, copies in sorted(candidates):
-            wanted = min(copies, replicas - len(placements))
-            placements.extend(self._on_node(node_id, resources, len(placements), wanted))
+        for node_id, count in found:
+            site = self._sites[node_id]
+            taken: set[DeviceId] | None = set(site.held) if site.named else None
+            for _ in range(count):
+                devices = _devices(site, resources, taken) if taken is not None else ()
+                placements.append(Placement(len(placements), node_id, resources, devices))
         return tuple(placements)
 
-    def _on_node(self, node_id: NodeId, resources: Resources, first: int, count: int) -> Iterator[Placement]:
-        taken: set[DeviceId] = set(self.held_on(node_id))
-        for replica in range(first, first + count):
-            devices: list[DeviceId] = []
-            for name, amount in resources.amounts():
-                spare = [device for device in self._named[node_id].get(name, ()) if device not in taken]
-                devices.extend(spare[:amount])
-            taken.update(devices)
-            yield Placement(replica, node_id, resources, tuple(devices))
 
-    def _copies(self, node_id: NodeId, asked: Iterable[tuple[AmountName, int]]) -> int:
-        return min(self._room(node_id, name) // amount for name, amount in asked)
+def _devices(site: Site, resources: Resources, taken: set[DeviceId]) -> tuple[DeviceId, ...]:
+    devices: list[DeviceId] = []
+    for name, amount in resources.amounts():
+        spare = [device for device in site.named.get(name, ()) if device not in taken]
+        devices.extend(spare[:amount])
+    taken.update(devices)
+    return tuple(devices)
 
-    def _room(self, node_id: NodeId, name: AmountName) -> int:
-        room = self.nodes[node_id].capacity.get(name) - self.used_on(node_id).get(name, 0)
-        named = self._named[node_id].get(name)
-        if named is not None:
-            held = self.held_on(node_id)
-            room = min(room, sum(device not in held for device in named))
-        return max(0, room)
 
-    def _most(self, node_id: NodeId, name: AmountName) -> int:
-        most, named = self.nodes[node_id].capacity.get(name), self._named[node_id].get(name)
-        return most if named is None else min(most, len(named))
-
-    def _looseness(self, node: Node, asked: tuple[tuple[AmountName, int], ...]) -> tuple[int, int]:
-        names = {name for name, _ in asked}
-        unasked = sum(
-            self._room(node.id, name)
-            for name, _ in node.capacity.amounts()
-            if name.startswith(ACCELERATOR_PREFIX) and name not in names
-        )
-        left = max(
-            (self._room(node.id, name) - amount) * _MILLION // node.capacity.get(name)
-            for name, amount in asked
-        )
-        return unasked, left
-
-    def _count_free(self, node_id: NodeId, sign: int) -> None:
-        node = self.nodes.get(node_id)
-        if node is not None and node.is_schedulable:
-            for name, _ in node.capacity.amounts():
-                self.free[name] = self.free.get(name, 0) + sign * self._room(node_id, name)
+def _too_many(shelf: Shelf, wanted: Mapping[AmountName, int]) -> tuple[int, int]:
+    """Return how many accelerators of other flavors, and of those asked for, would be left."""
+    others = sum(amount for name, amount in shelf.accelerators if name not in wanted)
+    left = sum(amount - wanted[name] for name, amount in shelf.accelerators if name in wanted)
+    return others, left

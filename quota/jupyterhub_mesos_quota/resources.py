@@ -9,7 +9,7 @@ so that the arithmetic of guarantee, limit and share is one loop over names.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NewType
 
@@ -21,6 +21,10 @@ AmountName = NewType("AmountName", str)
 CPU_MILLIS: Final = AmountName("cpu_millis")
 MEM_MIB: Final = AmountName("mem_mib")
 ACCELERATOR_PREFIX: Final = "accelerator/"
+ACCELERATORS: Final = AmountName("accelerators")
+"""All accelerators together, whatever their flavor; only caps per user know it."""
+SESSIONS: Final = AmountName("sessions")
+"""Notebooks, by their number; only caps per user know it."""
 
 
 class Unlimited(Enum):
@@ -57,6 +61,9 @@ class Resources:
     cpu_millis: int = 0
     mem_mib: int = 0
     accelerators: tuple[tuple[Flavor, int], ...] = ()
+    _pairs: tuple[tuple[AmountName, int], ...] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(
@@ -80,8 +87,15 @@ class Resources:
             ),
         )
 
-    def amounts(self) -> Iterator[tuple[AmountName, int]]:
-        """Yield every amount that is not zero, by name."""
+    def amounts(self) -> tuple[tuple[AmountName, int], ...]:
+        """Return every amount that is not zero, by name."""
+        pairs = self._pairs
+        if pairs is None:
+            pairs = tuple(self._name_amounts())
+            object.__setattr__(self, "_pairs", pairs)  # worked out once; it is no part of the value
+        return pairs
+
+    def _name_amounts(self) -> Iterator[tuple[AmountName, int]]:
         if self.cpu_millis:
             yield CPU_MILLIS, self.cpu_millis
         if self.mem_mib:
@@ -91,7 +105,7 @@ class Resources:
 
     def get(self, name: AmountName) -> int:
         """Return the amount called `name`, 0 where it is not held."""
-        return dict(self.amounts()).get(name, 0)
+        return next((amount for each, amount in self.amounts() if each == name), 0)
 
     def __add__(self, other: Resources) -> Resources:
         return self._combined(other, +1)
@@ -167,4 +181,6 @@ def describe_amount(name: AmountName, amount: int) -> str:
         return f"{amount / 1000:g} CPU"
     if name == MEM_MIB:
         return f"{amount / 1024:g} GiB" if abs(amount) >= 1024 else f"{amount} MiB"
+    if name in {ACCELERATORS, SESSIONS}:
+        return f"{amount} {name if amount != 1 else name.removesuffix('s')}"
     return f"{amount} {name.removeprefix(ACCELERATOR_PREFIX)}"

@@ -117,6 +117,7 @@ def _check_team(team: Team, known: Mapping[TeamId, Team]) -> None:
     _check_bounds(team, "limit", team.limit)
     _check_bounds(team, "lend", team.lend)
     _check_bounds(team, "borrow", team.borrow)
+    _check_bounds(team, "per_user", team.per_user)
     for name, guarantee, limit in team.limit.exceeded_by(team.guarantee):
         asked, possible = describe_amount(name, guarantee), describe_amount(name, limit)
         raise TreeError(

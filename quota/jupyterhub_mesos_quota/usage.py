@@ -1,23 +1,27 @@
 """What every team holds, counted up the tree as allocations come and go, and what follows for the next.
 
-Three counters per team and amount, each changed on one path to the root:
-
-- *used*: what the subtree's allocations hold.
-- *committed*: what the team's own allocations hold and its children claim; a
-  child claims its guarantee, or what it is committed to where that is more.
-- *kept*: the same with the part of a guarantee that may not be lent instead of the whole.
+The counters are described at `accounts.Account`; each is changed on one path to
+the root. `changes` is a log of the accounts that were charged, so that whoever
+keeps something derived from them looks at those alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from fractions import Fraction
+from typing import Final
 
+from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.model import TeamId
-from jupyterhub_mesos_quota.resources import AmountName, Bound, Resources, Unlimited
-from jupyterhub_mesos_quota.tree import Amounts, TeamTree, add_amounts
+from jupyterhub_mesos_quota.past import Past, PastUse
+from jupyterhub_mesos_quota.resources import AmountName, Resources
+from jupyterhub_mesos_quota.sizes import Pairs, size_of
+from jupyterhub_mesos_quota.strategies import FAIR, WHOLE, Strategy, borrowed_share
+from jupyterhub_mesos_quota.tree import Amounts, TeamTree
+
+KEPT_CHANGES: Final = 4096
+"""Changes remembered one by one; whoever was away for longer looks at everything anew."""
 
 
 class Standing(IntEnum):
@@ -52,43 +56,92 @@ class Hindrance:
     bound: int
 
 
+class ChangeLog:
+    """The accounts that changed, in order; a reader keeps the number that it has read up to."""
+
+    def __init__(self) -> None:
+        self._accounts: list[Account] = []
+        self._first = 0
+        self.end = 0
+
+    def note(self, account: Account) -> None:
+        """Say that an account and those above it changed."""
+        self._accounts.append(account)
+        self.end += 1
+        if len(self._accounts) > 2 * KEPT_CHANGES:
+            del self._accounts[:KEPT_CHANGES]
+            self._first += KEPT_CHANGES
+
+    def note_all(self) -> None:
+        """Say that every account changed."""
+        self._accounts.clear()
+        self.end += 1
+        self._first = self.end
+
+    def since(self, seen: int) -> list[Account] | None:
+        """Return what changed after `seen`, or None where that is not known one by one."""
+        return None if seen < self._first else self._accounts[seen - self._first :]
+
+
 class Usage:
     """The counters of one tree; `free` in `hindrance` is the cluster's."""
 
-    def __init__(self, tree: TeamTree) -> None:
+    def __init__(
+        self, tree: TeamTree, strategy: Strategy = FAIR, half_life_seconds: float | None = None
+    ) -> None:
         self._tree = tree
+        self.strategy = strategy
         self.total: Amounts = {}
-        self._used: dict[TeamId, Amounts] = {team: {} for team in tree}
-        self._committed: dict[TeamId, Amounts] = {team: {} for team in tree}
-        self._kept: dict[TeamId, Amounts] = {team: {} for team in tree}
-        self._unlendable = {team: _unlendable(tree, team) for team in tree}
+        self.accounts: dict[TeamId, Account] = {}
+        self.changes = ChangeLog()
+        self.depth = 0
+        has_past = strategy.has_past and half_life_seconds is not None
+        self.past = Past(half_life_seconds) if has_past and half_life_seconds else None
         self._kept_in_all: Amounts = {}
-        self.version = 0
-        for team in tree.upwards():
-            self._lay_floors(team)
+        self.yard: Amounts = {}
+        for team in reversed(tree.upwards()):
+            parent = tree[team].parent
+            above = None if parent is None else self.accounts[parent]
+            self.accounts[team] = Account(tree, team, len(self.accounts), above)
+            self.depth = max(self.depth, len(self.accounts[team].path))
+        self.in_order = list(self.accounts.values())
+        self.has_lend_caps = any(account.unlendable for account in self.in_order)
+        for account in reversed(self.in_order):
+            self._lay_floors(account)
 
-    def _lay_floors(self, team: TeamId) -> None:
-        parent = self._tree[team].parent
-        kept = {
-            name: max(self._unlendable[team].get(name, 0), self._kept[team].get(name, 0))
-            for name in self._tree.guarantee(team)
-        }
-        add_amounts(self._kept_in_all if parent is None else self._kept[parent], kept)
-        if parent is not None:
-            add_amounts(self._committed[parent], self._tree.guarantee(team))
+    def _lay_floors(self, account: Account) -> None:
+        above = account.above
+        for name, amount in account.guarantee.items():
+            kept = max(account.unlendable.get(name, 0), account.kept.get(name, 0))
+            _add(self._kept_in_all if above is None else above.kept, name, kept)
+            if above is not None:
+                _add(above.committed, name, amount)
 
-    def charge(self, team: TeamId, resources: Resources) -> None:
-        """Add what an allocation of `team` holds; a negative amount takes it away."""
-        self.version += 1
-        for name, amount in resources.amounts():
-            add_amounts(self.total, {name: amount})
-            for above in self._tree.path(team):
-                add_amounts(self._used[above], {name: amount})
-            for above, before, delta in self._climb_committed(team, name, amount):
-                self._committed[above][name] = before + delta
-            for keeper, before, delta in self._climb_kept(team, name, amount):
-                kept = self._kept_in_all if keeper is None else self._kept[keeper]
-                kept[name] = before + delta
+    # ---- counting -------------------------------------------------------------------------------
+
+    def charge(self, team: TeamId, total: Pairs, sign: int = +1) -> None:
+        """Add what an allocation of `team` holds; with `sign` -1 take it away."""
+        account = self.accounts[team]
+        for name, amount in total:
+            delta = sign * amount
+            self.total[name] = self.total.get(name, 0) + delta
+            _commit(account, name, delta)
+            if self.has_lend_caps:
+                self._keep(account, name, delta)
+        for above in account.path:
+            above.share = None
+            if self.past is not None:
+                self.past.hold(above, self._held(above))
+        self.changes.note(account)
+
+    def _keep(self, account: Account, name: AmountName, delta: int) -> None:
+        for above in account.path:
+            before, floor = above.kept.get(name, 0), above.unlendable.get(name, 0)
+            above.kept[name] = before + delta
+            delta = max(floor, before + delta) - max(floor, before)
+            if not delta:
+                return
+        _add(self._kept_in_all, name, delta)
 
     def counters(self) -> Mapping[tuple[str, TeamId | None], Amounts]:
         """Return every counter that is not zero, for a recount to be compared with."""
@@ -96,154 +149,197 @@ class Usage:
             ("total", None): self.total,
             ("kept", None): self._kept_in_all,
         }
-        groups = (("used", self._used), ("committed", self._committed), ("kept", self._kept))
-        for word, counters in groups:
-            every.update({(word, team): amounts for team, amounts in counters.items()})
+        for team, account in self.accounts.items():
+            every["used", team] = account.used
+            every["committed", team] = account.committed
+            every["kept", team] = account.kept
         return {key: {name: n for name, n in amounts.items() if n} for key, amounts in every.items()}
+
+    # ---- what is held ---------------------------------------------------------------------------
 
     def used(self, team: TeamId) -> Mapping[AmountName, int]:
         """Return what the subtree of `team` holds."""
-        return self._used[team]
+        return self.accounts[team].used
 
     def borrowed(self, team: TeamId) -> Amounts:
         """Return what the subtree of `team` holds above its guarantee."""
-        guarantee = self._tree.guarantee(team)
-        above = {name: amount - guarantee.get(name, 0) for name, amount in self._used[team].items()}
+        account = self.accounts[team]
+        above = {name: account.over(name) for name in account.used}
         return {name: amount for name, amount in above.items() if amount > 0}
 
     def would_borrow(self, team: TeamId, asked: Resources) -> Amounts:
         """Return how much of `asked` would stand above the team's own guarantee."""
-        guarantee, committed = self._tree.guarantee(team), self._committed[team]
+        account = self.accounts[team]
         above: Amounts = {}
         for name, amount in asked.amounts():
-            over = committed.get(name, 0) + amount - guarantee.get(name, 0)
+            over = account.committed.get(name, 0) + amount - account.guarantee.get(name, 0)
             if over > 0:
                 above[name] = min(amount, over)
         return above
 
+    # ---- what stands in the way of more ---------------------------------------------------------
+
     def standing(self, team: TeamId, asked: Resources) -> Standing:
         """Say whose promise `asked` would stand on; an amount on the weakest promise decides."""
-        return max(
-            (self._standing_of(team, name, amount) for name, amount in asked.amounts()),
-            default=Standing.INSIDE,
-        )
+        return self.standing_of(self.accounts[team], size_of(asked).total)
 
-    def _standing_of(self, team: TeamId, name: AmountName, amount: int) -> Standing:
-        for above, before, delta in self._climb_committed(team, name, amount):
-            if before + delta <= self._tree.guarantee(above).get(name, 0):
-                return Standing.INSIDE if above == team else Standing.FAMILY
-        return Standing.BORROWS
+    def standing_of(self, account: Account, total: Pairs) -> Standing:
+        """Say the same of an account."""
+        if account.is_inside(total):
+            return Standing.INSIDE
+        if not account.is_family:  # nobody above has anything to give that was not promised on
+            return Standing.BORROWS
+        for name, amount in total:
+            left = amount
+            for above in account.path:
+                left -= above.slack(name)
+                if left <= 0:
+                    break
+            else:
+                return Standing.BORROWS
+        return Standing.FAMILY
 
     def hindrance(self, team: TeamId, asked: Resources, free: Mapping[AmountName, int]) -> Hindrance | None:
-        """Return the first rule that forbids to give `asked` now: limits, then caps for a borrower."""
-        limit = self._over_limit(team, asked)
-        if limit is not None or self.standing(team, asked) is Standing.INSIDE:
-            return limit
-        return self._over_borrow_cap(team, asked) or self._over_lend_cap(team, asked, free)
+        """Return the first rule that forbids to give `asked` now: limits, then caps for who is not inside."""
+        return self.hindrance_of(self.accounts[team], size_of(asked).total, free)
 
-    def _over_limit(self, team: TeamId, asked: Resources) -> Hindrance | None:
-        for above in self._tree.path(team):
-            limits = self._tree[above].limit
-            for name, amount in asked.amounts():
-                bound, used = limits.get(name), self._used[above].get(name, 0)
-                if exceeds(used + amount, bound):
-                    rule = Rule.TEAM_LIMIT if above == team else Rule.PARENT_LIMIT
-                    return _hindrance(rule, above, name, amount, used, bound)
-        return None
-
-    def _over_borrow_cap(self, team: TeamId, asked: Resources) -> Hindrance | None:
-        for above in self._tree.path(team):
-            caps = self._tree[above].borrow
-            for name, amount in asked.amounts():
-                over = self._used[above].get(name, 0) - self._tree.guarantee(above).get(name, 0)
-                if over + amount > 0 and exceeds(over + amount, caps.get(name)):
-                    return _hindrance(Rule.BORROW_CAP, above, name, amount, over, caps.get(name))
-        return None
-
-    def _over_lend_cap(
-        self, team: TeamId, asked: Resources, free: Mapping[AmountName, int]
+    def hindrance_of(
+        self, account: Account, total: Pairs, free: Mapping[AmountName, int]
     ) -> Hindrance | None:
-        for name, amount in asked.amounts():
-            for above, before, delta in self._climb_kept(team, name, amount):
-                if delta == 0:
-                    continue
-                if above is None:
-                    # What the nodes have free must still hold what the lenders keep for themselves.
-                    idle = before + delta - self.total.get(name, 0) - amount
-                    room = free.get(name, 0) - amount - idle
-                    if idle > 0 and room < 0:
-                        lender = self._keeper(team, name)
-                        return Hindrance(Rule.LEND_CAP, lender, name, amount, max(0, room + amount), idle)
-                elif exceeds(before + delta, bound := self._tree[above].limit.get(name)):
-                    lender = self._keeper(team, name)
-                    return _hindrance(Rule.LEND_CAP, lender, name, amount, before, bound)
+        """Return the same for an account."""
+        limit = _over_limit(account, total)
+        if limit is not None or account.is_inside(total):
+            return limit
+        return _over_borrow_cap(account, total) or self.over_lend_cap(account, total, free)
+
+    def over_lend_cap(
+        self, account: Account, total: Pairs, free: Mapping[AmountName, int]
+    ) -> Hindrance | None:
+        """Return the lend cap that forbids to give `total` now."""
+        if not self.has_lend_caps:
+            return None
+        for name, amount in total:
+            left = amount
+            for above in account.path:
+                before, bound = above.kept.get(name, 0), above.limit.get(name)
+                if bound is not None and before + left > bound:
+                    lender, room = self._keeper(account, name), max(0, bound - max(0, before))
+                    return Hindrance(Rule.LEND_CAP, lender, name, amount, room, bound)
+                left = max(0, left - above.kept_slack(name))
+                if not left:
+                    break
+            # What the nodes have free must still hold what the lenders keep for themselves.
+            short = left - self._lendable(name, free)
+            idle = self._kept_in_all.get(name, 0) + left - self.total.get(name, 0) - amount
+            if left and idle > 0 and short > 0:
+                lender = self._keeper(account, name)
+                return Hindrance(Rule.LEND_CAP, lender, name, amount, max(0, amount - short), idle)
         return None
 
-    def _keeper(self, team: TeamId, name: AmountName) -> TeamId:
+    def _lendable(self, name: AmountName, free: Mapping[AmountName, int]) -> int:
+        return free.get(name, 0) + self.total.get(name, 0) - self._kept_in_all.get(name, 0)
+
+    def _keeper(self, account: Account, name: AmountName) -> TeamId:
         """Return the other team that keeps most of the amount for itself."""
-        others = [other for other in self._tree if other not in self._tree.path(team)] or list(self._tree)
-        return max(
-            others, key=lambda other: self._unlendable[other].get(name, 0) - self._own_idle(other, name)
-        )
+        others = [other for other in self.in_order if other not in account.path] or self.in_order
+        return max(others, key=lambda other: (_kept_idle(other, name), -other.number)).id
 
-    def _own_idle(self, team: TeamId, name: AmountName) -> int:
-        return min(self._used[team].get(name, 0), self._unlendable[team].get(name, 0))
+    # ---- the order ------------------------------------------------------------------------------
 
-    def shares(self, team: TeamId, capacity: Mapping[AmountName, int]) -> tuple[Fraction, ...]:
-        """Return the weighted dominant share above the guarantee of each team on the path, the root first.
+    def measure_against(self, capacity: Mapping[AmountName, int]) -> None:
+        """Take the cluster's size for the measure of shares, in steps of an eighth.
 
-        After dominant resource fairness (Ghodsi et al., NSDI 2011), as Kueue applies it to cohorts:
-        siblings are compared with each other, at the highest place where their paths part.
+        In steps, so that one node more or less does not put everybody's share anew.
         """
-        return tuple(self.share(above, capacity) for above in reversed(self._tree.path(team)))
+        yard = {name: _stepped(amount) for name, amount in capacity.items()}
+        if yard != self.yard:
+            self.yard = yard
+            if self.past is not None:
+                for account in self.in_order:
+                    self.past.hold(account, self._held(account))
+            self._put_shares_anew()
 
-    def share(self, team: TeamId, capacity: Mapping[AmountName, int]) -> Fraction:
-        """Return the largest part of the cluster that the team borrows, divided by its weight."""
-        parts = (
-            Fraction(amount, max(1, capacity.get(name, 0))) for name, amount in self.borrowed(team).items()
-        )
-        return max(parts, default=Fraction(0)) / self._tree[team].weight
+    def advance(self, at: float) -> None:
+        """Let time pass up to `at`, in Unix seconds."""
+        if self.past is not None and self.past.advance(int(at * 1000)):
+            self._put_shares_anew()
 
-    def _climb_committed(
-        self, team: TeamId, name: AmountName, delta: int
-    ) -> Iterator[tuple[TeamId, int, int]]:
-        """Yield `(team, before, delta)` up the path, as far as a change by `delta` is felt."""
-        for above in self._tree.path(team):
-            before = self._committed[above].get(name, 0)
-            yield above, before, delta
-            floor = self._tree.guarantee(above).get(name, 0)
-            delta = max(floor, before + delta) - max(floor, before)
-            if delta == 0:
-                return
+    def recall(self, past: Iterable[PastUse]) -> None:
+        """Take over what is known of the past of those teams that are there."""
+        for each in past:
+            if self.past is not None and each.team in self.accounts:
+                account = self.accounts[each.team]
+                self.past.recall(account, each)
+                self.past.hold(account, self._held(account))
 
-    def _climb_kept(
-        self, team: TeamId, name: AmountName, delta: int
-    ) -> Iterator[tuple[TeamId | None, int, int]]:
-        """Do the same for what is kept; the cluster comes last, as `None`."""
-        for above in self._tree.path(team):
-            before = self._kept[above].get(name, 0)
-            yield above, before, delta
-            floor = self._unlendable[above].get(name, 0)
-            delta = max(floor, before + delta) - max(floor, before)
-            if delta == 0:
-                return
-        yield None, self._kept_in_all.get(name, 0), delta
+    def _held(self, account: Account) -> int:
+        """Return what counts for the past: nothing before the first node told how large the cluster is."""
+        return min(WHOLE, borrowed_share(account, self.yard)) if self.yard else 0
 
+    def _put_shares_anew(self) -> None:
+        for account in self.in_order:
+            account.share = None
+        self.changes.note_all()
 
-def exceeds(amount: int, bound: Bound) -> bool:
-    """Say whether `amount` is above `bound`."""
-    return not isinstance(bound, Unlimited) and amount > bound
+    def share(self, account: Account) -> int:
+        """Return by how much a team stands behind its siblings; the smaller goes first."""
+        if account.share is None:
+            account.share = self.strategy.share(account, self.yard)
+        return account.share
 
+    def shares(self, account: Account) -> tuple[int, ...]:
+        """Return the shares on the path, the root first, up to the depth of the tree.
 
-def _unlendable(tree: TeamTree, team: TeamId) -> Amounts:
-    lend = tree[team].lend
-    amounts: Amounts = {}
-    for name, amount in tree.guarantee(team).items():
-        bound = lend.get(name)
-        amounts[name] = 0 if isinstance(bound, Unlimited) else max(0, amount - bound)
-    return amounts
+        Siblings are compared with each other, at the highest place where their paths part.
+        """
+        path = account.path
+        shares = tuple(self.share(above) for above in reversed(path))
+        return shares + (0,) * (self.depth - len(path))
 
 
-def _hindrance(rule: Rule, team: TeamId, name: AmountName, asked: int, used: int, bound: Bound) -> Hindrance:
-    assert not isinstance(bound, Unlimited)  # noqa: S101 - only a finite bound hinders
-    return Hindrance(rule, team, name, asked, max(0, bound - max(0, used)), bound)
+def _add(amounts: Amounts, name: AmountName, more: int) -> None:
+    amounts[name] = amounts.get(name, 0) + more
+
+
+def _commit(account: Account, name: AmountName, delta: int) -> None:
+    """Count a change up the path: what is used everywhere, what is committed as far as it is felt."""
+    felt = delta
+    for above in account.path:
+        used = above.used
+        used[name] = used.get(name, 0) + delta
+        if felt:
+            committed = above.committed
+            before, floor = committed.get(name, 0), above.guarantee.get(name, 0)
+            after = committed[name] = before + felt
+            felt = (after if after > floor else floor) - (before if before > floor else floor)
+
+
+def _stepped(amount: int) -> int:
+    """Round up to the next of eight steps per doubling."""
+    step = 1 << max(0, amount.bit_length() - 4)
+    return -(-amount // step) * step
+
+
+def _over_limit(account: Account, total: Pairs) -> Hindrance | None:
+    for above in account.path:
+        for name, amount in total:
+            bound, used = above.limit.get(name), above.used.get(name, 0)
+            if bound is not None and used + amount > bound:
+                rule = Rule.TEAM_LIMIT if above is account else Rule.PARENT_LIMIT
+                return Hindrance(rule, above.id, name, amount, max(0, bound - max(0, used)), bound)
+    return None
+
+
+def _over_borrow_cap(account: Account, total: Pairs) -> Hindrance | None:
+    for above in account.path:
+        for name, amount in total:
+            bound, over = above.borrow_cap.get(name), above.over(name)
+            if bound is not None and over + amount > bound:
+                room = max(0, bound - max(0, over))
+                return Hindrance(Rule.BORROW_CAP, above.id, name, amount, room, bound)
+    return None
+
+
+def _kept_idle(account: Account, name: AmountName) -> int:
+    kept = account.unlendable.get(name, 0)
+    return kept - min(account.used.get(name, 0), kept)

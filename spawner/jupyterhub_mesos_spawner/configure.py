@@ -50,6 +50,7 @@ class Options(TypedDict, total=False):
     backend: str
     teams_file: Path | str
     profiles_file: Path | str
+    lake_file: Path | str
     admin_users: Sequence[str]
     admin_groups: Sequence[str]
     may_reclaim: bool
@@ -213,7 +214,7 @@ def _service(c: HubConfig, plan: _Plan) -> None:
     service.hub_key_file = plan.hub_key_file
     service.admin_scope = ADMIN_SCOPE
     service.backend = plan.options.get("backend", "local")
-    for name in ("teams_file", "profiles_file"):
+    for name in ("teams_file", "profiles_file", "lake_file"):
         if path := plan.options.get(name):
             setattr(service, name, str(path))
 

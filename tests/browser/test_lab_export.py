@@ -149,7 +149,7 @@ def test_a_busy_kernel_is_waited_for(rig: Rig, page: Page, tmp_path: Path) -> No
 def test_cancel_interrupts_the_export_and_the_kernel_lives_on(rig: Rig, page: Page, remote: Path) -> None:
     lab = opened(rig, page, "slow", DATA, FIT, SLOW)
     export_to(lab, remote)
-    expect(lab.panel).to_contain_text("step 3 of 7", timeout=60_000)
+    expect(lab.panel).to_contain_text("step 3 of 9", timeout=60_000)
     lab.panel.get_by_role("button", name="Cancel").click()
     expect(lab.panel.get_by_role("alert")).to_have_text("The export was cancelled in this step")
     assert git("-C", str(remote), "tag") == ""
@@ -160,7 +160,7 @@ def test_cancel_interrupts_the_export_and_the_kernel_lives_on(rig: Rig, page: Pa
 def test_a_kernel_that_is_restarted_ends_the_export(rig: Rig, page: Page, remote: Path) -> None:
     lab = opened(rig, page, "restarted", DATA, FIT, SLOW)
     export_to(lab, remote)
-    expect(lab.panel).to_contain_text("step 3 of 7", timeout=60_000)
+    expect(lab.panel).to_contain_text("step 3 of 9", timeout=60_000)
     lab.notebook.locator(".jp-Cell").first.click()
     lab.menu("Kernel", "Restart Kernel…")
     with page.expect_response("**/restart*"):  # a server that ends before it hangs

@@ -13,7 +13,7 @@ import pytest
 
 from jupyterhub_mesos.backends.local import LocalBackend
 from jupyterhub_mesos.backends.local.processes import TASK_MARK
-from jupyterhub_mesos.cli import demo_lake, demo_probes
+from jupyterhub_mesos.cli import demo, demo_lake, demo_probes, main
 from jupyterhub_mesos.cli.demo_lake import fill_lake
 from jupyterhub_mesos.cli.demo_probes import task_processes
 
@@ -90,3 +90,11 @@ def test_git_trusts_the_named_repository_alone(tmp_path: Path) -> None:
     said = demo_probes.git(tmp_path / "one.git", "config", "--get-all", "safe.directory")
     assert str(tmp_path / "one.git") in said.split()
     assert "*" not in said.split()
+
+
+def test_a_demo_with_torch_says_how_to_install_it_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    assert main(["demo", "--torch", "--state", str(tmp_path)]) == 2
+    assert "pip install torch==2.13.0" in capsys.readouterr().err

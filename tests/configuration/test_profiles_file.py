@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,36 @@ def test_is_default_takes_a_truth_only(tmp_path: Path) -> None:
         "profiles:\n  a:\n    title: T\n    resources: {cpu_millis: 1, mem_mib: 1}\n    is_default: 1\n",
     )
     assert lines == ["profiles.yaml:5: profiles.a.is_default: '1' asked for; true or false is due"]
+
+
+# ---- environments ----------------------------------------------------------------------------------
+
+
+def with_environment(place: object) -> str:
+    each = "    title: T\n    resources: {cpu_millis: 1, mem_mib: 1}\n"
+    return f"profiles:\n  a:\n{each}    environment: {place}\n"
+
+
+def test_an_environment_that_can_run_a_kernel_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "profiles.yaml"
+    path.write_text(with_environment(sys.prefix))
+    assert load_profiles(path).profiles["a"].environment == sys.prefix
+
+
+def test_an_environment_that_is_not_there_is_refused_with_the_cure(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, with_environment("/opt/none"))
+    assert line.startswith(
+        "profiles.yaml:5: profiles.a.environment: there is no Python at /opt/none/bin/python"
+    )
+    assert "python3 -m venv /opt/none" in line
+
+
+def test_an_environment_without_a_kernel_is_refused_with_the_cure(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    (line,) = refused(tmp_path, with_environment(tmp_path / "bare"))
+    assert "-m pip install ipykernel" in line
+
+
+def test_an_environment_is_named_by_its_whole_path(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, with_environment("envs/vision"))
+    assert line.startswith("profiles.yaml:5: profiles.a.environment:")

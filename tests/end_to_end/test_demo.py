@@ -13,7 +13,7 @@ from jupyterhub_mesos.cli.demo_probes import task_processes
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_the_demo_goes_through_and_leaves_nothing_running(tmp_path: Path) -> None:
     demo = subprocess.run(
         [sys.executable, "-m", "jupyterhub_mesos.cli", "demo", "--exit", "--state", str(tmp_path / "state")],
@@ -25,4 +25,5 @@ def test_the_demo_goes_through_and_leaves_nothing_running(tmp_path: Path) -> Non
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert demo.stdout.rstrip().endswith("make demo: the main job went through; nothing is left running.")
     assert "resumed after epoch" in demo.stdout
+    assert "6/6 serve done: digits/v2 answers at" in demo.stdout
     assert task_processes(tmp_path / "state") == []

@@ -7,7 +7,15 @@ import requests
 
 from installation import Installation
 from jupyterhub_mesos.errors import CapacityError
-from jupyterhub_mesos.wire import Job, RequestSubmission, ResourcesModel, Restart, Role, TrainingPayload
+from jupyterhub_mesos.wire import (
+    Environment,
+    Job,
+    RequestSubmission,
+    ResourcesModel,
+    Restart,
+    Role,
+    TrainingPayload,
+)
 
 
 def training(workers: int, team: str | None = None) -> RequestSubmission:
@@ -31,6 +39,20 @@ def test_an_unknown_team_is_refused(cloud: Installation) -> None:
 def test_a_foreign_team_is_refused(cloud: Installation) -> None:
     with pytest.raises(CapacityError, match="vision"):
         cloud.client("ann").submit(training(workers=1, team="speech"))
+
+
+def test_a_python_that_is_not_on_the_node_fails_the_job_at_once(cloud: Installation) -> None:
+    submission = training(workers=1)
+    payload = submission.payload
+    assert isinstance(payload, TrainingPayload)
+    environment = Environment(interpreter="~/envs/gone/bin/python", packages=("numpy==2.0",))
+    job = payload.job.model_copy(update={"environment": environment})
+    asked = submission.model_copy(update={"payload": TrainingPayload(job=job)})
+    view = cloud.until_over("ann", cloud.client("ann").submit(asked).id)
+    assert view.outcome == "failed"
+    home = cloud.folder.root / "home" / "ann"
+    assert f"there is no program '{home}/envs/gone/bin/python' on the node local" in view.message
+    assert "Send it from a kernel whose Python is on every node" in view.message
 
 
 @pytest.mark.parametrize("options", [{"cpu_millis": 64000}, {"team": "speech"}, {"profile": "huge"}])

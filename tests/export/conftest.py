@@ -19,7 +19,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("JUPYTERHUB_USER", "ada")
     monkeypatch.setenv("LAKE_TEAM_URI", "file:///lake/vision")
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    for name in ("JPY_SESSION_NAME", "CAPACITY_TEAM", "CAPACITY_SIGN_KEY", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
     return folder
 
 

@@ -28,7 +28,7 @@ def test_a_model_of_real_digits_becomes_a_tagged_bundle_in_git(
     result = export_digits(digits, remote, tmp_path / "bundle", report=lines.append)
 
     assert result.ref == "digits/v1"
-    steps = ["collect", "convert", "check", "test", "optimise", "bundle", "push"]
+    steps = ["collect", "convert", "check", "test", "optimise", "bundle", "sign", "push", "register"]
     assert [line.split()[1] for line in lines] == steps
     assert tags(remote) == ["digits/v1"]
     in_git = git("--git-dir", str(remote), "ls-tree", "-r", "--name-only", "digits/v1").split()

@@ -151,6 +151,12 @@ def test_labels_of_another_length_are_refused(digits: Digits) -> None:
         prepared_digits(digits, held_out=(digits.images, digits.labels[:3]))
 
 
+def test_held_out_rows_without_labels_are_compared_and_not_tested(digits: Digits) -> None:
+    prepared = prepared_digits(digits, held_out=(digits.images, None))
+
+    assert (prepared.parity.rows, dict(prepared.metrics)) == (len(digits.images), {})
+
+
 def test_a_version_is_asked_for_at_the_publication(prepared: Prepared, remote: Path, tmp_path: Path) -> None:
     result = publish(
         prepared, remote=str(remote), version="v4", directory=tmp_path / "b", report=lambda _: None

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import requests
 
 from deadlines import eventually
 from fake_capacity import FakeCapacity, serving
+from jupyterhub_mesos.lab.lake_messages import LakeNothing
+from jupyterhub_mesos.lab.lake_tables import parquet
+from jupyterhub_mesos.wire import ConnectionsView, ConnectionView
 from lab_server import TOKEN, LabServer, running_lab
+from s3_server import PREFIX, REGION, S3Server, running_s3
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -187,11 +195,27 @@ def test_of_arrays_the_headers_are_read(lab: LabServer, team: Path) -> None:
     assert look(lab, "bad.npz")["content"]["kind"] == "nothing"
 
 
-def test_parquet_is_a_table_or_says_what_is_missing(lab: LabServer, team: Path) -> None:
-    (team / "t.parquet").write_bytes(b"PAR1")
-    content = look(lab, "t.parquet")["content"]
-    assert content["kind"] == "nothing"
-    assert "pyarrow" in content["sentence"] or "no Parquet file" in content["sentence"]
+def test_parquet_is_a_table_with_the_types_that_it_says(lab: LabServer, team: Path) -> None:
+    table = pa.table(
+        {"n": pa.array(range(1000), pa.int16()), "tags": [["a", "b"]] * 1000, "none": [None] * 1000}
+    )
+    pq.write_table(table, team / "t.parquet", row_group_size=300)
+    shown = look(lab, "t.parquet")
+    content = shown["content"]
+    types = [(column["name"], column["type"]) for column in content["columns"]]
+    assert types == [("n", "int16"), ("tags", "list<element: string>"), ("none", "null")]
+    assert (len(content["rows"]), content["total_rows"], shown["is_cut"]) == (100, 1000, True)
+    assert content["rows"][1] == ["1", "['a', 'b']", None]
+    assert shown["summary"] == "Parquet, 1,000 rows, 3 columns"
+    (team / "bad.parquet").write_bytes(b"PAR1")
+    assert "no Parquet file that can be read" in look(lab, "bad.parquet")["content"]["sentence"]
+
+
+def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    content = parquet(io.BytesIO(b"PAR1")).content
+    assert isinstance(content, LakeNothing)
+    assert "needs the package pyarrow" in content.sentence
 
 
 def test_an_image_is_what_its_first_bytes_say(lab: LabServer, team: Path) -> None:
@@ -261,6 +285,17 @@ def test_nobody_uploads_without_the_server_s_token(lab: LabServer, team: Path, t
     assert files(team) == before
 
 
+def test_another_page_s_script_uploads_nothing_with_the_browser_s_cookie(lab: LabServer, team: Path) -> None:
+    browser = requests.Session()
+    browser.get(f"{lab.url}lab", params={"token": TOKEN}, timeout=30)
+    place = {"source": "team", "path": "by-cookie.bin"}
+    url = f"{lab.url}capacity/lake/file"
+    assert browser.put(url, params=place, data=b"x", timeout=30).status_code == 403
+    assert not (team / "by-cookie.bin").exists()
+    xsrf = {"X-XSRFToken": browser.cookies["_xsrf"]}
+    assert browser.put(url, params=place, data=b"x", headers=xsrf, timeout=30).status_code == 201
+
+
 def test_an_upload_that_breaks_leaves_nothing(lab: LabServer, team: Path) -> None:
     (team / "broken").mkdir()
     host, _, port = lab.url.removeprefix("http://").rstrip("/").partition(":")
@@ -286,3 +321,78 @@ def test_folders_are_made_and_files_deleted(lab: LabServer, team: Path) -> None:
     assert lab.ask("DELETE", "lake/file", source="team", path="new folder/x", confirm="1").status_code == 204
     assert files(team / "new folder") == set()
     assert refused(lab.ask("DELETE", "lake/file", source="team", path="new folder/x", confirm="1"))[0] == 404
+
+
+# ---- S3, through the notebook server's own session ----------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def s3_lab(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """A notebook server that was told of two connections, as the service tells it."""
+    root = tmp_path_factory.mktemp("s3-lab")
+    views = [
+        ConnectionView(
+            name=name,
+            title="",
+            endpoint=s3.endpoint,
+            bucket=s3.bucket,
+            prefix=PREFIX,
+            region=REGION,
+            mode=mode,
+        )
+        for name, mode in (("raw", "rw"), ("frozen", "ro"))
+    ]
+    key = {"Version": 1, "AccessKeyId": s3.key_id, "SecretAccessKey": s3.secret}
+    (root / "key.json").write_text(json.dumps(key))
+    profiles = [f"[profile {view.name}]\ncredential_process = cat {root}/key.json\n" for view in views]
+    (root / "aws-config").write_text("".join(profiles))
+    (root / "sources.json").write_text(ConnectionsView(connections=tuple(views)).model_dump_json())
+    env = {"AWS_CONFIG_FILE": str(root / "aws-config"), "LAKE_SOURCES": str(root / "sources.json")}
+    with serving(FakeCapacity()) as fake, running_lab(root, fake.url, env) as lab:
+        yield lab
+
+
+def test_a_bucket_is_browsed_filled_and_looked_at(s3_lab: LabServer, s3: S3Server) -> None:
+    s3.clear()
+    found = s3_lab.ask("GET", "lake/sources").json()["sources"]
+    assert [(source["name"], source["kind"], source["lacking"]) for source in found] == [
+        ("raw", "s3", ""),
+        ("frozen", "s3", ""),
+    ]
+    assert found[0]["place"] == f"s3://{s3.bucket}/{PREFIX}"
+    assert s3_lab.ask("POST", "lake/folders", {"source": "raw", "path": "new"}).status_code == 201
+    answer = put(s3_lab, "new/t.csv", b"a,b\n1,2\n", source="raw")
+    assert (answer.status_code, answer.json()["place"]) == (201, f"s3://{s3.bucket}/{PREFIX}/new/t.csv")
+    assert s3.get("new/t.csv") == b"a,b\n1,2\n"
+    assert refused(put(s3_lab, "new/t.csv", b"x", source="raw"))[0] == 409
+    page = s3_lab.ask("GET", "lake/list", source="frozen", path="new").json()
+    assert [(entry["name"], entry["size"]) for entry in page["entries"]] == [("t.csv", 8)]
+    shown = s3_lab.ask("GET", "lake/preview", source="frozen", path="new/t.csv").json()
+    assert shown["content"]["rows"] == [["1", "2"]]
+    assert refused(put(s3_lab, "x", b"x", source="frozen"))[0] == 403
+    assert refused(s3_lab.ask("GET", "lake/list", source="raw", path="../.."))[0] == 400
+    answers = [s3_lab.ask("GET", f"lake/{path}", source="raw").text for path in ("sources", "list")]
+    assert not [text for text in answers if s3.secret in text or s3.key_id in text]
+    assert s3_lab.ask("DELETE", "lake/file", source="raw", path="new/t.csv", confirm="1").status_code == 204
+    assert s3.keys() == {f"{PREFIX}/new/"}
+
+
+def test_a_broken_upload_leaves_nothing_in_a_bucket(s3_lab: LabServer, s3: S3Server) -> None:
+    s3.clear()
+    host, _, port = s3_lab.url.removeprefix("http://").rstrip("/").partition(":")
+    part = 55 * 1024 * 1024  # more than one part of S3
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            b"PUT /capacity/lake/file?source=raw&path=x.bin HTTP/1.1\r\n"
+            + f"Host: {host}:{port}\r\nAuthorization: token {TOKEN}\r\n".encode()
+            + f"Content-Length: {2 * part}\r\n\r\n".encode()
+            + b"x" * part
+        )
+        eventually(lambda: s3.keys() == {f"({PREFIX}/x.bin)"}, "the upload has begun")
+    eventually(lambda: not s3.keys(), "nothing of it is left")

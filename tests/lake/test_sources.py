@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -256,6 +260,23 @@ def test_links_out_of_a_folder_lead_nowhere(tmp_path: Path) -> None:
     assert (tmp_path / "secret/x").read_text() == "hush"
 
 
+def test_a_file_system_without_hard_links_takes_uploads_and_replaces_nothing(
+    told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    late = source("team").upload("x")
+    late.write(b"late")
+    write(source("team"), "x", b"first")
+    with pytest.raises(Conflict):
+        late.commit()
+    late.discard()
+    assert read(source("team"), "x") == b"first"
+    assert [path.name for path in (told / "team").iterdir()] == ["x"]
+
+
 def test_the_lake_opens_by_uri_and_by_the_path_under_the_home(told: Path) -> None:
     with open_lake("lake://team/x.txt", "wb") as file:
         file.write(b"one")
@@ -269,6 +290,15 @@ def test_the_lake_opens_by_uri_and_by_the_path_under_the_home(told: Path) -> Non
         NotFound, match="there is no source 'mars' in the lake for you; there are team, shared"
     ):
         open_lake("lake://mars/x")
+
+
+def test_a_kernel_needs_neither_the_service_s_packages_nor_s3fs_for_folders() -> None:
+    program = (
+        "import sys, jupyterhub_mesos.lake.sources as lake; lake.folders(); "
+        "print([name for name in ('yaml', 'sqlalchemy', 's3fs', 'botocore') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_block_that_raises_writes_nothing(told: Path) -> None:

@@ -76,7 +76,7 @@ class Cloud:
             "JUPYTERHUB_USER": USER,
             "JUPYTERHUB_API_TOKEN": TOKEN,
             "CAPACITY_API_URL": self.url,
-            "LAKE_TEAM_URI": f"file:///lake/{TEAM}",
+            "CAPACITY_TEAM": TEAM,
         }
 
     @property

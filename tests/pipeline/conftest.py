@@ -18,7 +18,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "lake" / "team").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("JUPYTERHUB_USER", "ada")
-    monkeypatch.setenv("LAKE_TEAM_URI", "file:///lake/vision")
+    monkeypatch.setenv("CAPACITY_TEAM", "vision")
     for name in ("CAPACITY_TOKEN", "JUPYTERHUB_API_TOKEN", "CAPACITY_API_URL", "JPY_SESSION_NAME"):
         monkeypatch.delenv(name, raising=False)
     return folder

@@ -274,7 +274,7 @@ def test_a_request_that_the_remotes_hook_names_is_returned(notebook: Path, remot
         ((*GOOD, ("def broken(:", "test")), {}, r"cell 7, line 1 is not Python", 7),
         ((*GOOD, ("x = 1\nimport nowhere", "model")), {}, r"cell 7, line 2 imports 'nowhere'", 7),
         (GOOD, {"model": "network"}, r"no cell tagged .* sets network; they set .*model", None),
-        (GOOD, {"held_out": ("rows", "test_target")}, r"sets rows", None),
+        (GOOD, {"held_out": ("no_rows", "test_target")}, r"sets no_rows", None),
         (GOOD, {"parameters": {"SPEED": 1}}, r"'SPEED' is not a parameter .* set EPOCHS", None),
     ],
 )

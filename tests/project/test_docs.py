@@ -11,7 +11,17 @@ from xml.etree import ElementTree
 import pytest
 
 from jupyterhub_mesos.cli.commands import parser
-from jupyterhub_mesos.wire import BoundsModel, ProfileModel, ResourcesModel, TeamModel
+from jupyterhub_mesos.lab.routes import ROUTES as LAB_ROUTES
+from jupyterhub_mesos.lake import handout
+from jupyterhub_mesos.wire import (
+    BoundsModel,
+    ConnectionModel,
+    ConnectionView,
+    ProfileModel,
+    ResourcesModel,
+    TeamModel,
+)
+from jupyterhub_mesos.wire.lake import CredentialsModel, SessionModel
 from jupyterhub_mesos_quota.model import AllocationState, RequestStatus
 from jupyterhub_mesos_quota.moves import REQUEST_MOVES
 from project.repository import ROOT, links, pages, text
@@ -55,6 +65,25 @@ def test_every_key_of_a_team_is_documented_and_no_other() -> None:
 
 def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
     assert documented_keys("docs/reference/profiles.md") == set(ProfileModel.model_fields)
+
+
+def test_every_key_of_a_connection_is_documented_and_no_other() -> None:
+    expected = set(ConnectionModel.model_fields) | set(CredentialsModel.model_fields)
+    expected |= set(SessionModel.model_fields)
+    assert documented_keys("docs/reference/lake.md") == expected
+
+
+def test_every_variable_and_route_of_the_lake_is_documented() -> None:
+    page = text("docs/reference/lake.md")
+    view = ConnectionView(
+        name="a", title="", endpoint="http://s3", bucket="b", prefix="p", region="r", mode="ro"
+    )
+    told = set(handout.environment((view,), "http://api", "token")) | {"LAKE_TEAM_URI", "LAKE_SHARED_URI"}
+    assert {name for name in told if not name.endswith("_A") and f"`{name}`" not in page} == set()
+    for path, handler in LAB_ROUTES.items():
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            if path.startswith("lake/") and method.lower() in vars(handler):
+                assert f"`{method} capacity/{path}" in page
 
 
 def commands(command: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

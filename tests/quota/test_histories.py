@@ -6,32 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
 from jupyterhub_mesos_quota.errors import IllegalMove, InvariantBroken, QuotaError, RefusedRequest, TreeError
 from jupyterhub_mesos_quota.events import (
     Action,
-    AllocationClaimed,
     AllocationGone,
-    AllocationLost,
-    AllocationReturned,
-    AllocationStarted,
     EndRequested,
     Event,
     GoneReason,
     Grant,
-    GrantUnclaimed,
-    NodeRemoved,
     NodeSeen,
     RequestMoved,
     RequestSubmitted,
-    TeamsReplaced,
 )
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import (
     Allocation,
-    AllocationId,
     NodeId,
     Request,
     RequestId,
@@ -41,93 +32,12 @@ from jupyterhub_mesos_quota.model import (
 )
 from jupyterhub_mesos_quota.moves import LIVE_STATES
 from jupyterhub_mesos_quota.resources import NOTHING, Resources
-from quota_cases import Bench, bounds, granted, node, request, res, state_of
-
-NAMES = ("t0", "t1", "t2", "t3", "t4")
-HISTORY = 30
-"""Steps per history: enough to fill, free, lose and refill four small nodes."""
-
-small = st.integers(0, 4)
-maybe_bound = st.one_of(st.none(), st.none(), st.none(), st.integers(0, 6))
-
-
-@st.composite
-def trees(draw: st.DrawFn) -> tuple[Team, ...]:
-    """Any five teams: parents stand before their children, so that no tree is a loop; some are refused."""
-    teams: list[Team] = []
-    for number, name in enumerate(NAMES):
-        parent = draw(st.one_of(st.none(), st.none(), st.sampled_from(NAMES[:number]))) if number else None
-        guarantee = draw(small)
-        limit = draw(st.one_of(st.none(), st.none(), st.integers(guarantee, 12)))
-        teams.append(
-            Team(
-                id=TeamId(name),
-                parent=None if parent is None else TeamId(parent),
-                guarantee=res(guarantee, h200=draw(st.integers(0, 1))),
-                limit=bounds(limit),
-                lend=bounds(draw(maybe_bound)),
-                borrow=bounds(draw(maybe_bound)),
-                weight=draw(st.integers(1, 3)),
-            )
-        )
-    return tuple(teams)
-
-
-@st.composite
-def steps(draw: st.DrawFn) -> tuple[str, int, int, int, int]:
-    word = draw(
-        st.sampled_from(
-            ["submit"] * 8
-            + ["end", "claim", "start", "unclaimed", "lost", "returned", "gone", "gone", "gone"]
-            + ["node", "node gone", "teams"]
-        )
-    )
-    return word, *(draw(st.integers(0, 11)) for _ in range(4))
-
-
-def event_of(
-    machine: QuotaMachine, step: tuple[str, int, int, int, int], at: float, other_tree: tuple[Team, ...]
-) -> Event | None:
-    """Turn a step into an event about what is there now; None where there is nothing of the kind."""
-    word, a, b, c, d = step
-    if word == "submit":
-        asked = request(
-            f"r{int(at)}",
-            NAMES[a % 5],
-            1 + b % 4,
-            replicas=1 + (c % 3) * (d % 2),
-            priority=c % 2,
-            h200=d // 10,
-        )
-        return RequestSubmitted(at, asked)
-    if word == "node":
-        return NodeSeen(at, node(f"n{a % 3}", 1 + b % 6, h200=c % 3, open_=d > 0))
-    if word == "node gone":
-        return NodeRemoved(at, NodeId(f"n{a % 3}"))
-    if word == "teams":
-        return TeamsReplaced(at, other_tree)
-    if word == "end":
-        ids = sorted(machine.requests)
-        return EndRequested(at, ids[a % len(ids)]) if ids else None
-    allocations = sorted(machine.allocations)
-    return allocation_event(word, at, allocations[a % len(allocations)], b) if allocations else None
-
-
-def allocation_event(word: str, at: float, id_: AllocationId, choice: int) -> Event:
-    simple = {
-        "claim": AllocationClaimed,
-        "start": AllocationStarted,
-        "unclaimed": GrantUnclaimed,
-        "lost": AllocationLost,
-        "returned": AllocationReturned,
-    }
-    if word in simple:
-        return simple[word](at, id_)
-    return AllocationGone(at, id_, list(GoneReason)[choice % len(GoneReason)])
+from quota_cases import Bench, granted, node, request, res, state_of
+from quota_histories import HISTORY, Step, event_of, good_trees, histories, relaxed, trees
 
 
 def play(
-    tree: tuple[Team, ...], other: tuple[Team, ...], history: Iterable[tuple[str, int, int, int, int]]
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: Iterable[Step]
 ) -> tuple[Bench, list[list[Action]]]:
     """Play a history, checking everything after every event; return what was done."""
     made = Bench(QuotaMachine(tree, [node("n0", 4, h200=1), node("n1", 2)]))
@@ -145,23 +55,6 @@ def play(
         done.append(actions)
         check_after(made.machine, actions)
     return made, done
-
-
-def good(tree: tuple[Team, ...]) -> bool:
-    try:
-        QuotaMachine(tree)
-    except TreeError:
-        return False
-    return True
-
-
-good_trees = trees().filter(good)
-histories = st.lists(steps(), min_size=HISTORY // 2, max_size=HISTORY)
-relaxed = settings(
-    max_examples=100,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
 
 
 # ---- naive checks: written from the rules alone, over rows, with no counter of the machine ------------
@@ -235,21 +128,11 @@ def check_after(machine: QuotaMachine, actions: Sequence[Action]) -> None:
             assert not (naively_fits(waiting, free) and within_limits(machine, waiting, without)), (
                 f"{waiting.id} waits inside its guarantee and would have fit before the borrowers"
             )
-            check_not_passed(machine, waiting, borrowers)
     for number, waiting in enumerate(machine.queue(), start=1):
         found = machine.explain(waiting.id)
         assert (found.position, found.waiting) == (number, len(machine.queue()))
         assert found.sentence.endswith(".")
         assert found.cure
-
-
-def check_not_passed(machine: QuotaMachine, waiting: Request, borrowers: Sequence[Allocation]) -> None:
-    """No borrower that was just granted stands on a node that could hold who waits inside its guarantee."""
-    if not naively_fits(waiting, naive_free(machine, [])):
-        return
-    for allocation in borrowers:
-        for placement in allocation.placements:
-            assert not waiting.resources.fits_in(machine.nodes[placement.node].capacity)
 
 
 # ---- claims ---------------------------------------------------------------------------------------
@@ -258,7 +141,7 @@ def check_not_passed(machine: QuotaMachine, waiting: Request, borrowers: Sequenc
 @relaxed
 @given(good_trees, trees(), histories)
 def test_the_rules_hold_after_every_event(
-    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[tuple[str, int, int, int, int]]
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[Step]
 ) -> None:
     play(tree, other, history)
 
@@ -266,7 +149,7 @@ def test_the_rules_hold_after_every_event(
 @relaxed
 @given(good_trees, trees(), histories)
 def test_the_same_events_give_the_same_actions(
-    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[tuple[str, int, int, int, int]]
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[Step]
 ) -> None:
     made, done = play(tree, other, history)
     again = QuotaMachine(tree, [node("n0", 4, h200=1), node("n1", 2)])
@@ -279,8 +162,8 @@ def test_the_same_events_give_the_same_actions(
 def test_a_machine_restored_from_its_rows_decides_like_the_one_that_lived_on(
     tree: tuple[Team, ...],
     other: tuple[Team, ...],
-    before: list[tuple[str, int, int, int, int]],
-    after: list[tuple[str, int, int, int, int]],
+    before: list[Step],
+    after: list[Step],
 ) -> None:
     lived, _ = play(tree, other, before)
     machine = lived.machine
@@ -307,7 +190,7 @@ def outcome(machine: QuotaMachine, event: Event) -> object:
 @relaxed
 @given(good_trees, trees(), histories)
 def test_the_actions_alone_tell_every_status(
-    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[tuple[str, int, int, int, int]]
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[Step]
 ) -> None:
     made, done = play(tree, other, history)
     told: dict[RequestId, RequestStatus] = {}
@@ -321,7 +204,7 @@ def test_the_actions_alone_tell_every_status(
 @relaxed
 @given(good_trees, trees(), histories)
 def test_when_all_is_gone_everything_is_free(
-    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[tuple[str, int, int, int, int]]
+    tree: tuple[Team, ...], other: tuple[Team, ...], history: list[Step]
 ) -> None:
     made, _ = play(tree, other, history)
     at = float(HISTORY)

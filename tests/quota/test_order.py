@@ -173,12 +173,25 @@ def test_a_borrower_backfills_past_a_borrower(bench: MakeBench) -> None:
 
 def test_a_grant_that_uses_up_a_guarantee_lets_those_behind_it_go(bench: MakeBench) -> None:
     made = bench([team("t", 4), team("b")], [node("m", 4), node("n", 4)])
-    made.submit("b1", "b", 3)
-    made.submit("b2", "b", 3)
+    made.submit("b1", "b", 2)
+    made.submit("b2", "b", 4)
     made.submit("t1", "t", 4)
     assert made.submit("b3", "b", 1) == []
+    assert made.why("b3") == "behind-guarantee"
     # With t2 granted, t1 no longer stands inside the guarantee and holds up nobody.
     assert made.submit("t2", "t", 1) == ["t2", "b3"]
+
+
+def test_a_guarantee_that_waits_lays_one_node_aside_and_leaves_the_others_in_use(bench: MakeBench) -> None:
+    made = bench([team("t", 4), team("b")], [node("m", 4), node("n", 4)])
+    made.submit("b1", "b", 2)
+    made.submit("b2", "b", 3)
+    made.submit("t1", "t", 4)  # m has 2 free and n 1: m is laid aside
+    assert made.submit("b3", "b", 1) == ["b3"]
+    assert made.live("b3").placements[0].node == "n"
+    assert made.submit("b4", "b", 1) == []
+    assert made.gone("b3") == ["b4"]
+    assert made.gone("b1") == ["t1"]
 
 
 def test_a_guarantee_that_lost_its_last_nodes_holds_up_nobody(bench: MakeBench) -> None:

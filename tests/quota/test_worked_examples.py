@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jupyterhub_mesos_quota.model import RequestId, TeamId
-from quota_cases import MakeBench, node, res, team
+from jupyterhub_mesos_quota.events import GoneReason, RequestSubmitted, TimePassed
+from jupyterhub_mesos_quota.machine import QuotaMachine
+from jupyterhub_mesos_quota.model import AllocationState, RequestId, RequestStatus, TeamId, WorkloadKind
+from jupyterhub_mesos_quota.policy import Policy, Reclaim
+from quota_cases import Bench, MakeBench, granted, node, request, res, team
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "quota.md"
 EXPLAIN = Path(__file__).parents[2] / "quota" / "jupyterhub_mesos_quota"
@@ -57,6 +61,25 @@ def test_a_gang_is_all_or_nothing(bench: MakeBench) -> None:
     assert made.see(node("o", 3)) == ["gang"]
 
 
+def test_what_was_lent_is_taken_back() -> None:
+    policy = Policy(reclaim=Reclaim(grace_seconds=300))
+    made = Bench(QuotaMachine([team("vision", 4), team("speech")], [node("n", 4)], policy))
+    training = replace(request("training", "speech", 3), kind=WorkloadKind.TRAINING)
+    assert granted(made.handle(RequestSubmitted(made.tick(), training))) == ["training"]
+    assert made.submit("notebook", "speech", 1) == ["notebook"]
+    made.run("training")
+    made.run("notebook")
+    assert made.submit("v1", "vision", 3) == []
+    assert made.live("training").state is AllocationState.STOPPING
+    assert made.live("notebook").state is AllocationState.RUNNING
+    assert made.gone("training", GoneReason.STOPPED) == ["v1"]
+    assert made.status("training") is RequestStatus.QUEUED
+    assert made.submit("v2", "vision", 1) == []
+    assert made.live("notebook").state is AllocationState.WARNED
+    made.handle(TimePassed(made.now + 300))
+    assert made.live("notebook").state is AllocationState.STOPPING
+
+
 def as_name(title: str) -> str:
     return "test_" + re.sub(r"[^a-z]+", "_", title.lower()).strip("_")
 
@@ -68,7 +91,7 @@ def test_every_example_of_the_page_is_here() -> None:
 
 
 def test_every_code_that_a_waiting_request_can_get_is_on_the_page() -> None:
-    source = "".join((EXPLAIN / name).read_text() for name in ("explain.py", "usage.py"))
-    codes = set(re.findall(r'(?:Explanation\(\s*|_(?:LIMIT|CAP) = )"([a-z-]+)"', source))
+    source = "".join((EXPLAIN / name).read_text() for name in ("explain.py", "usage.py", "bars.py"))
+    codes = set(re.findall(r'(?:Explanation\(\s*|(?:_LIMIT|_CAP|PAUSED) = )"([a-z-]+)"', source))
     told = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE.read_text(), re.MULTILINE))
     assert codes == told

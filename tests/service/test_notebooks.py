@@ -65,7 +65,8 @@ async def test_a_grant_is_offered_to_the_hub_with_the_options_of_the_request(pat
         assert hub.posted == [("ada", "", A1, {"profile": "small", "team": "vision"})]
         spec = service.backend.spec(await service.task("r1-1", "notebook"))
         assert spec.argv == ("jupyterhub-singleuser", "--x={{y}")
-        assert spec.env == {"LAKE_TEAM_URI": "file:///lake/vision", **ENV, "TEMPLATE": "{{user}"}
+        own = {"CAPACITY_TEAM": "vision", "LAKE_TEAM_URI": "file:///lake/vision"}
+        assert spec.env == {**own, **ENV, "TEMPLATE": "{{user}"}
         assert spec.groups == (40_001,)
         assert [mount.target for mount in spec.mounts] == ["lake/team"]
 

@@ -167,6 +167,15 @@ def test_a_module_that_is_nowhere_is_named_with_its_cell(tmp_path: Path) -> None
         read(path)
 
 
+def test_a_module_that_a_local_module_needs_and_that_is_nowhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / "layers.py").write_text(
+        "import os\nimport nowhere_at_all\ntry:\n    import optional_one\nexcept ImportError:\n    pass\n"
+    )
+    path = write(tmp_path, ("import layers", "train"))
+    with pytest.raises(WorkloadError, match=r"layers\.py, line 2 imports 'nowhere_at_all'"):
+        read(path)
+
+
 def test_a_local_module_that_is_not_python_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("a =\n")
     with pytest.raises(WorkloadError, match=r"broken\.py, line 1 is not Python"):

@@ -22,6 +22,7 @@ from jupyterhub_mesos.service.rates import WriteRates
 from jupyterhub_mesos.tasks import TaskId, TaskSpec
 from jupyterhub_mesos.wire import ConnectionsView
 from jupyterhub_mesos_quota.model import RequestId
+from service.web.test_pages import Browser, xsrf_of
 from web_cases import HUB_KEY, LAKE_SECRET, Web, connections, job
 
 CREDENTIALS = "lake/data/credentials"
@@ -68,6 +69,20 @@ async def test_a_member_gets_a_session_and_a_foreign_connection_is_none(web: Web
         status, code, words = await web.problem("POST", f"lake/{name}/credentials")
         assert (status, code) == (404, "not-found")
         assert words == f"No team of mia has a connection '{name}': ask an admin for it."
+
+
+async def test_a_page_gets_no_session_whatever_it_shows(web: Web) -> None:
+    browser = Browser(web)
+    xsrf = xsrf_of(await browser.visit(""))
+    listed = await browser.fetch(f"{web.service.url}api/v1/lake?_xsrf={xsrf}", "cors")
+    assert listed.code == 200  # the cookie is good
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    for authorization in ("", "Basic bWlhOng=", "token "):
+        headers = {"Cookie": cookies, "X-Xsrftoken": xsrf, "Authorization": authorization}
+        shown = {name: value for name, value in headers.items() if value}
+        answer = await web.ask("POST", f"api/v1/{CREDENTIALS}?_xsrf={xsrf}", None, {}, **shown)
+        assert answer.code in {401, 403}, answer.body
+        assert LAKE_SECRET not in answer.body.decode()
 
 
 async def test_a_task_is_led_to_its_team_s_connections_and_given_no_key(web: Web) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient
 
 from jupyterhub_mesos.giturls import holds_secret
-from web_cases import Web
+from web_cases import Web, pipeline
 
 TEXT = "print('the whole source')"
 DIFF = "+a line of the difference"
@@ -101,3 +101,21 @@ async def test_a_bundles_address_with_a_password_is_refused_and_not_repeated(web
 )
 def test_which_addresses_hold_a_secret(address: str, holds: bool) -> None:
     assert holds_secret(address) is holds
+
+
+async def test_a_pipeline_has_resources_of_its_own_or_those_that_are_asked_for(web: Web) -> None:
+    usual = (await web.api("POST", "requests", body=pipeline()))["resources"]
+    assert (usual["cpu_millis"], usual["mem_mib"]) == (500, 1024)
+    more = {"cpu_millis": 1000, "mem_mib": 2048, "accelerators": {}}
+    assert (await web.api("POST", "requests", body=pipeline(resources=more)))["resources"] == more
+    less = pipeline(resources={"cpu_millis": 1, "mem_mib": 1})
+    status, _, detail = await web.problem("POST", "requests", body=less)
+    assert (status, detail.startswith("resources: 1 cpu_millis and 1 mem_mib asked for")) == (400, True)
+
+
+async def test_a_pipeline_s_repository_holds_no_password(web: Web) -> None:
+    order = pipeline(payload={"repository": "https://mia:s3cret@git.example/digits.git"})
+    status, _, detail = await web.problem("POST", "requests", body=order)
+    assert status == 400
+    assert "credential helper" in detail
+    assert "s3cret" not in detail

@@ -1,0 +1,139 @@
+"""Who waits and may not start, whatever room there is: a queue is paused, or a user holds all that one may.
+
+A request with a bar before it stands beside the line, so that it holds up nobody
+of its team; it joins the line again, at its old rank, when its bar is lifted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from jupyterhub_mesos_quota.model import Request, RequestId, TeamId, UserName, WorkloadKind
+from jupyterhub_mesos_quota.resources import ACCELERATOR_PREFIX, ACCELERATORS, SESSIONS, AmountName, Unlimited
+from jupyterhub_mesos_quota.tree import Amounts, TeamTree
+
+
+class Bar(StrEnum):
+    """What keeps a request from starting; also its reason code."""
+
+    PAUSED = "paused"
+    USER_CAP = "user-cap"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Which bar stands before a request, at which team (None: the whole queue), and by how much."""
+
+    bar: Bar
+    team: TeamId | None
+    name: AmountName | None = None
+    asked: int = 0
+    held: int = 0
+    bound: int = 0
+
+
+class Bars:
+    """The bars of one tree, what each user holds under them, and who stands before them."""
+
+    def __init__(self, tree: TeamTree) -> None:
+        self.paused: set[TeamId | None] = set()
+        self._tree = tree
+        self._held: dict[tuple[TeamId, UserName], Amounts] = {}
+        self._before: dict[RequestId, tuple[Request, Obstacle]] = {}
+        self._of_user: dict[UserName, dict[RequestId, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._before)
+
+    def __iter__(self) -> Iterator[RequestId]:
+        return iter(self._before)
+
+    def plant(self, tree: TeamTree, active: Iterable[Request]) -> None:
+        """Put a tree in force, with those who hold something under it."""
+        self._tree = tree
+        self._held.clear()
+        for request in active:
+            self.charge(request)
+
+    def charge(self, request: Request, sign: int = +1) -> None:
+        """Count what a user holds by a request; with `sign` -1 it holds it no more."""
+        for above in self._tree.path(request.team):
+            if self._tree[above].per_user.by_name:
+                held = self._held.setdefault((above, request.user), {})
+                for name, amount in counted(request):
+                    held[name] = held.get(name, 0) + sign * amount
+
+    def obstacle(self, request: Request) -> Obstacle | None:
+        """Return the first bar before a request: pauses, then what its user holds."""
+        path = self._tree.path(request.team)
+        for team in (None, *path):
+            if team in self.paused:
+                return Obstacle(Bar.PAUSED, team)
+        for above in path:
+            bounds = self._tree[above].per_user
+            held = self._held.get((above, request.user), {})
+            for name, amount in counted(request) if bounds.by_name else ():
+                bound = bounds.get(name)
+                if not isinstance(bound, Unlimited) and held.get(name, 0) + amount > bound:
+                    return Obstacle(Bar.USER_CAP, above, name, amount, held.get(name, 0), bound)
+        return None
+
+    def hold_back(self, request: Request, obstacle: Obstacle) -> None:
+        """Let a request wait before its bar."""
+        self._before[request.id] = request, obstacle
+        self._of_user.setdefault(request.user, {})[request.id] = None
+
+    def found(self, id_: RequestId) -> Obstacle | None:
+        """Return the bar that a request waits before, or None."""
+        entry = self._before.get(id_)
+        return None if entry is None else entry[1]
+
+    def drop(self, id_: RequestId) -> bool:
+        """Let a request go that waits before a bar; say whether it did."""
+        entry = self._before.pop(id_, None)
+        if entry is None:
+            return False
+        user = entry[0].user
+        del self._of_user[user][id_]
+        if not self._of_user[user]:
+            del self._of_user[user]
+        return True
+
+    def lifted_for(self, user: UserName) -> list[Request]:
+        """Let those of one user go, each of whom no bar stops by itself, and return them."""
+        return self._lifted(list(self._of_user.get(user, ())))
+
+    def lifted(self) -> list[Request]:
+        """Let all go whom no bar stops any more, and return them."""
+        return self._lifted(list(self._before))
+
+    def _lifted(self, ids: Iterable[RequestId]) -> list[Request]:
+        free: list[Request] = []
+        for id_ in ids:
+            request, _ = self._before[id_]
+            obstacle = self.obstacle(request)
+            if obstacle is None:
+                self.drop(id_)
+                free.append(request)
+            else:
+                self._before[id_] = request, obstacle
+        return free
+
+    def waiting(self) -> list[RequestId]:
+        """Return who waits before a bar, by priority and rank."""
+        before = sorted((-request.priority, request.rank, id_) for id_, (request, _) in self._before.items())
+        return [id_ for _, _, id_ in before]
+
+
+def counted(request: Request) -> Iterator[tuple[AmountName, int]]:
+    """Yield what a request counts for under a user's cap: amounts, accelerators together, sessions."""
+    accelerators = 0
+    for name, amount in request.total.amounts():
+        yield name, amount
+        accelerators += amount if name.startswith(ACCELERATOR_PREFIX) else 0
+    if accelerators:
+        yield ACCELERATORS, accelerators
+    if request.kind is WorkloadKind.NOTEBOOK:
+        yield SESSIONS, 1

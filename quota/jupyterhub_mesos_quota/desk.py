@@ -1,0 +1,136 @@
+"""Where requests wait, are granted and freed: the moves that keep book, counters, nodes and line in step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jupyterhub_mesos_quota.admission import Admission
+from jupyterhub_mesos_quota.bars import Bars
+from jupyterhub_mesos_quota.book import Book
+from jupyterhub_mesos_quota.model import (
+    Allocation,
+    AllocationState,
+    Placement,
+    Request,
+    RequestId,
+    RequestStatus,
+)
+from jupyterhub_mesos_quota.moves import WAITING_STATUSES
+from jupyterhub_mesos_quota.policy import Policy
+from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.sizes import size_of
+from jupyterhub_mesos_quota.tree import TeamTree
+
+
+class Desk:
+    """The one place where a request joins or leaves the line, and an allocation begins or ends to hold."""
+
+    def __init__(self, tree: TeamTree, policy: Policy) -> None:
+        self.book = Book()
+        self.admission = Admission(tree, policy, self.book.requests)
+        self.bars = Bars(tree)
+        self.is_settled = True  # nothing that waits may start
+
+    def stand_back(self, request: Request) -> None:
+        """Take a request out of the line where a bar stands before it."""
+        obstacle = self.bars.obstacle(request)
+        if obstacle is not None:
+            self.admission.line.remove(request)
+            self.bars.hold_back(request, obstacle)
+
+    def rejoin(self, requests: Iterable[Request]) -> None:
+        """Let requests back into the line."""
+        for request in requests:
+            self.admission.line.add(request)
+            self.is_settled = False
+
+    def wait(self, request: Request) -> None:
+        """Let a request wait in the line, or before its bar."""
+        obstacle = self.bars.obstacle(request)
+        if obstacle is None:
+            self.admission.line.add(request)
+        else:
+            self.bars.hold_back(request, obstacle)
+
+    def starts_alone(self, at: float, request: Request) -> bool:
+        """Grant a new request if there is room for it.
+
+        Where all was settled, one more that waits lets nobody else start: it alone is looked at.
+        """
+        if self.admission.may_hold:
+            return False
+        verdict = self.admission.judge(request.team, size_of(request.resources, request.replicas))
+        if verdict.placements is None:
+            return False
+        self.grant(at, request.id, verdict.placements)
+        self.is_settled = False
+        return True
+
+    def free(self, at: float, allocation: Allocation, *, requeues: bool, why: str) -> None:
+        """End an allocation: what it held is free, and its request ends or waits again."""
+        self.book.move_allocation(at, allocation.id, AllocationState.GONE, why)
+        self.occupy(allocation, sign=-1)
+        self.is_settled = False
+        request = self.book.requests[allocation.request_id]
+        self.bars.charge(request, -1)
+        self.rejoin(self.bars.lifted_for(request.user))
+        if requeues and not request.is_ending:
+            self.wait(
+                self.book.move_request(at, request.id, RequestStatus.QUEUED, f"{why}: back at its old place")
+            )
+        else:
+            self.book.move_request(at, request.id, RequestStatus.ENDED, why)
+
+    def settle(self, at: float) -> None:
+        """Grant until nothing that waits may start, the next in order first.
+
+        A grant may move what still waits to a weaker standing, which frees those
+        behind it: so the search for the next begins anew after each.
+        """
+        while (pick := self.admission.pick()) is not None:
+            request = self.book.requests[pick.place.id]
+            if self.bars.obstacle(request) is not None:  # its user was given another in the meantime
+                self.stand_back(request)
+                continue
+            self.admission.line.remove(request)
+            self.grant(at, request.id, pick.placements)
+        self.admission.rest()
+        self.is_settled = True
+
+    def grant(self, at: float, id_: RequestId, placements: tuple[Placement, ...]) -> None:
+        """Give a request that stands in no line what it asked for."""
+        request = self.book.requests[id_]
+        borrowed = Resources.from_amounts(self.admission.usage.would_borrow(request.team, request.total))
+        self.bars.charge(request)
+        self.occupy(self.book.grant(at, id_, placements, borrowed))
+
+    def occupy(self, allocation: Allocation, sign: int = +1) -> None:
+        """Count what an allocation holds; with `sign` -1 it holds it no more."""
+        self.admission.pool.occupy(allocation.placements, sign)
+        self.admission.usage.charge(allocation.team, allocation.total.amounts(), sign)
+
+    def active(self) -> list[Request]:
+        """Return the requests that hold something."""
+        return [self.book.requests[id_] for id_ in self.book.live]
+
+    def live_allocations(self) -> list[Allocation]:
+        """Return the allocations that hold something."""
+        return [self.book.allocations[id_] for id_ in self.book.live.values()]
+
+    def plant(self, tree: TeamTree) -> None:
+        """Put another tree in force: all is counted anew, and all that waits joins a new line."""
+        admission = self.admission
+        past = () if admission.usage.past is None else admission.usage.past.told()
+        usage = admission.new_usage(tree)
+        usage.advance(admission.now)
+        usage.measure_against(admission.pool.capacity)
+        for allocation in self.live_allocations():
+            usage.charge(allocation.team, allocation.total.amounts())
+        usage.recall(past)
+        admission.plant(tree, usage)
+        self.bars.plant(tree, self.active())
+        for request in self.book.requests.values():
+            if request.status in WAITING_STATUSES:
+                self.bars.drop(request.id)
+                self.wait(request)
+        self.is_settled = False

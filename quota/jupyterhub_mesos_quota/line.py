@@ -1,0 +1,174 @@
+"""Everything that waits: lanes by size, groups by team, and where each group stands now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jupyterhub_mesos_quota.accounts import Account
+from jupyterhub_mesos_quota.claims import Claims
+from jupyterhub_mesos_quota.contest import Key, Place
+from jupyterhub_mesos_quota.lanes import Group, Lane
+from jupyterhub_mesos_quota.model import NodeId, Request, RequestId, TeamId
+from jupyterhub_mesos_quota.resources import AmountName, Resources
+from jupyterhub_mesos_quota.sizes import Pairs, Size, size_of
+from jupyterhub_mesos_quota.tally import Tally
+from jupyterhub_mesos_quota.usage import Standing, Usage
+
+OrderKey = tuple[int, Key]
+"""The class of the promise, then the key of the contests; smaller is sooner."""
+
+
+def place_of(request: Request) -> Place:
+    """Return the place of `request` within its group."""
+    return Place(-request.priority, request.rank, request.id)
+
+
+class WaitingLine:
+    """Everything that waits under one team tree; a new tree needs a new line."""
+
+    def __init__(self, usage: Usage, tally: Tally, *, has_ages: bool) -> None:
+        self.claims = Claims(usage)
+        self.lanes: dict[tuple[Resources, int], Lane] = {}
+        # Lanes that may have room for one more, and where it may be; None where that is not known.
+        self.hot: dict[Lane, dict[NodeId, None] | None] = {}
+        self.version = 0  # grows when a request comes or goes
+        self._has_ages = has_ages
+        self._usage = usage
+        self._tally = tally
+        self._group_of: dict[RequestId, Group] = {}
+        self._groups: dict[Account, list[Group]] = {}
+        self._seen = usage.changes.end
+        self._rest_seen: dict[Account, dict[AmountName, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._group_of)
+
+    def add(self, request: Request) -> Group:
+        """Let `request` wait, at its own place."""
+        self.version += 1
+        account = self._usage.accounts[request.team]
+        lane = self._lane(request.resources, request.replicas)
+        group = lane.groups.get(account)
+        if group is None:
+            group = Group(account, lane)
+            lane.join(group)
+            self._groups.setdefault(account, []).append(group)
+        place = place_of(request)
+        group.add(place)
+        self._group_of[request.id] = group
+        self.hot[lane] = None
+        if group.head == place:
+            self.stand(group)
+        return group
+
+    def remove(self, request: Request) -> None:
+        """Take `request` out of the line."""
+        self.version += 1
+        group = self._group_of.pop(request.id)
+        was_head = group.head
+        group.remove(place_of(request))
+        if not group:
+            self._stand_at(group, None)
+            self._drop(group)
+        elif group.head != was_head:
+            self._stand_at(group, group.standing)
+
+    def _lane(self, resources: Resources, replicas: int) -> Lane:
+        lane = self.lanes.get((resources, replicas))
+        if lane is None:
+            size = size_of(resources, replicas)
+            lane = Lane(size, self._usage, self._tally, has_ages=self._has_ages)
+            self.lanes[resources, replicas] = lane
+        return lane
+
+    def _drop(self, group: Group) -> None:
+        account, lane = group.account, group.lane
+        lane.leave(group)
+        self._groups[account].remove(group)
+        if not self._groups[account]:
+            del self._groups[account]
+        if not lane.groups:
+            del self.lanes[lane.size.resources, lane.size.replicas]
+            self.hot.pop(lane, None)
+
+    # ---- where each group stands ----------------------------------------------------------------
+
+    def stand(self, group: Group) -> None:
+        """Find out anew where a group stands, and let its head compete there."""
+        self._tally.entries += 1
+        self._stand_at(group, self._usage.standing_of(group.account, group.lane.size.total))
+
+    def _stand_at(self, group: Group, standing: Standing | None) -> None:
+        group.lane.stand(group, standing)
+        if self._usage.strategy.ranks_by_promise:
+            self.claims.note(group, standing)
+
+    def catch_up(self) -> None:
+        """Look anew at the groups whose team, or a team above, was charged."""
+        changes = self._usage.changes
+        while self._seen != changes.end:
+            changed = changes.since(self._seen)
+            self._seen = changes.end
+            if changed is None:
+                for group in list(self.groups()):
+                    self.stand(group)
+            for account in dict.fromkeys(each for low in changed or () for each in low.path):
+                self._stand_all(account)
+
+    def _stand_all(self, account: Account) -> None:
+        for group in self._groups.get(account, ()):
+            self._stand_anew(group)
+        if account.has_rest:
+            names = account.guarantee
+            seen = self._rest_seen.get(account)
+            now = self._rest_seen[account] = {name: account.slack(name) for name in names}
+            if seen != now:
+                for lane in self.lanes.values():
+                    if seen is None or _is_felt(lane.size.total, seen, now):
+                        self._stand_below(account, lane)
+
+    def _stand_below(self, account: Account, lane: Lane) -> None:
+        for group in list(lane.groups.values()):
+            if account in group.account.path:
+                self._stand_anew(group)
+
+    def _stand_anew(self, group: Group) -> None:
+        """Let a group stand where it stands now; its head is the same, so its lane renews the offers."""
+        self._tally.entries += 1
+        if self._usage.standing_of(group.account, group.lane.size.total) is not group.standing:
+            self.stand(group)
+
+    # ---- who waits ------------------------------------------------------------------------------
+
+    def group_of(self, id_: RequestId) -> Group:
+        """Return the group that a request waits in."""
+        return self._group_of[id_]
+
+    def find(self, team: TeamId, size: Size) -> Group | None:
+        """Return the group of a team and size, or None where nobody waits in it."""
+        lane = self.lanes.get((size.resources, size.replicas))
+        return None if lane is None else lane.groups.get(self._usage.accounts[team])
+
+    def groups(self) -> Iterator[Group]:
+        """Yield each group that somebody waits in."""
+        return (group for lane in self.lanes.values() for group in lane.groups.values())
+
+    def key(self, group: Group, place: Place) -> OrderKey:
+        """Return the key that orders all that waits, as things stand now."""
+        usage = self._usage
+        standing = usage.standing_of(group.account, group.lane.size.total)
+        by_promise = usage.strategy.ranks_by_promise
+        if not usage.strategy.is_by_share or (by_promise and standing is Standing.INSIDE):
+            return (standing if by_promise else 0), (place,)
+        return (standing if by_promise else 0), (*usage.shares(group.account), place)
+
+    def ordered(self) -> list[RequestId]:
+        """Return everything that waits, the next first, as shares stand now."""
+        keys = [self.key(group, place) for group in self.groups() for place in group]
+        places = (key[-1] for _, key in sorted(keys))
+        return [place.id for place in places if isinstance(place, Place)]
+
+
+def _is_felt(total: Pairs, before: dict[AmountName, int], after: dict[AmountName, int]) -> bool:
+    """Say whether a rest that changed matters to a size: what is more than it asks for does not."""
+    return any(min(amount, before.get(name, 0)) != min(amount, after.get(name, 0)) for name, amount in total)

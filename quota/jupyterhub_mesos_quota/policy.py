@@ -1,0 +1,41 @@
+"""What an operator may decide about the order and about taking back; a value, handed to the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from jupyterhub_mesos_quota.claims import MOST_HOLDS
+from jupyterhub_mesos_quota.strategies import FAIR, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaim:
+    """How a lent guarantee is taken back.
+
+    `min_runtime_seconds`: nobody is taken before it has run for so long.
+    `grace_seconds`: between a notebook's warning and its stop; other workloads are stopped at once.
+    """
+
+    min_runtime_seconds: float = 0.0
+    grace_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the machine decides where there is a choice; seconds throughout.
+
+    `half_life_seconds`: of past use, where the strategy counts it; None counts none.
+    `patience_seconds`: who borrows and has waited for so long gets
+    room laid aside against everybody who borrows; None for never.
+    `reclaim`: None where guarantees wait until what is lent ends by itself.
+    """
+
+    strategy: Strategy = FAIR
+    half_life_seconds: float | None = None
+    patience_seconds: float | None = None
+    most_holds: int = MOST_HOLDS
+    reclaim: Reclaim | None = None
+
+
+DEFAULT_POLICY: Final = Policy()

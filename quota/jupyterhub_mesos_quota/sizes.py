@@ -1,0 +1,37 @@
+"""The sizes that are asked for: what one replica takes, and how many, laid out for quick arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from jupyterhub_mesos_quota.resources import AmountName, Resources
+
+Pairs = tuple[tuple[AmountName, int], ...]
+"""Amounts by name, none of them zero."""
+
+KEPT_SIZES: Final = 4096
+"""Sizes laid out at a time; a cluster's profiles are some dozens, and another is laid out in microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What makes two requests equal to every rule about room."""
+
+    resources: Resources
+    replicas: int
+    each: Pairs  # of one replica
+    total: Pairs  # of all replicas together
+
+    @property
+    def names(self) -> frozenset[AmountName]:
+        """Which amounts are asked for."""
+        return frozenset(name for name, _ in self.each)
+
+
+@lru_cache(maxsize=KEPT_SIZES)
+def size_of(resources: Resources, replicas: int = 1) -> Size:
+    """Lay a size out."""
+    each = resources.amounts()
+    return Size(resources, replicas, each, tuple((name, amount * replicas) for name, amount in each))

@@ -1,0 +1,204 @@
+"""Break the core's rules one at a time and see that a test notices: `python tests/quota/mutations.py`.
+
+Each mutation changes one line of a copy of the core; the tests named run
+against the copy, the first that fails is the one that caught it. Not a test itself:
+it takes some minutes. `docs/explanation/quota.md` has the table that it printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "quota" / "jupyterhub_mesos_quota"
+TESTS = (
+    "test_reference.py",
+    "test_order.py",
+    "test_reclaim.py",
+    "test_placement.py",
+    "test_strategies.py",
+    "test_past.py",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One rule, and how it is broken."""
+
+    rule: str
+    file: str
+    line: str
+    broken: str
+
+
+MUTATIONS = (
+    Mutation(
+        "No team above its limit",
+        "accounts.py",
+        "used.get(name, 0) + amount > limit[name] for name, amount in total",
+        "used.get(name, 0) > limit[name] for name, amount in total",
+    ),
+    Mutation(
+        "A guarantee goes before a borrower",
+        "admission.py",
+        "entry = (standing if by_promise else 0), key",
+        "entry = (-standing if by_promise else 0), key",
+    ),
+    Mutation(
+        "A borrow cap binds",
+        "accounts.py",
+        "self.over(name) + amount > caps[name]",
+        "self.over(name) > caps[name]",
+    ),
+    Mutation(
+        "A lend cap keeps a reserve",
+        "usage.py",
+        "if left and idle > 0 and short > 0:",
+        "if left and idle > 0 and short > amount:",
+    ),
+    Mutation(
+        "The smaller share goes first",
+        "strategies.py",
+        "return (borrowed_share(account, yard) + account.past) // account.weight",
+        "return -(borrowed_share(account, yard) + account.past) // account.weight",
+    ),
+    Mutation(
+        "A weight divides the share",
+        "strategies.py",
+        "(borrowed_share(account, yard) + account.past) // account.weight",
+        "(borrowed_share(account, yard) + account.past)",
+    ),
+    Mutation(
+        "The higher priority goes first",
+        "line.py",
+        "return Place(-request.priority, request.rank, request.id)",
+        "return Place(request.priority, request.rank, request.id)",
+    ),
+    Mutation(
+        "A gang is all or nothing",
+        "placement.py",
+        "if missing <= 0:",
+        "if missing <= 1:",
+    ),
+    Mutation(
+        "What is laid aside is not used",
+        "admission.py",
+        "return placements if not withheld else self.pool.place(size, withheld)",
+        "return placements",
+    ),
+    Mutation(
+        "Room is left under a shared limit for a claim",
+        "claims.py",
+        "account.claimed = most",
+        "account.claimed = {}",
+    ),
+    Mutation(
+        "A claim that ends lets others go",
+        "line.py",
+        "self._stand_at(group, None)",
+        "group.lane.stand(group, None)",
+    ),
+    Mutation(
+        "Only what is lent is taken",
+        "reclaim.py",
+        "if not any(all(self._outlook.over(above, name) > 0 for above in lower) for name in held):",
+        "if not held:",
+    ),
+    Mutation(
+        "Nothing is taken in vain",
+        "reclaim.py",
+        "if not served:",
+        "if False:",
+    ),
+    Mutation(
+        "Nobody is taken before it ran its time",
+        "reclaim.py",
+        "if ripe_at > self._admission.now and harm is not Harm.WARNED:",
+        "if False:",
+    ),
+    Mutation(
+        "Nothing is taken for who would borrow",
+        "reclaim.py",
+        "self._admission.line.claims.of(Standing.INSIDE):",
+        "self._admission.line.groups():",
+    ),
+    Mutation(
+        "A notebook has its grace",
+        "taking.py",
+        "elif allocation.warned_until <= at:",
+        "else:",
+    ),
+    Mutation(
+        "Who was taken waits again",
+        "events.py",
+        "return GoneReason.PREEMPTED if self in",
+        "return self if self in",
+    ),
+    Mutation(
+        "A resource is free only when it is gone",
+        "book.py",
+        "self._actions.append(StopAllocation(at, id_, reason))",
+        "del self.live[self.allocations[id_].request_id]",
+    ),
+    Mutation(
+        "Nobody is passed for ever",
+        "admission.py",
+        "if starved is not None:",
+        "if False:",
+    ),
+    Mutation(
+        "Past use fades",
+        "past.py",
+        "return (past * left + now * (ONE - left)) // ONE",
+        "return past + now * (ONE - left) // ONE",
+    ),
+)
+
+
+def caught_by(mutation: Mutation) -> str:
+    """Return the test that fails with the rule broken, or "nothing"."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / CORE.name
+        shutil.copytree(CORE, copy)
+        file = copy / mutation.file
+        text = file.read_text()
+        if text.count(mutation.line) != 1:
+            raise SystemExit(f"{mutation.rule}: {mutation.file} has {mutation.line!r} not exactly once")
+        file.write_text(text.replace(mutation.line, mutation.broken))
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+        command += [str(ROOT / "tests" / "quota" / name) for name in TESTS]
+        run = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": folder, "QUOTA_HISTORIES": "160"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = re.search(r"^(?:FAILED|ERROR) tests/quota/(\S+)", run.stdout, re.MULTILINE)
+        return found.group(1) if run.returncode and found else "nothing"
+
+
+def main() -> int:
+    """Print which test caught each; the exit status says whether each was caught."""
+    wanted = sys.argv[1:]
+    missed = 0
+    for mutation in MUTATIONS:
+        if wanted and not any(word in mutation.rule for word in wanted):
+            continue
+        test = caught_by(mutation)
+        missed += test == "nothing"
+        sys.stdout.write(f"| {mutation.rule} | `{test}` |\n")
+        sys.stdout.flush()
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
