@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from deadlines import eventually
 from installation import START_SECONDS, Installation
@@ -104,6 +104,17 @@ def run_pipeline(lab: LabPage, cloud: Installation) -> None:
     expect(lab.state).to_have_text("Finished", timeout=JOB_MS)
     expect(steps.locator(".capacity-Pipeline-word")).to_have_text(["done"] * 6)
     assert newest_tag(cloud.folder.root / "lake" / "vision" / "models.git") == "digits/v2"
+    ask(lab, steps.last)
     (run,) = cloud.client("ann").requests(kind="pipeline")
     children = {view.kind for view in cloud.client("ann").requests() if view.parent == run.id}
     assert children == {"training", "serving"}
+
+
+def ask(lab: LabPage, serving: Locator) -> None:
+    serving.get_by_role("button", name="Follow the model server").click()
+    lab.panel.get_by_role("button", name="Insert code that asks it").click()
+    lab.page.keyboard.press("Shift+Enter")
+    lab.until_idle()
+    lab.page.keyboard.insert_text("print(sum(ask(test_images)['label'] == test_target) > 180)")
+    lab.page.keyboard.press("Control+Enter")
+    expect(lab.notebook.locator(".jp-OutputArea-output").last).to_have_text("True", timeout=JOB_MS)

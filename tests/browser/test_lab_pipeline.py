@@ -16,7 +16,7 @@ from jupyterhub_mesos.wire import LogView, ProgressEvent, ProgressView, RequestV
 from jupyterhub_mesos_quota.model import RequestStatus, WorkloadKind
 from lab_page import LabPage, browser_page
 from lab_server import Rig
-from model_fixtures import bare_repository, git
+from model_fixtures import bare_repository, git, set_hook
 from notebooks import (
     allocation,
     cell,
@@ -225,12 +225,14 @@ def test_a_remote_with_a_ci_of_its_own_is_named_and_the_run_can_be_had_here(
     lab: LabPage, fake: FakeCapacity, tmp_path: Path
 ) -> None:
     remote = bare_repository(tmp_path / "gitlab.git")
+    set_hook(remote, "echo 'see https://gitlab.example/pipelines/7' >&2")
     fields = choose_pipeline(lab)
     fields.get_by_label("Git repository").fill(str(remote))
     lab.accept("Export")
     expect(lab.state).to_have_text("Pushed", timeout=60_000)
     commit = git("-C", str(remote), "rev-parse", "main").strip()
-    expect(lab.panel).to_contain_text(f"Commit {commit[:12]} of {remote} has the project.")
+    expect(lab.panel).to_contain_text(f"Commit {commit[:12]} of {remote} has the project")
+    expect(lab.panel).to_contain_text("see https://gitlab.example/pipelines/7")
     assert sent(fake) == []
     tell(fake, whole_run(), pipeline(ENDED, outcome="finished"))
     lab.panel.get_by_role("button", name="Run it here").click()

@@ -60,7 +60,13 @@ export function Curves({ following }: { following: Following }): React.JSX.Eleme
   );
 }
 
-export function Workers({ following }: { following: Following }): React.JSX.Element | null {
+interface WorkersProps {
+  following: Following;
+  /** Lines of the log that are shown elsewhere. */
+  hidden?: RegExp;
+}
+
+export function Workers({ following, hidden }: WorkersProps): React.JSX.Element | null {
   const id = React.useId();
   const tasks = following.tasks;
   if (tasks.length === 0) {
@@ -83,7 +89,7 @@ export function Workers({ following }: { following: Following }): React.JSX.Elem
         </HTMLSelect>
         <Where task={tasks.find(task => task.id === following.shown)} />
       </div>
-      <Log text={following.log} />
+      <Log text={hidden === undefined ? following.log : following.log.replace(hidden, '')} />
     </section>
   );
 }

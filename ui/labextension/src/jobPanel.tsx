@@ -1,6 +1,7 @@
 // Follows a request of the service: why it waits, its curves, its workers and their logs, until it is over.
 import * as React from 'react';
 
+import { askingCode } from './asking';
 import { Curves, Explanation, Workers } from './followed';
 import type { Following } from './following';
 import { jobIcon } from './icons';
@@ -46,6 +47,7 @@ export class JobPanel extends FollowingPanel<Following> {
         <Notice text={problem === '' ? '' : `${problem} Looking again …`} tone="waiting" />
         <Explanation view={view} />
         <Checkpoint view={view} insert={this.insert} />
+        <Asking view={view} insert={this.insert} />
         <Curves following={this.followed} />
         <Workers following={this.followed} />
       </>
@@ -53,13 +55,13 @@ export class JobPanel extends FollowingPanel<Following> {
   }
 }
 
-interface CheckpointProps {
+interface InsertProps {
   view: RequestView;
   insert: (code: string) => void;
 }
 
 /** What a finished job left, made known to the notebook's own cells. */
-function Checkpoint({ view, insert }: CheckpointProps): React.JSX.Element | null {
+function Checkpoint({ view, insert }: InsertProps): React.JSX.Element | null {
   const place = view.payload.kind === 'training' ? view.payload.job.checkpoint_uri : null;
   if (place === null || view.outcome !== 'finished') {
     return null;
@@ -69,6 +71,16 @@ function Checkpoint({ view, insert }: CheckpointProps): React.JSX.Element | null
     <p>
       Its checkpoint is in <code>{place}</code>.{' '}
       <Action label="Use it in the notebook" onPress={() => insert(code)} />
+    </p>
+  );
+}
+
+/** How a running model server is asked from the notebook. */
+function Asking({ view, insert }: InsertProps): React.JSX.Element | null {
+  const code = isOver(view) ? null : askingCode(view);
+  return code === null ? null : (
+    <p>
+      <Action label="Insert code that asks it" onPress={() => insert(code)} />
     </p>
   );
 }

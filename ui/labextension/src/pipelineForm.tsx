@@ -90,8 +90,8 @@ export class PipelineForm {
 
   private async look(): Promise<void> {
     const { kernel } = this.around;
-    if (kernel === null || kernel.status === 'busy') {
-      return; // what the cells say is enough, and nobody waits for a cell
+    if (kernel === null) {
+      return;
     }
     try {
       this.found = await candidatesOf(kernel);

@@ -16,6 +16,8 @@ export interface PipelineActs {
   showCell: (notebook: string, cell: number) => void;
 }
 
+/** What the steps above are drawn from. */
+const EVENTS = /^\{"event": ?"step".*\n?/gm;
 const CELL = /\bcell (\d+)\b/i;
 
 export class PipelinePanel extends FollowingPanel<Pipeline> {
@@ -55,7 +57,7 @@ export class PipelinePanel extends FollowingPanel<Pipeline> {
             <Step key={step.name} step={step} notebook={this.place.notebook} acts={this.acts} />
           ))}
         </ol>
-        <Workers following={this.followed.run} />
+        <Workers following={this.followed.run} hidden={EVENTS} />
         <Lines lines={this.place.lines} />
       </>
     );

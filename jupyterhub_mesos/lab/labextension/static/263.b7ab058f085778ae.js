@@ -94,6 +94,7 @@
 }
 
 .capacity-Form-help {
+  margin: 0;
   color: var(--jp-ui-font-color2);
   font-size: var(--jp-ui-font-size0);
 }
@@ -364,6 +365,11 @@
   list-style: none;
 }
 
+.capacity-Panel > .capacity-Form-help,
+.capacity-Panel > .jp-ReactWidget > .capacity-Form-help {
+  margin-bottom: 10px;
+}
+
 .capacity-Pipeline > li {
   display: flex;
   flex-direction: column;
@@ -434,8 +440,13 @@
 .capacity-Table td {
   padding: 3px 10px 3px 0;
   border-bottom: var(--jp-border-width) solid var(--jp-border-color2);
+  overflow-wrap: normal;
   text-align: left;
   vertical-align: top;
+}
+
+.capacity-Pipeline .capacity-Curves {
+  grid-template-columns: repeat(auto-fill, minmax(160px, 1fr));
 }
 
 /* ---- the lake */
@@ -654,4 +665,4 @@
 .capacity-Lake-text {
   max-height: none;
 }
-`,""]),o.d(r,{},{A:p})},278(a){a.exports=function(a){var r=[];return r.toString=function(){return this.map(function(r){var o="",e=void 0!==r[5];return r[4]&&(o+="@supports (".concat(r[4],") {")),r[2]&&(o+="@media ".concat(r[2]," {")),e&&(o+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),o+=a(r),e&&(o+="}"),r[2]&&(o+="}"),r[4]&&(o+="}"),o}).join("")},r.i=function(a,o,e,t,i){"string"==typeof a&&(a=[[null,a,void 0]]);var p={};if(e)for(var c=0;c<this.length;c++){var n=this[c][0];null!=n&&(p[n]=!0)}for(var l=0;l<a.length;l++){var d=[].concat(a[l]);e&&p[d[0]]||(void 0!==i&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=i),o&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=o),t&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=t):d[4]="".concat(t)),r.push(d))}},r}},645(a){a.exports=function(a){return a[1]}},292(a){var r=[];function o(a){for(var o=-1,e=0;e<r.length;e++)if(r[e].identifier===a){o=e;break}return o}function e(a,e){for(var t={},i=[],p=0;p<a.length;p++){var c=a[p],n=e.base?c[0]+e.base:c[0],l=t[n]||0,d="".concat(n," ").concat(l);t[n]=l+1;var s=o(d),y={css:c[1],media:c[2],sourceMap:c[3],supports:c[4],layer:c[5]};if(-1!==s)r[s].references++,r[s].updater(y);else{var u=function(a,r){var o=r.domAPI(r);return o.update(a),function(r){r?(r.css!==a.css||r.media!==a.media||r.sourceMap!==a.sourceMap||r.supports!==a.supports||r.layer!==a.layer)&&o.update(a=r):o.remove()}}(y,e);e.byIndex=p,r.splice(p,0,{identifier:d,updater:u,references:1})}i.push(d)}return i}a.exports=function(a,t){var i=e(a=a||[],t=t||{});return function(a){a=a||[];for(var p=0;p<i.length;p++){var c=o(i[p]);r[c].references--}for(var n=e(a,t),l=0;l<i.length;l++){var d=o(i[l]);0===r[d].references&&(r[d].updater(),r.splice(d,1))}i=n}}},383(a){var r={};a.exports=function(a,o){var e=function(a){if(void 0===r[a]){var o=document.querySelector(a);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(a){o=null}r[a]=o}return r[a]}(a);if(!e)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");e.appendChild(o)}},88(a){a.exports=function(a){var r=document.createElement("style");return a.setAttributes(r,a.attributes),a.insert(r,a.options),r}},884(a,r,o){a.exports=function(a){var r=o.nc;r&&a.setAttribute("nonce",r)}},893(a){a.exports=function(a){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=a.insertStyleElement(a);return{update:function(o){var e,t,i;e="",o.supports&&(e+="@supports (".concat(o.supports,") {")),o.media&&(e+="@media ".concat(o.media," {")),(t=void 0!==o.layer)&&(e+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),e+=o.css,t&&(e+="}"),o.media&&(e+="}"),o.supports&&(e+="}"),(i=o.sourceMap)&&"u">typeof btoa&&(e+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(i))))," */")),a.styleTagTransform(e,r,a.options)},remove:function(){var a;null===(a=r).parentNode||a.parentNode.removeChild(a)}}}},997(a){a.exports=function(a,r){if(r.styleSheet)r.styleSheet.cssText=a;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(a))}}},538(a,r,o){var e=o(292),t=o.n(e),i=o(893),p=o.n(i),c=o(383),n=o.n(c),l=o(884),d=o.n(l),s=o(88),y=o.n(s),u=o(997),f=o.n(u),x=o(39),m={};m.styleTagTransform=f(),m.setAttributes=d(),m.insert=n().bind(null,"head"),m.domAPI=p(),m.insertStyleElement=y(),t()(x.A,m),x.A&&x.A.locals&&x.A.locals}}]);
+`,""]),o.d(r,{},{A:p})},278(a){a.exports=function(a){var r=[];return r.toString=function(){return this.map(function(r){var o="",e=void 0!==r[5];return r[4]&&(o+="@supports (".concat(r[4],") {")),r[2]&&(o+="@media ".concat(r[2]," {")),e&&(o+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),o+=a(r),e&&(o+="}"),r[2]&&(o+="}"),r[4]&&(o+="}"),o}).join("")},r.i=function(a,o,e,t,i){"string"==typeof a&&(a=[[null,a,void 0]]);var p={};if(e)for(var c=0;c<this.length;c++){var n=this[c][0];null!=n&&(p[n]=!0)}for(var l=0;l<a.length;l++){var d=[].concat(a[l]);e&&p[d[0]]||(void 0!==i&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=i),o&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=o),t&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=t):d[4]="".concat(t)),r.push(d))}},r}},645(a){a.exports=function(a){return a[1]}},292(a){var r=[];function o(a){for(var o=-1,e=0;e<r.length;e++)if(r[e].identifier===a){o=e;break}return o}function e(a,e){for(var t={},i=[],p=0;p<a.length;p++){var c=a[p],n=e.base?c[0]+e.base:c[0],l=t[n]||0,d="".concat(n," ").concat(l);t[n]=l+1;var s=o(d),y={css:c[1],media:c[2],sourceMap:c[3],supports:c[4],layer:c[5]};if(-1!==s)r[s].references++,r[s].updater(y);else{var u=function(a,r){var o=r.domAPI(r);return o.update(a),function(r){r?(r.css!==a.css||r.media!==a.media||r.sourceMap!==a.sourceMap||r.supports!==a.supports||r.layer!==a.layer)&&o.update(a=r):o.remove()}}(y,e);e.byIndex=p,r.splice(p,0,{identifier:d,updater:u,references:1})}i.push(d)}return i}a.exports=function(a,t){var i=e(a=a||[],t=t||{});return function(a){a=a||[];for(var p=0;p<i.length;p++){var c=o(i[p]);r[c].references--}for(var n=e(a,t),l=0;l<i.length;l++){var d=o(i[l]);0===r[d].references&&(r[d].updater(),r.splice(d,1))}i=n}}},383(a){var r={};a.exports=function(a,o){var e=function(a){if(void 0===r[a]){var o=document.querySelector(a);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(a){o=null}r[a]=o}return r[a]}(a);if(!e)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");e.appendChild(o)}},88(a){a.exports=function(a){var r=document.createElement("style");return a.setAttributes(r,a.attributes),a.insert(r,a.options),r}},884(a,r,o){a.exports=function(a){var r=o.nc;r&&a.setAttribute("nonce",r)}},893(a){a.exports=function(a){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=a.insertStyleElement(a);return{update:function(o){var e,t,i;e="",o.supports&&(e+="@supports (".concat(o.supports,") {")),o.media&&(e+="@media ".concat(o.media," {")),(t=void 0!==o.layer)&&(e+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),e+=o.css,t&&(e+="}"),o.media&&(e+="}"),o.supports&&(e+="}"),(i=o.sourceMap)&&"u">typeof btoa&&(e+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(i))))," */")),a.styleTagTransform(e,r,a.options)},remove:function(){var a;null===(a=r).parentNode||a.parentNode.removeChild(a)}}}},997(a){a.exports=function(a,r){if(r.styleSheet)r.styleSheet.cssText=a;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(a))}}},538(a,r,o){var e=o(292),t=o.n(e),i=o(893),p=o.n(i),c=o(383),n=o.n(c),l=o(884),d=o.n(l),s=o(88),y=o.n(s),u=o(997),m=o.n(u),f=o(39),x={};x.styleTagTransform=m(),x.setAttributes=d(),x.insert=n().bind(null,"head"),x.domAPI=p(),x.insertStyleElement=y(),t()(f.A,x),f.A&&f.A.locals&&f.A.locals}}]);
