@@ -1,22 +1,28 @@
-"""`make demo ARGS=--exit`: the whole main job, with JupyterLab, two workers and a model server."""
+"""`make demo ARGS=--exit`, with torch as well: the main job, with JupyterLab, workers, a pipeline, a server."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from jupyterhub_mesos.cli.demo_probes import task_processes
+from requirements import require
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.timeout(420)
-def test_the_demo_goes_through_and_leaves_nothing_running(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("options", [(), ("--torch",)], ids=["scikit-learn", "torch"])
+def test_the_demo_goes_through_and_leaves_nothing_running(tmp_path: Path, options: tuple[str, ...]) -> None:
+    if options:
+        require("torch and onnxscript are installed", find_spec("torch") and find_spec("onnxscript"))
+    state = tmp_path / "state"
     demo = subprocess.run(
-        [sys.executable, "-m", "jupyterhub_mesos.cli", "demo", "--exit", "--state", str(tmp_path / "state")],
+        [sys.executable, "-m", "jupyterhub_mesos.cli", "demo", "--exit", *options, "--state", str(state)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -26,4 +32,4 @@ def test_the_demo_goes_through_and_leaves_nothing_running(tmp_path: Path) -> Non
     assert demo.stdout.rstrip().endswith("make demo: the main job went through; nothing is left running.")
     assert "resumed after epoch" in demo.stdout
     assert "6/6 serve done: digits/v2 answers at" in demo.stdout
-    assert task_processes(tmp_path / "state") == []
+    assert task_processes(state) == []
