@@ -42,6 +42,10 @@ class Outlook:
             for name, amount in pairs:
                 uses[name] = uses.get(name, 0) + sign * amount
 
+    def nodes(self) -> list[NodeId]:
+        """Return where something is supposed to be otherwise."""
+        return list(self._rooms)
+
     def room(self, node: NodeId, name: AmountName) -> int:
         """Return how much would be free on a node; negative where it owes."""
         return self._pool.balance(node, name) + self._rooms.get(node, {}).get(name, 0)

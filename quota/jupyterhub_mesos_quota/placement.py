@@ -237,8 +237,8 @@ class NodePool:
 
     def copies_when_empty(self, node_id: NodeId, each: Pairs) -> int:
         """Return how many replicas the node would hold if it were empty and open."""
-        site = self._sites[node_id]
-        return site.copies_when_empty(each) if site.shelf is not None else 0
+        site = self._sites.get(node_id)
+        return site.copies_when_empty(each) if site is not None and site.shelf is not None else 0
 
     def _count_empty(self, site: Site, sign: int) -> None:
         if site.node is not None and site.node.is_schedulable:
@@ -273,6 +273,10 @@ class NodePool:
             if room.get(name, 0) < amount:
                 return False
         return True
+
+    def with_room_for(self, each: Pairs) -> Iterator[NodeId]:
+        """Yield the nodes with room for a replica now, the tightest first."""
+        return (node for node in self._tightest(each) if self.fits_on(node, each))
 
     def _tightest(self, each: Pairs) -> Iterator[NodeId]:
         cpu = mem = 0

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heapify, heappop, heappush
+from itertools import islice
 from typing import Final
 
 from jupyterhub_mesos_quota.accounts import Account
@@ -43,6 +44,10 @@ MOST_SERVED: Final = 32
 """Requests that one plan makes room for: the next plan, an event later, goes on."""
 
 
+MOST_COMPARED: Final = 128
+"""Nodes compared at a time, those with the least harmful first; the next only where these do not do."""
+
+
 class Harm(IntEnum):
     """What is lost when an allocation ends; the smaller goes first."""
 
@@ -59,6 +64,7 @@ class Plan:
 
     victims: Mapping[AllocationId, TeamId] = field(default_factory=dict[AllocationId, TeamId])
     look_again_at: float | None = None
+    is_whole: bool = True  # everybody who waits inside is served by it
 
 
 _Rank = tuple[Harm, float, AllocationId]
@@ -91,6 +97,7 @@ class Planner:
                 self._offer(allocation)
         for offered in self._on_node.values():
             offered.sort(key=lambda entry: entry[0])
+        self._by_harm = sorted(self._on_node, key=lambda node: (self._on_node[node][0][0], node))
 
     def _offer(self, allocation: Allocation) -> None:
         ripe_at = (allocation.started_at or allocation.granted_at) + self._policy.min_runtime_seconds
@@ -120,7 +127,7 @@ class Planner:
         is_unserved = False
         for group in self._waiting():
             is_unserved |= not self._serve(group)
-        return Plan(self._victims, self._look_again_at if is_unserved else None)
+        return Plan(self._victims, self._look_again_at if is_unserved else None, not is_unserved)
 
     def _waiting(self) -> Iterator[Group]:
         """Yield a group once for each of its requests, in order of the groups' heads."""
@@ -188,11 +195,28 @@ class Planner:
         into: tuple[dict[AllocationId, Allocation], list[NodeId]],
     ) -> bool:
         """Place the replicas one by one where it costs least."""
+        placed = into[1]
+        nodes = self._nodes_for(each, replicas)
+        while len(placed) < replicas and (some := list(islice(nodes, MOST_COMPARED))):
+            self._make_room_on(some, account, each, replicas, into)
+        return len(placed) == replicas
+
+    def _nodes_for(self, each: Pairs, replicas: int) -> Iterator[NodeId]:
+        """Yield where room is or will be, then where the end of the least harmful may make it."""
+        with_room = islice(self._admission.pool.with_room_for(each), replicas)
+        return iter(dict.fromkeys([*with_room, *self._outlook.nodes(), *self._by_harm]))
+
+    def _make_room_on(
+        self,
+        nodes: Iterable[NodeId],
+        account: Account,
+        each: Pairs,
+        replicas: int,
+        into: tuple[dict[AllocationId, Allocation], list[NodeId]],
+    ) -> None:
         chosen, placed = into
         costs = [
-            (cost[0], node)
-            for node in self._admission.pool.nodes
-            if (cost := self._cost(node, account, each, chosen)) is not None
+            (cost[0], node) for node in nodes if (cost := self._cost(node, account, each, chosen)) is not None
         ]
         heapify(costs)
         while costs and len(placed) < replicas:
@@ -207,7 +231,6 @@ class Planner:
             again = self._cost(node, account, each, chosen)
             if again is not None:
                 heappush(costs, (again[0], node))
-        return len(placed) == replicas
 
     def _cost(
         self, node: NodeId, account: Account, each: Pairs, chosen: Mapping[AllocationId, Allocation]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.book import Book
@@ -19,6 +20,10 @@ from jupyterhub_mesos_quota.model import (
 from jupyterhub_mesos_quota.policy import Reclaim
 from jupyterhub_mesos_quota.reclaim import Plan, Planner
 from jupyterhub_mesos_quota.tree import Amounts
+from jupyterhub_mesos_quota.usage import Standing
+
+RETRY_SECONDS: Final = 5.0
+"""Between plans for those that could not be served, while nothing changed but what runs: a plan costs."""
 
 
 class Taking:
@@ -30,7 +35,9 @@ class Taking:
         self._policy = policy
         self._facts: dict[AllocationId, Facts] = {}
         self._facts_version = 0
-        self._planned_at: tuple[int, int, int] | None = None
+        self._planned_at: tuple[int, ...] | None = None
+        self._moves = 0
+        self._retry_at = 0.0
         self._plan = Plan()
 
     def learn(self, id_: AllocationId, facts: Facts) -> None:
@@ -44,6 +51,8 @@ class Taking:
         times = [until for each in self._warned() if (until := each.warned_until) is not None]
         if self._plan.look_again_at is not None:
             times.append(self._plan.look_again_at)
+        if not self._plan.is_whole and self._moves != self._admission.pool.moves:
+            times.append(self._retry_at)
         return min(times, default=None)
 
     def look(self, at: float) -> bool:
@@ -54,20 +63,32 @@ class Taking:
             return self._clear()
         if not self._is_current(at):
             live = [self._book.allocations[id_] for id_ in self._book.live.values()]
-            self._facts = {id_: facts for id_, facts in self._facts.items() if id_ in self._book.allocations}
+            allocations = self._book.allocations
+            self._facts = {id_: facts for id_, facts in self._facts.items() if id_ in allocations}
             planner = Planner(self._admission, self._book.requests, live, self._facts, self._policy)
             self._plan = planner.plan()
+            self._moves, self._retry_at = self._admission.pool.moves, at + RETRY_SECONDS
         self._carry_out(at)
         self._planned_at = self._stamp()
         return self._clear()
 
-    def _stamp(self) -> tuple[int, int, int]:
-        line = self._admission.line
-        return self._admission.pool.moves, line.version + line.claims.version, self._facts_version
+    def _stamp(self) -> tuple[int, ...]:
+        """Return what the plan rests on: who waits inside, whom it names, and what is known of those."""
+        claims = self._admission.line.claims
+        waiting = sum(len(group) for group in claims.of(Standing.INSIDE))
+        live = sum(self._is_live(id_) for id_ in self._plan.victims)
+        return claims.version, waiting, live, self._facts_version, self._admission.pool.version
+
+    def _is_live(self, id_: AllocationId) -> bool:
+        allocation = self._book.allocations.get(id_)
+        return allocation is not None and allocation.state is not AllocationState.GONE
 
     def _is_current(self, at: float) -> bool:
+        """Say whether the plan stands; for whom it does not serve, ends elsewhere may help by now."""
         again = self._plan.look_again_at
-        return self._planned_at == self._stamp() and (again is None or at < again)
+        if self._planned_at != self._stamp() or (again is not None and at >= again):
+            return False
+        return self._plan.is_whole or self._moves == self._admission.pool.moves or at < self._retry_at
 
     def _warned(self) -> Iterator[Allocation]:
         for id_ in self._book.live.values():

@@ -1,4 +1,4 @@
-"""`make demo ARGS=--exit`, with and without torch: the main job, JupyterLab, workers, a pipeline, a server."""
+"""`make demo ARGS=--exit`, with and without torch: the main job, JupyterLab, workers, a pipeline."""
 
 from __future__ import annotations
 

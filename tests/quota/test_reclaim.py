@@ -201,6 +201,20 @@ def test_nobody_is_taken_before_it_ran_its_time(make: Make) -> None:
     assert bench.machine.next_deadline() is None
 
 
+def test_who_could_not_be_served_is_looked_at_again_when_something_ended_elsewhere(make: Make) -> None:
+    bench = make([team("a", 4), team("b", 4), team("c")], [node("m", 4), node("n", 4)])
+    run(bench, "b1", "b", 4)
+    run(bench, "c1", "c", 2)
+    run(bench, "b2", "b", 2)
+    submit(bench, "a1", "a", 4)
+    assert stopped(bench.handle(TimePassed(bench.tick()))) == []
+    bench.end("b1")
+    bench.gone("b1")
+    # b holds 2 and no more than it is guaranteed: with m free, nothing needs to be taken.
+    assert bench.status("a1") is RequestStatus.ACTIVE
+    assert bench.machine.next_deadline() is None
+
+
 def test_a_notebook_is_warned_and_stopped_when_its_grace_is_over(make: Make) -> None:
     bench = make(TWO, [node("n", 4)])
     notebook(bench, "s1", "speech", 4)
