@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -62,7 +62,7 @@ def _pushed(path: Path, order: PipelineOrder) -> PipelinePushed:
 
 
 @contextmanager
-def _complete() -> Iterator[None]:
+def _complete() -> Generator[None, None, None]:
     """Say what to install: a notebook server that only trains may lack what makes pipelines."""
     try:
         yield

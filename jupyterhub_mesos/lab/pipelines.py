@@ -42,7 +42,7 @@ def pipeline_form(path: Path, shown_as: str, missing: Collection[str] | None = N
     cells = [plain(cell) for cell in alive(code_cells(path)) if cell.tags & _TAGS]
     model_cells = _numbers(cells, MODEL)
     name = slug(path.stem)
-    variables = variables_of(cell for cell in cells if cell.cell.tags != {TEST})
+    variables = variables_of(cell for cell in cells if cell.cell.tags != frozenset({TEST}))
     return PipelineForm(
         job=job,
         name=name,
