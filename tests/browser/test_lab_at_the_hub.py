@@ -76,7 +76,7 @@ def export_and_serve(lab: LabPage, cloud: Installation) -> None:
     lab.panel.get_by_role("button", name="Use it in the notebook").click()
     lab.run_cells()
     lab.press("Export")
-    expect(lab.dialog.get_by_label("Object")).to_have_value("model")
+    expect(lab.dialog.get_by_label("Object", exact=True)).to_have_value("model")
     lab.accept("Export")
     expect(lab.state).to_have_text("Pushed", timeout=JOB_MS)
     assert newest_tag(cloud.folder.root / "lake" / "vision" / "models.git") == "digits/v1"

@@ -67,7 +67,7 @@ def test_a_model_goes_from_the_kernel_to_a_tag_in_git_and_is_served(
     counts = lab.notebook.locator(".jp-InputArea-prompt").all_inner_texts()
     lab.press("Export")
     fields = lab.dialog
-    expect(fields.get_by_label("Object")).to_have_value("model")
+    expect(fields.get_by_label("Object", exact=True)).to_have_value("model")
     expect(fields).to_contain_text("model: LogisticRegression, 5")  # and its size in kB
     expect(fields).to_contain_text("64 features → 10 classes")
     expect(fields.get_by_label("Name", exact=True)).to_have_value("digits")
@@ -142,7 +142,7 @@ def test_a_busy_kernel_is_waited_for(rig: Rig, page: Page, tmp_path: Path) -> No
     lab.press("Export")
     expect(lab.dialog).to_contain_text("The kernel is busy")
     gate.touch()
-    expect(lab.dialog.get_by_label("Object")).to_have_value("model", timeout=60_000)
+    expect(lab.dialog.get_by_label("Object", exact=True)).to_have_value("model", timeout=60_000)
     page.keyboard.press("Escape")
 
 
