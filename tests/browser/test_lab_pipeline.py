@@ -286,7 +286,8 @@ def test_two_notebooks_have_panels_of_their_own(lab: LabPage, lab_rig: Rig, fake
         "GET /requests/r2/logs?task=t&offset=0",
         LogView(task="t", text="", offset=0, next_offset=0, is_complete=True),
     )
-    lab.open_another("second.ipynb")
+    lab.page.get_by_role("listitem", name="second.ipynb").dblclick()
+    expect(lab.page.locator(".jp-NotebookPanel:visible .jp-Cell").first).to_be_visible()
     lab.until_idle()
     lab.press("Train")
     lab.accept("Train")

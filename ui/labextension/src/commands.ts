@@ -89,14 +89,20 @@ export class Buttons {
   private async export(panel: NotebookPanel): Promise<void> {
     await saved(panel);
     const { kernel, obstacle } = await kernelOf(panel);
+    let problem: unknown = null;
     const exported = await showExportDialog({
       path: pathOf(panel),
       kernel,
       obstacle,
-      onProblem: error => selectCell(panel, error)
+      onProblem: error => {
+        problem = error;
+        selectCell(panel, error);
+      }
     });
     if (exported !== undefined) {
       await this.followExport(exported, panel);
+    } else {
+      selectCell(panel, problem); // the dialog gave the focus back to where it was
     }
   }
 
@@ -135,6 +141,7 @@ const FOLLOW_ARGS = {
 function selectCell(panel: NotebookPanel, error: unknown): void {
   if (error instanceof CapacityProblem && error.cell !== null) {
     panel.content.activeCellIndex = error.cell - 1;
+    panel.content.activate();
   }
 }
 
