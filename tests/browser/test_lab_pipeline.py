@@ -287,9 +287,9 @@ def test_two_notebooks_have_panels_of_their_own(lab: LabPage, lab_rig: Rig, fake
         LogView(task="t", text="", offset=0, next_offset=0, is_complete=True),
     )
     lab.page.get_by_role("listitem", name="second.ipynb").dblclick()
-    expect(lab.page.locator(".jp-NotebookPanel:visible .jp-Cell").first).to_be_visible()
-    lab.until_idle()
-    lab.press("Train")
+    second = lab.page.locator(".jp-NotebookPanel:visible").last
+    second.get_by_role("button", name="Train", exact=True).last.click()
+    expect(lab.dialog).to_contain_text("Train second.ipynb")
     lab.accept("Train")
     expect(lab.page.locator(".capacity-Panel").filter(has_text="no luck")).to_be_visible()
     expect(lab.page.locator(".capacity-Panel").filter(has_text="int8 is kept")).to_have_count(1)
