@@ -172,9 +172,8 @@ def _manifest(prepared: Prepared, order: Order, onnx: OnnxModel) -> BundleManife
 
 
 def _team() -> str:
-    """Read the team from the environment that every task of a team gets."""
-    lake = os.environ.get("LAKE_TEAM_URI", "").rstrip("/")
-    return os.environ.get("CAPACITY_TEAM") or lake.rpartition("/")[2]
+    """Read the team from the environment that every task of a team gets; empty elsewhere."""
+    return os.environ.get("CAPACITY_TEAM", "")
 
 
 def _sign(order: Order, progress: Progress) -> None:
