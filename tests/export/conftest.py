@@ -19,7 +19,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("JUPYTERHUB_USER", "ada")
     monkeypatch.setenv("CAPACITY_TEAM", "vision")
-    for name in ("JPY_SESSION_NAME", "CAPACITY_TEAM", "CAPACITY_SIGN_KEY", "MLFLOW_TRACKING_URI"):
+    for name in ("JPY_SESSION_NAME", "CAPACITY_SIGN_KEY", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     return folder
 
