@@ -21,6 +21,7 @@ import pytest
 from backends.conftest import can_sandbox_as_root
 from jupyterhub_mesos.backends.gpus import Gpus
 from jupyterhub_mesos.backends.local import LocalBackend
+from jupyterhub_mesos.backends.local.processes import TASK_MARK
 from jupyterhub_mesos.service.app import Parts, RunningService, serving
 from jupyterhub_mesos.service.controller import ControllerSettings
 from jupyterhub_mesos_quota.model import AllocationState, DeviceId, RequestId
@@ -177,14 +178,15 @@ def lay_into_home(home: Path, bundle: Path) -> None:
         shutil.chown(path, owner.st_uid, owner.st_gid)
 
 
-def devices_of_server() -> set[str]:
-    """Return what the model server's own process has in its environment."""
+def devices_of_server(task: str) -> set[str]:
+    """Return what the model server's own process, that of the task, has in its environment."""
     for process in psutil.process_iter():
         try:
             words, env = process.cmdline(), process.environ()
         except (psutil.AccessDenied, psutil.NoSuchProcess):
             continue
-        if "jupyterhub_mesos.serving" in words and "SERVING_TOKEN" in env:
+        is_server = "jupyterhub_mesos.serving" in words and "SERVING_TOKEN" in env  # and no wall around it
+        if is_server and task in env.get(TASK_MARK, ""):
             return set(env["CUDA_VISIBLE_DEVICES"].split(","))
     raise AssertionError("no model server is in the process table")
 
@@ -229,7 +231,7 @@ async def test_a_notebook_its_workers_and_its_server_take_turns_on_two_gpus(
     assert (await cluster.over(job))["outcome"] == "finished"
     served = await cluster.running(model)
     assert len(served) == 1
-    assert devices_of_server() == served <= both
+    assert devices_of_server(f"{model}-1") == served <= both
     await answers(cluster, model)
     assert await cluster.free() == 1
 
