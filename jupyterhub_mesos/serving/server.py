@@ -89,6 +89,9 @@ class Handler(RequestHandler):
         if not isinstance(value, CapacityError | HTTPError):
             log.error("request %s failed", self.request.path, exc_info=(typ, value, tb))
 
+    def compute_etag(self) -> None:
+        """Make none: nothing here is kept by a cache, and it is a hash of every answer."""
+
     def data_received(self, chunk: bytes) -> None:
         """No route takes a body in parts."""
 
