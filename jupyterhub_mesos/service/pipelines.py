@@ -13,7 +13,7 @@ from jupyterhub_mesos.service.launcher import Launcher, ending
 from jupyterhub_mesos.service.ledger import Change
 from jupyterhub_mesos.service.progress import Progress
 from jupyterhub_mesos.service.rows import JobRow, RequestRow, TaskRow
-from jupyterhub_mesos.tasks import Endpoint, TaskContext, TaskSpec
+from jupyterhub_mesos.tasks import Endpoint, TaskContext, TaskId, TaskSpec
 from jupyterhub_mesos.training.generation import Decision, Failed, Finished, Wait
 from jupyterhub_mesos.wire import PipelinePayload, StepEvent
 from jupyterhub_mesos_quota.events import EndRequested
@@ -26,13 +26,21 @@ RUN_AGAIN: Final = "Run it again: the steps that are done are skipped."
 
 
 @dataclass(frozen=True, slots=True)
+class LastWords:
+    """What a failed task said last of its steps, read after its end; no step where it said none."""
+
+    task: TaskId
+    step: StepEvent | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
-    """One run as a workload; `last` is what it said last of its steps, once it has failed."""
+    """One run as a workload; `last` is there once it has failed."""
 
     payload: PipelinePayload
     resources: Resources
     access: pipeline.Access
-    last: StepEvent | None = None
+    last: LastWords | None = None
 
     role = pipeline.ROLE
     ports: Sequence[str] = pipeline.PORTS
@@ -44,11 +52,16 @@ class Pipeline:
         return (pipeline.task(self.payload, ctx, endpoints[0], resources=self.resources, access=self.access),)
 
     def after(self, job: JobRow, tasks: Sequence[TaskRow], expected: int) -> Decision:
-        """Take the run's end as the request's."""
+        """Take the run's end as the request's.
+
+        One that failed since its output was looked at is waited for: its end brings another look.
+        """
         task = tasks[0]
-        if not task.is_gone:
-            return Wait()
-        return Finished() if task.exit_code == 0 else Failed(_failure(task, self.last))
+        if task.is_gone and task.exit_code == 0:
+            return Finished()
+        if task.is_gone and self.last is not None and self.last.task == task.id:
+            return Failed(_failure(task, self.last.step))
+        return Wait()
 
 
 def _failure(task: TaskRow, last: StepEvent | None) -> str:
@@ -85,12 +98,12 @@ class Pipelines:
         workload = Pipeline(payload, row.request.resources, access, last)
         return await self._generations.reconcile(row, allocation, workload)
 
-    async def _last_words(self, row: RequestRow, allocation: Allocation) -> StepEvent | None:
+    async def _last_words(self, row: RequestRow, allocation: Allocation) -> LastWords | None:
         """Return what a run that failed said last of its steps."""
-        failed = [
-            task for task in self._launcher.tasks(allocation.id) if task.is_gone and task.exit_code != 0
-        ]
-        return await self._progress.last_step(row.id, failed[0].id) if failed else None
+        for task in self._launcher.tasks(allocation.id):
+            if task.is_gone and task.exit_code != 0:
+                return LastWords(task.id, await self._progress.last_step(row.id, task.id))
+        return None
 
     # ---- what a run leaves behind -----------------------------------------------------------------
 
