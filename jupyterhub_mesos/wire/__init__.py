@@ -83,6 +83,7 @@ from jupyterhub_mesos.wire.requests import (
     ServingPayload,
     TaskView,
     TrainingPayload,
+    WarningView,
 )
 from jupyterhub_mesos.wire.tokens import (
     DEFAULT_TOKEN_DAYS,
@@ -164,6 +165,7 @@ __all__ = [
     "Text",
     "TrainingPayload",
     "Variables",
+    "WarningView",
     "Wire",
     "slug",
 ]

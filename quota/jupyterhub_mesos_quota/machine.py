@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
-from jupyterhub_mesos_quota.budgets import Spent
+from jupyterhub_mesos_quota.budgets import Spent, Whose
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.enforcing import Enforcing
 from jupyterhub_mesos_quota.errors import InvariantBroken, TreeError
@@ -48,6 +48,7 @@ from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
     AllocationState,
+    Facts,
     Node,
     NodeId,
     Request,
@@ -280,6 +281,12 @@ class QuotaMachine:
         if allocation.state is not only:
             self._book.stories.refuse_allocation(allocation.id, allocation.state, after)
 
+    def learn(self, facts: Mapping[AllocationId, Facts]) -> None:
+        """Take in what is known of what runs; decides nothing before the next event (`FactsSeen` does)."""
+        if self._taking is not None:
+            for id_, known in facts.items():
+                self._taking.learn(id_, known)
+
     def forget_ended(self) -> Forgotten:
         """Drop ended and withdrawn requests and gone allocations; return their ids."""
         return self._book.forget_ended()
@@ -371,6 +378,10 @@ class QuotaMachine:
         obstacle = self._bars.obstacle(request)
         found = explain_waiting(self._admission, request) if obstacle is None else explain_bar(obstacle)
         return replace(found, position=position, waiting=len(order))
+
+    def budget_stop(self, request_id: RequestId) -> tuple[Whose, float] | None:
+        """Return whose budget is used up and when, for that, what a request holds is stopped."""
+        return self._enforcing.stop_of(self._book.request(request_id))
 
     def could_start(self, team: TeamId, resources: Resources, replicas: int = 1) -> bool:
         """Say whether such a request would be granted if it were submitted now."""
