@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
+from jupyterhub_mesos_quota.budgets import Spent
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.enforcing import Enforcing
 from jupyterhub_mesos_quota.errors import InvariantBroken, TreeError
@@ -61,6 +62,7 @@ from jupyterhub_mesos_quota.moves import (
     TERMINAL_STATUSES,
     WAITING_STATUSES,
 )
+from jupyterhub_mesos_quota.past import PastUse
 from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
 from jupyterhub_mesos_quota.sizes import size_of
@@ -296,9 +298,16 @@ class QuotaMachine:
     def kept(self) -> Kept:
         """Return what the ledger is to keep beside the rows, for `restore`."""
         past = self._admission.usage.past
-        told = () if past is None else past.told()
-        spent, stops = self._bars.budgets.kept(), self._enforcing.kept()
-        return Kept(told, spent, stops, frozenset(self._bars.paused), frozenset(self._fleet.cordoned))
+        return self._kept(() if past is None else past.told(), self._bars.budgets.kept())
+
+    def kept_changes(self) -> Kept:
+        """Return the same, but of past use and of budgets only what changed since this was last called."""
+        past = self._admission.usage.past
+        return self._kept(() if past is None else past.changes(), self._bars.budgets.changes())
+
+    def _kept(self, past: tuple[PastUse, ...], spent: tuple[Spent, ...]) -> Kept:
+        paused, cordoned = frozenset(self._bars.paused), frozenset(self._fleet.cordoned)
+        return Kept(past, spent, self._enforcing.kept(), paused, cordoned)
 
     # ---- read side ------------------------------------------------------------------------------
 
