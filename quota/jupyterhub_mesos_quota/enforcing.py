@@ -25,6 +25,12 @@ class Enforcing:
         told = ((team, user, at) for (team, user), at in self.stops.items())
         return tuple(sorted(told, key=lambda each: (each[0], each[1] or "")))
 
+    def rename(self, before: UserName, after: UserName) -> None:
+        """Say that what stops for one user stops for another name."""
+        self.stops = {
+            (team, after if user == before else user): when for (team, user), when in self.stops.items()
+        }
+
     def advance(self, at: float) -> None:
         """Let time pass: tell of marks, stop what runs on a budget that has been used up for the grace."""
         bars, book = self._desk.bars, self._desk.book
