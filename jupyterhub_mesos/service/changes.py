@@ -40,6 +40,7 @@ from jupyterhub_mesos_quota.events import (
     LiftWarning,
     RequestMoved,
     RequestSubmitted,
+    SessionExtended,
     StopAllocation,
     WarnAllocation,
 )
@@ -111,7 +112,7 @@ def handle(
             batch.audit.append(refusal(change, error, batch.at))
         raise
     touched = Handled(list(actions))
-    _touch(change.event, actions, touched)
+    _touch(change.event, actions, machine, memory, touched)
     for record in change.records:
         _take(record, memory, batch, touched)
     _refresh(change, machine, memory, touched)
@@ -175,11 +176,15 @@ def _occupied(server: ServerKey, other: RequestRow | None) -> Conflict:
     )
 
 
-def _touch(event: Event | None, actions: Sequence[Action], touched: Handled) -> None:
+def _touch(
+    event: Event | None, actions: Sequence[Action], machine: QuotaMachine, memory: Memory, touched: Handled
+) -> None:
     if isinstance(event, RequestSubmitted):
         touched.requests.add(event.request.id)
     elif isinstance(event, EndRequested):
         touched.requests.add(event.request_id)
+    elif isinstance(event, SessionExtended) and (held := memory.allocation_of(event.request_id, machine)):
+        touched.allocations.add(held.id)  # its end moved, and no action tells
     for action in actions:
         match action:
             case RequestMoved():

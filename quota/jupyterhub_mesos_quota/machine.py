@@ -8,6 +8,7 @@ same actions, always; so do the same rows (`restore`) and the same later events.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
@@ -330,6 +331,16 @@ class QuotaMachine:
     def reservations(self) -> Mapping[ReservationId, Reservation]:
         """What is booked and not over, the next to begin first."""
         return self._agenda.booked
+
+    @property
+    def paused(self) -> AbstractSet[TeamId | None]:
+        """The teams whose queues are paused; None among them is the whole queue."""
+        return frozenset(self._bars.paused)
+
+    @property
+    def cordoned(self) -> AbstractSet[NodeId]:
+        """The nodes that an admin has closed, whether they are reported or not."""
+        return frozenset(self._fleet.cordoned)
 
     def free(self, node_id: NodeId) -> Resources:
         """Return what is free on a node; negative where it shrank or left under what stands on it."""
