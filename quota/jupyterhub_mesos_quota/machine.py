@@ -73,6 +73,7 @@ from jupyterhub_mesos_quota.moves import (
 from jupyterhub_mesos_quota.past import PastUse
 from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.rules import PlacementRule
 from jupyterhub_mesos_quota.sizes import size_of
 from jupyterhub_mesos_quota.taking import Taking
 from jupyterhub_mesos_quota.tally import Tally
@@ -249,9 +250,11 @@ class QuotaMachine:
         if event.request.id in self._book.requests:
             return
         check_submission(self.tree, event.request)
+        size = size_of(event.request.resources, event.request.replicas, event.request.rule)
         request = replace(
             event.request,
-            resources=size_of(event.request.resources, event.request.replicas).resources,  # one for all alike
+            resources=size.resources,  # one for all alike
+            rule=size.rule,
             rank=self._next_rank,
             status=RequestStatus.QUEUED,
             allocations=0,
@@ -378,14 +381,16 @@ class QuotaMachine:
         found = explain_waiting(self._admission, request) if obstacle is None else explain_bar(obstacle)
         return replace(found, position=position, waiting=len(order))
 
-    def could_start(self, team: TeamId, resources: Resources, replicas: int = 1) -> bool:
+    def could_start(
+        self, team: TeamId, resources: Resources, replicas: int = 1, rule: PlacementRule | None = None
+    ) -> bool:
         """Say whether such a request would be granted if it were submitted now."""
         paused = self._bars.paused
         if team not in self.tree or None in paused or any(each in paused for each in self.tree.path(team)):
             return False
         if replicas < 1 or resources.is_zero:
             return False
-        return self._admission.judge(team, size_of(resources, replicas)).placements is not None
+        return self._admission.judge(team, size_of(resources, replicas, rule)).placements is not None
 
     def audit_state(self) -> None:
         """Check every invariant against a recount; raise `InvariantBroken` where one fails."""
