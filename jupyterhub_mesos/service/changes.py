@@ -42,7 +42,10 @@ from jupyterhub_mesos_quota.events import (
     LiftWarning,
     RequestMoved,
     RequestSubmitted,
+    SessionExtended,
     StopAllocation,
+    TeamsReplaced,
+    UserRenamed,
     WarnAllocation,
 )
 from jupyterhub_mesos_quota.machine import QuotaMachine
@@ -87,11 +90,12 @@ class Commit:
 
 @dataclass(slots=True)
 class Handled:
-    """A commit while it is being put together."""
+    """A commit while it is being put together; `is_recounted`: teams or users are other ones now."""
 
     actions: list[Action] = field(default_factory=list[Action])
     requests: set[RequestId] = field(default_factory=set[RequestId])
     allocations: set[AllocationId] = field(default_factory=set[AllocationId])
+    is_recounted: bool = False
 
     def commit(self, revision: int) -> Commit:
         """Return what the listeners are told."""
@@ -113,7 +117,7 @@ def handle(
             batch.audit.append(refusal(change, error, batch.at))
         raise
     touched = Handled(list(actions))
-    _touch(change.event, actions, touched)
+    _touch(change.event, actions, machine, memory, touched)
     for record in change.records:
         _take(record, memory, batch, touched)
     _refresh(change, machine, memory, touched)
@@ -125,15 +129,16 @@ def handle(
     if change.note is not None:
         note = change.note
         batch.audit.append(AuditRow(batch.at, change.who, note.what, note.subject, change.why, note.data))
+    handled.is_recounted |= isinstance(change.event, TeamsReplaced | UserRenamed)
     handled.actions += actions
     handled.requests |= touched.requests
     handled.allocations |= touched.allocations
     return actions
 
 
-def keep(machine: QuotaMachine, memory: Memory, batch: Batch) -> None:
+def keep(machine: QuotaMachine, memory: Memory, batch: Batch, handled: Handled) -> None:
     """Put into `batch` what the machine wants kept beside the rows, as far as a batch changed it."""
-    for key, doc in list(keeping.changes(machine, memory.kept, is_whole=batch.teams is not None)):
+    for key, doc in list(keeping.changes(machine, memory.kept, is_whole=handled.is_recounted)):
         memory.put_kept(key, doc)
         batch.kept[key] = doc
 
@@ -188,11 +193,15 @@ def _occupied(server: ServerKey, other: RequestRow | None) -> Conflict:
     )
 
 
-def _touch(event: Event | None, actions: Sequence[Action], touched: Handled) -> None:
+def _touch(
+    event: Event | None, actions: Sequence[Action], machine: QuotaMachine, memory: Memory, touched: Handled
+) -> None:
     if isinstance(event, RequestSubmitted):
         touched.requests.add(event.request.id)
     elif isinstance(event, EndRequested):
         touched.requests.add(event.request_id)
+    elif isinstance(event, SessionExtended) and (held := memory.allocation_of(event.request_id, machine)):
+        touched.allocations.add(held.id)  # its end moved, and no action tells
     for action in actions:
         match action:
             case RequestMoved():

@@ -225,7 +225,7 @@ class Ledger:
         try:
             for call in calls:
                 self._handle(call, batch, commit)
-            keep(self._machine, self._memory, batch)
+            keep(self._machine, self._memory, batch, commit)
         except Exception as error:  # a bug must reach the callers and roll memory back
             log.exception("the ledger could not handle a batch")
             self._fail(calls, error)

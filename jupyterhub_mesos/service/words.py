@@ -55,7 +55,7 @@ def _said(
         case WarnAllocation():  # of a time limit, which moves nothing: its warning says all
             is_taken = allocation.state is AllocationState.WARNED
             return f"It is to be stopped: {action.why}. {COMES_BACK}." if is_taken else None
-        case StopAllocation(reason=StopReason.ENDED):
+        case StopAllocation(reason=StopReason.ENDED | StopReason.USER_LEFT):
             return None
         case StopAllocation(reason=StopReason.TIME_LIMIT):
             return f"It was stopped: {why}. Ask again to go on."

@@ -157,6 +157,17 @@ class Budgets:
                 self._changed[whose] = None
                 self._watch(whose, meter)
 
+    def has_spent(self, user: UserName) -> bool:
+        """Say whether a user has used anything that still counts."""
+        return any(whose[1] == user and (meter.steps or meter.held) for whose, meter in self._meters.items())
+
+    def rename(self, before: UserName, after: UserName) -> None:
+        """Say that what one user has spent is another name's."""
+        for team, user in [whose for whose in self._meters if whose[1] == before]:
+            meter = self._meters.pop((team, user))
+            self._meters[team, after] = meter
+            self._watch((team, after), meter)
+
     def over(self, request: Request) -> tuple[Whose, float] | None:
         """Return whose budget a request must wait for, and until when, in Unix seconds."""
         for whose in self._concerned(request) if request.accelerators else ():

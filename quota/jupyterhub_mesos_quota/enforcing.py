@@ -31,6 +31,12 @@ class Enforcing:
         whose = [(team, user) for team in path for user in (None, request.user) if (team, user) in self.stops]
         return min(((each, self.stops[each]) for each in whose), key=lambda stop: stop[1], default=None)
 
+    def rename(self, before: UserName, after: UserName) -> None:
+        """Say that what stops for one user stops for another name."""
+        self.stops = {
+            (team, after if user == before else user): when for (team, user), when in self.stops.items()
+        }
+
     def advance(self, at: float) -> None:
         """Let time pass: tell of marks, stop what runs on a budget that has been used up for the grace."""
         bars, book = self._desk.bars, self._desk.book
