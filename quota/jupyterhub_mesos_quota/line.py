@@ -10,7 +10,7 @@ from jupyterhub_mesos_quota.contest import Key, Place
 from jupyterhub_mesos_quota.lanes import Group, Lane
 from jupyterhub_mesos_quota.model import NodeId, Request, RequestId, TeamId
 from jupyterhub_mesos_quota.resources import AmountName, Resources
-from jupyterhub_mesos_quota.sizes import Pairs, Size, size_of
+from jupyterhub_mesos_quota.sizes import Pairs, Size, size_of, stepped_limit
 from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.usage import Standing, Usage
 
@@ -26,13 +26,14 @@ def place_of(request: Request) -> Place:
 class WaitingLine:
     """Everything that waits under one team tree; a new tree needs a new line."""
 
-    def __init__(self, usage: Usage, tally: Tally, *, has_ages: bool) -> None:
+    def __init__(self, usage: Usage, tally: Tally, *, has_ages: bool, tells_limits: bool = False) -> None:
         self.claims = Claims(usage)
-        self.lanes: dict[tuple[Resources, int], Lane] = {}
+        self.lanes: dict[tuple[Resources, int, float | None], Lane] = {}
         # Lanes that may have room for one more, and where it may be; None where that is not known.
         self.hot: dict[Lane, dict[NodeId, None] | None] = {}
         self.version = 0  # grows when a request comes or goes
         self._has_ages = has_ages
+        self._tells_limits = tells_limits  # how long one may run makes a size of its own
         self._usage = usage
         self._tally = tally
         self._group_of: dict[RequestId, Group] = {}
@@ -47,7 +48,7 @@ class WaitingLine:
         """Let `request` wait, at its own place."""
         self.version += 1
         account = self._usage.accounts[request.team]
-        lane = self._lane(request.resources, request.replicas)
+        lane = self._lane(self.size_for(request))
         group = lane.groups.get(account)
         if group is None:
             group = Group(account, lane)
@@ -73,12 +74,16 @@ class WaitingLine:
         elif group.head != was_head:
             self._stand_at(group, group.standing)
 
-    def _lane(self, resources: Resources, replicas: int) -> Lane:
-        lane = self.lanes.get((resources, replicas))
+    def size_for(self, request: Request) -> Size:
+        """Return the size that a request asks for, as this line tells them apart."""
+        limit = stepped_limit(request.max_seconds) if self._tells_limits else None
+        return size_of(request.resources, request.replicas, limit)
+
+    def _lane(self, size: Size) -> Lane:
+        key = size.resources, size.replicas, size.limit
+        lane = self.lanes.get(key)
         if lane is None:
-            size = size_of(resources, replicas)
-            lane = Lane(size, self._usage, self._tally, has_ages=self._has_ages)
-            self.lanes[resources, replicas] = lane
+            lane = self.lanes[key] = Lane(size, self._usage, self._tally, has_ages=self._has_ages)
         return lane
 
     def _drop(self, group: Group) -> None:
@@ -88,7 +93,7 @@ class WaitingLine:
         if not self._groups[account]:
             del self._groups[account]
         if not lane.groups:
-            del self.lanes[lane.size.resources, lane.size.replicas]
+            del self.lanes[lane.size.resources, lane.size.replicas, lane.size.limit]
             self.hot.pop(lane, None)
 
     # ---- where each group stands ----------------------------------------------------------------
@@ -146,7 +151,7 @@ class WaitingLine:
 
     def find(self, team: TeamId, size: Size) -> Group | None:
         """Return the group of a team and size, or None where nobody waits in it."""
-        lane = self.lanes.get((size.resources, size.replicas))
+        lane = self.lanes.get((size.resources, size.replicas, size.limit))
         return None if lane is None else lane.groups.get(self._usage.accounts[team])
 
     def groups(self) -> Iterator[Group]:
