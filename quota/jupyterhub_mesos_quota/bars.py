@@ -58,6 +58,7 @@ class Bars:
     def plant(self, tree: TeamTree, active: Sequence[Request], spent: Iterable[Spent]) -> None:
         """Put a tree in force, with those who hold something under it and what was spent."""
         self._tree = tree
+        self.paused = {team for team in self.paused if team is None or team in tree}
         self._held.clear()
         self.budgets.plant(tree, active, spent)
         for request in active:

@@ -43,9 +43,10 @@ class Enforcing:
         if self.stops:
             over = set(bars.budgets.exhausted())
             self.stops = {whose: when for whose, when in self.stops.items() if whose in over}
-            for whose in [whose for whose, when in self.stops.items() if when <= at]:
-                del self.stops[whose]
-                self._stop(at, whose)
+            for team, user, when in self.kept():  # in the same order before and after a restart
+                if when <= at:
+                    del self.stops[team, user]
+                    self._stop(at, (team, user))
         if (until := bars.next_until()) is not None and until <= at:
             self._desk.rejoin(bars.lifted())
 

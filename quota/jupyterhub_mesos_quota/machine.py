@@ -8,11 +8,13 @@ same actions, always; so do the same rows (`restore`) and the same later events.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
+from jupyterhub_mesos_quota.budgets import Spent
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.ending import end_request
 from jupyterhub_mesos_quota.enforcing import Enforcing
@@ -67,8 +69,10 @@ from jupyterhub_mesos_quota.moves import (
     TERMINAL_STATUSES,
     WAITING_STATUSES,
 )
+from jupyterhub_mesos_quota.past import PastUse
 from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.rules import PlacementRule
 from jupyterhub_mesos_quota.sizes import size_of
 from jupyterhub_mesos_quota.taking import Taking
 from jupyterhub_mesos_quota.tally import Tally
@@ -248,9 +252,11 @@ class QuotaMachine:
         if event.request.id in self._book.requests:
             return
         check_submission(self.tree, event.request)
+        size = size_of(event.request.resources, event.request.replicas, event.request.rule)
         request = replace(
             event.request,
-            resources=size_of(event.request.resources, event.request.replicas).resources,  # one for all alike
+            resources=size.resources,  # one for all alike
+            rule=size.rule,
             rank=self._next_rank,
             status=RequestStatus.QUEUED,
             allocations=0,
@@ -282,12 +288,18 @@ class QuotaMachine:
     def kept(self) -> Kept:
         """Return what the ledger is to keep beside the rows, for `restore`."""
         past = self._admission.usage.past
-        told = () if past is None else past.told()
-        spent, stops = self._bars.budgets.kept(), self._enforcing.kept()
+        return self._kept(() if past is None else past.told(), self._bars.budgets.kept())
+
+    def kept_changes(self) -> Kept:
+        """Return the same, but of past use and of budgets only what changed since this was last called."""
+        past = self._admission.usage.past
+        return self._kept(() if past is None else past.changes(), self._bars.budgets.changes())
+
+    def _kept(self, past: tuple[PastUse, ...], spent: tuple[Spent, ...]) -> Kept:
         return Kept(
-            past=told,
+            past=past,
             spent=spent,
-            budget_stops=stops,
+            budget_stops=self._enforcing.kept(),
             paused=frozenset(self._bars.paused),
             cordoned=frozenset(self._fleet.cordoned),
             reservations=tuple(self._agenda.booked.values()),
@@ -326,6 +338,16 @@ class QuotaMachine:
         """What is booked and not over, the next to begin first."""
         return self._agenda.booked
 
+    @property
+    def paused(self) -> AbstractSet[TeamId | None]:
+        """The teams whose queues are paused; None among them is the whole queue."""
+        return frozenset(self._bars.paused)
+
+    @property
+    def cordoned(self) -> AbstractSet[NodeId]:
+        """The nodes that an admin has closed, whether they are reported or not."""
+        return frozenset(self._fleet.cordoned)
+
     def free(self, node_id: NodeId) -> Resources:
         """Return what is free on a node; negative where it shrank or left under what stands on it."""
         return self._admission.pool.free_on(node_id)
@@ -362,14 +384,16 @@ class QuotaMachine:
         found = explain_waiting(self._admission, request) if obstacle is None else explain_bar(obstacle)
         return replace(found, position=position, waiting=len(order))
 
-    def could_start(self, team: TeamId, resources: Resources, replicas: int = 1) -> bool:
+    def could_start(
+        self, team: TeamId, resources: Resources, replicas: int = 1, rule: PlacementRule | None = None
+    ) -> bool:
         """Say whether such a request would be granted if it were submitted now."""
         paused = self._bars.paused
         if team not in self.tree or None in paused or any(each in paused for each in self.tree.path(team)):
             return False
         if replicas < 1 or resources.is_zero:
             return False
-        return self._admission.judge(team, size_of(resources, replicas)).placements is not None
+        return self._admission.judge(team, size_of(resources, replicas, rule)).placements is not None
 
     def audit_state(self) -> None:
         """Check every invariant against a recount; raise `InvariantBroken` where one fails."""

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import NewType
 
 from jupyterhub_mesos_quota.resources import NOTHING, UNLIMITED, Bound, Bounds, Flavor, Resources
+from jupyterhub_mesos_quota.rules import PlacementRule
 
 TeamId = NewType("TeamId", str)
 UserName = NewType("UserName", str)
@@ -113,6 +114,7 @@ class Node:
     devices: tuple[Device, ...] = ()
     is_schedulable: bool = True
     labels: tuple[tuple[str, str], ...] = ()
+    zone: str = ""  # its fault domain; the nodes that name none make one together
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Request:
     allocations: int = 0  # how many it has had
     is_ending: bool = False  # somebody asked for its end while it was active
     max_seconds: float | None = None  # how long it may run, from when every task runs
+    rule: PlacementRule | None = None  # where its replicas may stand; None: wherever there is room
 
     @property
     def total(self) -> Resources:

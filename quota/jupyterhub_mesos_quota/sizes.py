@@ -8,6 +8,7 @@ from math import ceil, frexp
 from typing import Final
 
 from jupyterhub_mesos_quota.resources import AmountName, Resources
+from jupyterhub_mesos_quota.rules import PlacementRule, tidy_rule
 
 Pairs = tuple[tuple[AmountName, int], ...]
 """Amounts by name, none of them zero."""
@@ -26,6 +27,7 @@ class Size:
     replicas: int
     each: Pairs  # of one replica
     total: Pairs  # of all replicas together
+    rule: PlacementRule | None = None  # where they may stand
     limit: float | None = None  # how long it may run, in seconds; only where something is booked
 
     @property
@@ -35,16 +37,21 @@ class Size:
 
 
 @lru_cache(maxsize=KEPT_SIZES)
-def size_of(resources: Resources, replicas: int = 1, limit: float | None = None) -> Size:
+def size_of(
+    resources: Resources,
+    replicas: int = 1,
+    rule: PlacementRule | None = None,
+    limit: float | None = None,
+) -> Size:
     """Lay a size out."""
     each = resources.amounts()
     total = tuple((name, amount * replicas) for name, amount in each)
-    return Size(resources, replicas, each, total, limit)
+    return Size(resources, replicas, each, total, tidy_rule(rule, replicas), limit)
 
 
-def stepped_limit(max_seconds: float | None) -> float | None:
+def stepped_limit(max_seconds: float) -> float:
     """Return the class of a time limit: the next of eight per doubling, so that there are not too many."""
-    if max_seconds is None or max_seconds <= 0:
+    if max_seconds <= 0:
         return max_seconds
     step = 2.0 ** (frexp(max_seconds)[1] - LIMIT_BITS)
     return ceil(max_seconds / step) * step
