@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from jupyterhub_mesos.errors import CapacityError, Conflict, NotFound
+from jupyterhub_mesos.service import keeping
 from jupyterhub_mesos.service.auditing import audit, refusal
 from jupyterhub_mesos.service.encoding import is_live
 from jupyterhub_mesos.service.memory import Memory
@@ -124,6 +125,13 @@ def handle(
     handled.requests |= touched.requests
     handled.allocations |= touched.allocations
     return actions
+
+
+def keep(machine: QuotaMachine, memory: Memory, batch: Batch) -> None:
+    """Put into `batch` what the machine wants kept beside the rows, as far as a batch changed it."""
+    for key, doc in list(keeping.changes(machine, memory.kept, is_whole=batch.teams is not None)):
+        memory.put_kept(key, doc)
+        batch.kept[key] = doc
 
 
 def _check(change: Change, memory: Memory) -> None:

@@ -17,10 +17,10 @@ from itertools import chain, islice
 
 from jupyterhub_mesos_quota.claims import Holds
 from jupyterhub_mesos_quota.contest import Key, Place
+from jupyterhub_mesos_quota.domains import Domains
 from jupyterhub_mesos_quota.lanes import Group, Lane
 from jupyterhub_mesos_quota.line import WaitingLine
 from jupyterhub_mesos_quota.model import NodeId, Placement, Request, RequestId, TeamId
-from jupyterhub_mesos_quota.placement import NodePool
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.tally import Tally
@@ -54,7 +54,7 @@ class Admission:
         self.policy = policy
         self._requests = requests
         self.tally = Tally()
-        self.pool = NodePool(self.tally)
+        self.pool = Domains(self.tally)
         self.now = 0.0
         self._clearing: Mapping[NodeId, Amounts] = {}
         self.plant(tree, self.new_usage(tree))
@@ -119,6 +119,7 @@ class Admission:
         if self._measured != self.pool.version:
             self._measured = self.pool.version
             self.usage.measure_against(self.pool.capacity)
+            self.line.warm_ruled()
         self.line.catch_up()
         if self.pool.loosened:
             for lane in self.line.lanes.values():

@@ -61,7 +61,9 @@ class Desk:
         """
         if self.admission.may_hold:
             return False
-        verdict = self.admission.judge(request.team, size_of(request.resources, request.replicas))
+        verdict = self.admission.judge(
+            request.team, size_of(request.resources, request.replicas, request.rule)
+        )
         if verdict.placements is None:
             return False
         self.grant(at, request.id, verdict.placements)

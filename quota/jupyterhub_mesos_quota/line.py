@@ -10,6 +10,7 @@ from jupyterhub_mesos_quota.contest import Key, Place
 from jupyterhub_mesos_quota.lanes import Group, Lane
 from jupyterhub_mesos_quota.model import NodeId, Request, RequestId, TeamId
 from jupyterhub_mesos_quota.resources import AmountName, Resources
+from jupyterhub_mesos_quota.rules import PlacementRule, tidy_rule
 from jupyterhub_mesos_quota.sizes import Pairs, Size, size_of
 from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.usage import Standing, Usage
@@ -28,7 +29,7 @@ class WaitingLine:
 
     def __init__(self, usage: Usage, tally: Tally, *, has_ages: bool) -> None:
         self.claims = Claims(usage)
-        self.lanes: dict[tuple[Resources, int], Lane] = {}
+        self.lanes: dict[tuple[Resources, int, PlacementRule | None], Lane] = {}
         # Lanes that may have room for one more, and where it may be; None where that is not known.
         self.hot: dict[Lane, dict[NodeId, None] | None] = {}
         self.version = 0  # grows when a request comes or goes
@@ -47,7 +48,7 @@ class WaitingLine:
         """Let `request` wait, at its own place."""
         self.version += 1
         account = self._usage.accounts[request.team]
-        lane = self._lane(request.resources, request.replicas)
+        lane = self._lane(request.resources, request.replicas, request.rule)
         group = lane.groups.get(account)
         if group is None:
             group = Group(account, lane)
@@ -73,12 +74,13 @@ class WaitingLine:
         elif group.head != was_head:
             self._stand_at(group, group.standing)
 
-    def _lane(self, resources: Resources, replicas: int) -> Lane:
-        lane = self.lanes.get((resources, replicas))
+    def _lane(self, resources: Resources, replicas: int, rule: PlacementRule | None) -> Lane:
+        rule = rule and tidy_rule(rule, replicas)
+        lane = self.lanes.get((resources, replicas, rule))
         if lane is None:
-            size = size_of(resources, replicas)
+            size = size_of(resources, replicas, rule)
             lane = Lane(size, self._usage, self._tally, has_ages=self._has_ages)
-            self.lanes[resources, replicas] = lane
+            self.lanes[resources, replicas, rule] = lane
         return lane
 
     def _drop(self, group: Group) -> None:
@@ -88,8 +90,12 @@ class WaitingLine:
         if not self._groups[account]:
             del self._groups[account]
         if not lane.groups:
-            del self.lanes[lane.size.resources, lane.size.replicas]
+            del self.lanes[lane.size.resources, lane.size.replicas, lane.size.rule]
             self.hot.pop(lane, None)
+
+    def warm_ruled(self) -> None:
+        """Say that lanes with a placement rule may have room: the nodes changed, and with them the zones."""
+        self.hot.update(dict.fromkeys(lane for lane in self.lanes.values() if lane.size.rule is not None))
 
     # ---- where each group stands ----------------------------------------------------------------
 
@@ -146,7 +152,7 @@ class WaitingLine:
 
     def find(self, team: TeamId, size: Size) -> Group | None:
         """Return the group of a team and size, or None where nobody waits in it."""
-        lane = self.lanes.get((size.resources, size.replicas))
+        lane = self.lanes.get((size.resources, size.replicas, size.rule))
         return None if lane is None else lane.groups.get(self._usage.accounts[team])
 
     def groups(self) -> Iterator[Group]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from jupyterhub_mesos_quota.resources import AmountName, Resources
+from jupyterhub_mesos_quota.rules import PlacementRule, tidy_rule
 
 Pairs = tuple[tuple[AmountName, int], ...]
 """Amounts by name, none of them zero."""
@@ -23,6 +24,7 @@ class Size:
     replicas: int
     each: Pairs  # of one replica
     total: Pairs  # of all replicas together
+    rule: PlacementRule | None = None  # where they may stand
 
     @property
     def names(self) -> frozenset[AmountName]:
@@ -31,7 +33,8 @@ class Size:
 
 
 @lru_cache(maxsize=KEPT_SIZES)
-def size_of(resources: Resources, replicas: int = 1) -> Size:
+def size_of(resources: Resources, replicas: int = 1, rule: PlacementRule | None = None) -> Size:
     """Lay a size out."""
     each = resources.amounts()
-    return Size(resources, replicas, each, tuple((name, amount * replicas) for name, amount in each))
+    total = tuple((name, amount * replicas) for name, amount in each)
+    return Size(resources, replicas, each, total, tidy_rule(rule, replicas))
