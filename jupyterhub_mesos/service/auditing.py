@@ -45,6 +45,8 @@ def audit(change: Change, actions: Sequence[Action], at: float) -> Iterator[Audi
 
 def _subject(change: Change) -> str:
     event = change.event
+    if change.note is not None:
+        return change.note.subject
     for record in change.records:
         if isinstance(record, TokenRow | TokenRevoked):
             return record.id

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from jupyterhub_mesos.errors import CapacityError, Conflict, NotFound
+from jupyterhub_mesos.service import keeping
 from jupyterhub_mesos.service.auditing import audit, refusal
 from jupyterhub_mesos.service.encoding import is_live
 from jupyterhub_mesos.service.memory import Memory
@@ -39,6 +40,7 @@ from jupyterhub_mesos_quota.events import (
     LiftWarning,
     RequestMoved,
     RequestSubmitted,
+    SessionExtended,
     StopAllocation,
     WarnAllocation,
 )
@@ -110,7 +112,7 @@ def handle(
             batch.audit.append(refusal(change, error, batch.at))
         raise
     touched = Handled(list(actions))
-    _touch(change.event, actions, touched)
+    _touch(change.event, actions, machine, memory, touched)
     for record in change.records:
         _take(record, memory, batch, touched)
     _refresh(change, machine, memory, touched)
@@ -123,6 +125,13 @@ def handle(
     handled.requests |= touched.requests
     handled.allocations |= touched.allocations
     return actions
+
+
+def keep(machine: QuotaMachine, memory: Memory, batch: Batch) -> None:
+    """Put into `batch` what the machine wants kept beside the rows, as far as a batch changed it."""
+    for key, doc in list(keeping.changes(machine, memory.kept, is_whole=batch.teams is not None)):
+        memory.put_kept(key, doc)
+        batch.kept[key] = doc
 
 
 def _check(change: Change, memory: Memory) -> None:
@@ -167,11 +176,15 @@ def _occupied(server: ServerKey, other: RequestRow | None) -> Conflict:
     )
 
 
-def _touch(event: Event | None, actions: Sequence[Action], touched: Handled) -> None:
+def _touch(
+    event: Event | None, actions: Sequence[Action], machine: QuotaMachine, memory: Memory, touched: Handled
+) -> None:
     if isinstance(event, RequestSubmitted):
         touched.requests.add(event.request.id)
     elif isinstance(event, EndRequested):
         touched.requests.add(event.request_id)
+    elif isinstance(event, SessionExtended) and (held := memory.allocation_of(event.request_id, machine)):
+        touched.allocations.add(held.id)  # its end moved, and no action tells
     for action in actions:
         match action:
             case RequestMoved():

@@ -206,7 +206,7 @@ class Controller:
         """Tell the machine of nodes that are new, changed or gone."""
         nodes = {node.id: node for node in await self._backend.capacity()}
         self.vitals.backend_answered()
-        known = self._ledger.machine.nodes
+        known = self._ledger.machine.reported_nodes  # not `nodes`: an admin may have closed one
         at = self._ledger.clock()
         changes = [
             Change(NodeSeen(at, node), why=f"reported by {self._backend.name}")

@@ -25,6 +25,12 @@ class Enforcing:
         told = ((team, user, at) for (team, user), at in self.stops.items())
         return tuple(sorted(told, key=lambda each: (each[0], each[1] or "")))
 
+    def rename(self, before: UserName, after: UserName) -> None:
+        """Say that what stops for one user stops for another name."""
+        self.stops = {
+            (team, after if user == before else user): when for (team, user), when in self.stops.items()
+        }
+
     def advance(self, at: float) -> None:
         """Let time pass: tell of marks, stop what runs on a budget that has been used up for the grace."""
         bars, book = self._desk.bars, self._desk.book
@@ -37,9 +43,10 @@ class Enforcing:
         if self.stops:
             over = set(bars.budgets.exhausted())
             self.stops = {whose: when for whose, when in self.stops.items() if whose in over}
-            for whose in [whose for whose, when in self.stops.items() if when <= at]:
-                del self.stops[whose]
-                self._stop(at, whose)
+            for team, user, when in self.kept():  # in the same order before and after a restart
+                if when <= at:
+                    del self.stops[team, user]
+                    self._stop(at, (team, user))
         if (until := bars.next_until()) is not None and until <= at:
             self._desk.rejoin(bars.lifted())
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jupyterhub_mesos_quota.budgets import Spent
-from jupyterhub_mesos_quota.model import NodeId, TeamId, UserName
+from jupyterhub_mesos_quota.model import NodeId, Reservation, TeamId, UserName
 from jupyterhub_mesos_quota.past import PastUse
 
 
@@ -16,7 +16,7 @@ class Kept:
 
     `budget_stops` says for whom, and when, what runs on a budget that is used up is stopped.
     `paused` are the teams whose queues are paused (None: all of it),
-    `cordoned` the nodes that take nothing new.
+    `cordoned` the nodes that take nothing new, `reservations` what is booked and not over.
     """
 
     past: tuple[PastUse, ...] = ()
@@ -24,6 +24,7 @@ class Kept:
     budget_stops: tuple[tuple[TeamId, UserName | None, float], ...] = ()
     paused: frozenset[TeamId | None] = frozenset()
     cordoned: frozenset[NodeId] = frozenset()
+    reservations: tuple[Reservation, ...] = ()
 
 
 NOTHING_KEPT: Final = Kept()

@@ -1,0 +1,41 @@
+"""Who looks on while a trace is replayed; what they saw is kept with the state of a stopped run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from jupyterhub_mesos.simulate.jobs import Job
+from jupyterhub_mesos.simulate.runs import Run
+from jupyterhub_mesos_quota.resources import AmountName
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Amounts = Mapping[AmountName, int]
+
+
+class Observer(Protocol):
+    """Is told what happens, at the virtual time `at`."""
+
+    def submitted(self, at: float, run: Run) -> None:
+        """A job came; it may start in the same moment."""
+
+    def refused(self, at: float, job: Job, why: str) -> None:
+        """A job could never be granted as asked, and does not wait."""
+
+    def started(self, at: float, run: Run) -> None:
+        """A job was given what it asked for: for the first time, or again."""
+
+    def evicted(self, at: float, run: Run) -> None:
+        """A job was stopped before its end; it waits again."""
+
+    def ended(self, at: float, run: Run) -> None:
+        """A job is over."""
+
+    def sampled(self, at: float, used: Amounts, capacity: Amounts, waiting: int) -> None:
+        """From `at` on, so much is held of so much, and so many wait. `used` is a live view: copy it."""
+
+    def saved(self) -> Json:
+        """Return what was seen so far, for `recall`."""
+
+    def recall(self, saved: Json) -> None:
+        """Go on from what `saved` returned."""
