@@ -13,7 +13,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 
-from jupyterhub_mesos_quota.agenda import Agenda
 from jupyterhub_mesos_quota.book import Forgotten
 from jupyterhub_mesos_quota.budgets import Whose
 from jupyterhub_mesos_quota.desk import Desk
@@ -101,7 +100,7 @@ class QuotaMachine:
         self._book, self._admission, self._bars = self._desk.book, self._desk.admission, self._desk.bars
         self._taking = None if policy.reclaim is None else Taking(self._admission, self._book, policy.reclaim)
         self._enforcing = Enforcing(self._desk, policy)
-        self._agenda = Agenda()
+        self._agenda = self._desk.agenda
         self._users = Users(self._desk, self._enforcing, self._agenda)
         self._excuses = Excuses()
         self._fleet = Fleet(self._desk, self._excuses)
@@ -128,6 +127,10 @@ class QuotaMachine:
         allocation without its request.
         """
         machine = cls(teams, nodes, policy)
+        machine._agenda.restore(kept.reservations)
+        machine._agenda.check_teams(machine.tree)
+        machine._admission.now = kept.at
+        machine._desk.review()
         rows = {request.id: request for request in requests}
         given = {allocation.id: allocation for allocation in allocations}
         for allocation in given.values():
@@ -136,8 +139,6 @@ class QuotaMachine:
         machine._book.restore(rows, given)
         machine._check_teams_in_use(machine.tree)
         machine._fleet.restore(kept.cordoned)
-        machine._agenda.restore(kept.reservations)
-        machine._agenda.check_teams(machine.tree)
         machine._bars.paused.update(kept.paused)
         machine._bars.plant(machine.tree, machine._desk.active(), kept.spent)
         machine._enforcing.stops.update({(team, user): at for team, user, at in kept.budget_stops})
@@ -164,7 +165,8 @@ class QuotaMachine:
         self._admission.advance(event.at)
         self._bars.budgets.tell_time(event.at)
         self._apply(event)
-        self._agenda.advance(event.at)
+        self._agenda.advance(self._admission.now)
+        self._desk.review()
         self._enforcing.advance(event.at)
         self._order = None
         if not self._desk.is_settled:
@@ -285,7 +287,7 @@ class QuotaMachine:
     def next_deadline(self) -> float | None:
         """Return when `TimePassed` is to be sent, in Unix seconds; None where nothing waits for it."""
         taking = None if self._taking is None else self._taking.next_deadline()
-        times = (self._enforcing.next_due(), taking, self._agenda.next_due())
+        times = (self._enforcing.next_due(), taking, self._admission.bookings.next_due(self._admission.now))
         return min((time for time in times if time is not None), default=None)
 
     def kept(self, *, is_change: bool = False) -> Kept:
@@ -302,6 +304,7 @@ class QuotaMachine:
             paused=frozenset(self._bars.paused),
             cordoned=frozenset(self._fleet.cordoned),
             reservations=tuple(self._agenda.booked.values()),
+            at=self._admission.now,
         )
 
     # ---- read side ------------------------------------------------------------------------------
@@ -309,7 +312,7 @@ class QuotaMachine:
     @property
     def tree(self) -> TeamTree:
         """The teams."""
-        return self._admission.tree
+        return self._desk.tree
 
     @property
     def requests(self) -> Mapping[RequestId, Request]:

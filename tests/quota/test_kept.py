@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jupyterhub_mesos_quota.budgets import Spent
@@ -59,6 +59,7 @@ def end_one(machine: QuotaMachine, at: float) -> None:
         machine.handle(AllocationGone(at, live, GoneReason.FINISHED))
 
 
+@example([(1, "a", 2), (1, "b", 4), (1, "end", 1), (2, "a", 2)], 43_198)  # two marks at one time
 @settings(deadline=None, max_examples=80)
 @given(
     st.lists(

@@ -1,6 +1,7 @@
 // One request, live: why it waits, its tasks and output, and the way to it when it runs.
 import { amounts, call, cells, countdown, element, follow, isOver, prefix, show, standing } from "./api.js";
 import { readChildren } from "./children.js";
+import { readSession } from "./session.js";
 import { readSteps } from "./steps.js";
 
 const root = document.getElementById("request");
@@ -144,6 +145,7 @@ function display() {
   showActions();
   showBorrowed();
   showTasks();
+  readSession(request);
   if (!request.url) waitedHere ||= !isOver(request);
   if (request.url && request.kind === "notebook" && root.dataset.owner === "yes" && waitedHere) goOn(request.url);
 }
