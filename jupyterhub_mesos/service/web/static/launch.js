@@ -1,5 +1,5 @@
 // The launch page: Start, and the list of what is mine.
-import { amounts, call, countdown, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
+import { amounts, budgetText, call, countdown, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
 
 const OUTLOOK = {
   now: ["Starts now", "pill ok"], wait: ["Will wait", "pill wait"], never: ["Over the limit", "pill bad"],
@@ -90,7 +90,7 @@ function left(team) {
 async function refreshTeams() {
   const { teams } = await call("GET", "teams");
   for (const team of teams) {
-    const facts = { used: amounts(team.used), borrowed: amounts(team.borrowed), left: left(team) };
+    const facts = { used: amounts(team.used), borrowed: amounts(team.borrowed), left: left(team), budget: budgetText(team.budget) };
     for (const [name, text] of Object.entries(facts)) {
       const place = document.querySelector(`[data-team="${CSS.escape(team.id)}"] [data-of=${name}]`);
       if (place) place.textContent = text;
