@@ -16,7 +16,7 @@ from jupyterhub_mesos.service.rows import KeptDoc, KeptKey
 from jupyterhub_mesos_quota.budgets import Spent
 from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
 from jupyterhub_mesos_quota.machine import QuotaMachine
-from jupyterhub_mesos_quota.model import NodeId, TeamId, UserName
+from jupyterhub_mesos_quota.model import NodeId, Reservation, TeamId, UserName
 from jupyterhub_mesos_quota.past import PastUse
 
 V = TypeVar("V")
@@ -49,6 +49,7 @@ _KINDS: Final[Mapping[str, _Kind[Any]]] = {
     "budget_stops": _Kind(TypeAdapter(_Stop), lambda stop: _whose(stop[0], stop[1])),
     "paused": _Kind(TypeAdapter(TeamId | None), lambda team: team or ""),
     "cordoned": _Kind(TypeAdapter(NodeId), str),
+    "reservations": _Kind(TypeAdapter(Reservation), lambda booked: booked.id),
 }
 _SETS: Final = frozenset(name for name in _KINDS if isinstance(getattr(NOTHING_KEPT, name), frozenset))
 
