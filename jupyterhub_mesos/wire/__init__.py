@@ -98,6 +98,7 @@ from jupyterhub_mesos.wire.requests import (
     ServingPayload,
     TaskView,
     TrainingPayload,
+    WarningView,
 )
 from jupyterhub_mesos.wire.reservations import (
     ReservationOrder,
@@ -202,6 +203,7 @@ __all__ = [
     "TrainingPayload",
     "UserStanding",
     "Variables",
+    "WarningView",
     "Wire",
     "slug",
 ]

@@ -317,6 +317,8 @@ async def test_a_team_s_admin_extends_a_session_by_minutes_and_an_admin_until_a_
     until = after["ends_at"] + 48 * HOUR
     last = await web.api("POST", f"requests/{name}/extend", "admin", why("a paper", until=iso(until)))
     assert last["ends_at"] == pytest.approx(until, abs=0.001)
+    (stored,) = (await web.service.ledger.read(lambda store: store.load())).allocations
+    assert stored.ends_at == last["ends_at"]
     rows = [row for row in await audited(web, name) if row.what == "session extended"]
     assert [(row.who, row.why) for row in rows] == [("ada", "a paper"), ("tara", "a demo")]
     assert rows[1].data["until"] == after["ends_at"]
