@@ -96,6 +96,7 @@ ROUTES: Final = (
     Route("requests/ID", f"requests/{_ID}", ("GET",), pages.RequestPage),
     Route("queue", "queue", ("GET",), pages.QueuePage),
     Route("capacity", "capacity", ("GET",), pages.CapacityPage),
+    Route("reservations", "reservations", ("GET",), pages.ReservationsPage),
     Route("teams", "teams", ("GET",), pages.TeamsPage),
     Route("oauth_callback", "oauth_callback", ("GET",), pages.CallbackPage, Access.EVERYBODY),
 )

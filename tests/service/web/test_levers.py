@@ -244,6 +244,14 @@ async def test_a_drained_node_stays_closed_when_its_backend_reports_it_again(web
     assert (node["standing"], node["capacity"]["cpu_millis"]) == ("drained", 16000)
 
 
+async def test_a_cordoned_node_is_not_reported_again_and_again(web: Web) -> None:
+    await web.api("POST", "nodes/memory/cordon", "admin", why())
+    commits: list[object] = []
+    web.service.ledger.subscribe(commits.append)
+    await web.service.controller._report_nodes()
+    assert commits == []
+
+
 async def test_members_see_how_a_node_stands_and_not_who_holds_it(web: Web) -> None:
     asked = await web.api("POST", "requests", "speaker", job())
     await running(web, asked["id"])

@@ -116,6 +116,7 @@ TABLE = {
     "GET requests/ID": OWN_PAGE,
     "GET queue": PAGE,
     "GET capacity": PAGE,
+    "GET reservations": PAGE,
     "GET teams": PAGE,
     "GET oauth_callback": NO_LOGIN,
 }
