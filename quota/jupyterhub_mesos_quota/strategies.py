@@ -28,18 +28,22 @@ class Holder(Protocol):
     @property
     def used(self) -> Mapping[AmountName, int]:
         """What it holds, by amount."""
+        ...
 
     @property
     def guarantee(self) -> Mapping[AmountName, int]:
         """What it was promised."""
+        ...
 
     @property
     def weight(self) -> int:
         """What divides its share."""
+        ...
 
     @property
     def past(self) -> int:
         """Its decayed past use, in the unit of a share."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
