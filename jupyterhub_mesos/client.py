@@ -16,20 +16,31 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
+
+from pydantic import ValidationError
 
 from jupyterhub_mesos.client_http import GET_ATTEMPTS, Transport
 from jupyterhub_mesos.errors import InvalidInput, NotFound, Unavailable
 from jupyterhub_mesos.wire import (
     API_PREFIX,
     CapacityView,
+    CordonOrder,
     LogView,
+    NodeStandingView,
+    NodesView,
+    PausesView,
     ProgressEvent,
     ProgressView,
+    QueueOrder,
+    QueueView,
     RequestPage,
     RequestSubmission,
     RequestView,
+    SessionExtension,
+    SessionView,
     TaskView,
     TeamsEdit,
     TeamsModel,
@@ -39,6 +50,7 @@ from jupyterhub_mesos.wire import (
     TeamTokensView,
     Wire,
 )
+from jupyterhub_mesos.wire.levers import Order
 from jupyterhub_mesos_quota.model import RequestStatus
 
 CALL_SECONDS: Final = 30.0
@@ -48,6 +60,7 @@ POLL_SECONDS: Final = 0.5
 OVER: Final = frozenset({RequestStatus.ENDED, RequestStatus.WITHDRAWN})
 
 _W = TypeVar("_W", bound=Wire)
+_O = TypeVar("_O", bound=Order)
 _SERVICE_PATH: Final = "/services/capacity"
 
 
@@ -217,6 +230,54 @@ class Client:
             self._transport.call("PUT", _with("/teams", query), _body(teams))
         )
 
+    # ---- levers: what admins do by hand, each with a reason
+
+    def queue(self) -> QueueView:
+        """Return what waits in the asker's teams, next first."""
+        return self._get("/queue", QueueView)
+
+    def pauses(self) -> PausesView:
+        """Return the paused queues that concern the asker."""
+        return self._get("/queue/pauses", PausesView)
+
+    def pause_queue(self, team: str | None, reason: str) -> PausesView:
+        """Let nothing of a team and those under it start; with None nothing of anybody."""
+        return self._post("/queue/pause", _order(QueueOrder, team=team, reason=reason), PausesView)
+
+    def resume_queue(self, team: str | None, reason: str) -> PausesView:
+        """Let what waits start again."""
+        return self._post("/queue/resume", _order(QueueOrder, team=team, reason=reason), PausesView)
+
+    def nodes(self) -> NodesView:
+        """Return how each node stands; admins are told what stands on it, too."""
+        return self._get("/nodes", NodesView)
+
+    def cordon_node(self, node: str, reason: str, *, drains: bool = False) -> NodeStandingView:
+        """Let a node take nothing new; with `drains` stop what runs there, to wait again at its old place."""
+        path = f"/nodes/{quote(node, safe='')}/cordon"
+        return self._post(path, _order(CordonOrder, reason=reason, drains=drains), NodeStandingView)
+
+    def uncordon_node(self, node: str, reason: str) -> NodesView:
+        """Let a node take new work again."""
+        path = f"/nodes/{quote(node, safe='')}/uncordon"
+        return self._post(path, _order(Order, reason=reason), NodesView)
+
+    def session(self, request_id: str) -> SessionView:
+        """Return when a request is ended by its time limit, and until when the asker may extend it."""
+        return self._get(f"/requests/{quote(request_id, safe='')}/session", SessionView)
+
+    def extend_session(
+        self,
+        request_id: str,
+        reason: str,
+        *,
+        by_minutes: int | None = None,
+        until: datetime | None = None,
+    ) -> SessionView:
+        """Let what runs under a time limit go on: `by_minutes`, or `until` a moment that has a zone."""
+        order = _order(SessionExtension, reason=reason, by_minutes=by_minutes, until=until)
+        return self._post(f"/requests/{quote(request_id, safe='')}/extend", order, SessionView)
+
     # ---- a team's tokens
 
     def make_team_token(self, team: str, order: TeamTokenOrder) -> TeamTokenMade:
@@ -243,6 +304,16 @@ class Client:
 
 def _with(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
+
+
+def _order(kind: type[_O], **values: object) -> _O:
+    """Make an order; raises `InvalidInput` for what the service would refuse anyway."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        text = first["msg"].removeprefix("Value error, ")
+        raise InvalidInput(text, where=".".join(map(str, first["loc"]))) from error
 
 
 def _body(message: Wire) -> bytes:

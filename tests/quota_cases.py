@@ -35,6 +35,7 @@ from jupyterhub_mesos_quota.model import (
     WorkloadKind,
 )
 from jupyterhub_mesos_quota.resources import Bounds, Flavor, Resources, accelerator
+from jupyterhub_mesos_quota.rules import PlacementRule
 
 
 def res(cpu: int = 0, mem: int = 0, **flavors: int) -> Resources:
@@ -72,17 +73,35 @@ def team(
     )
 
 
-def node(id_: str, cpu: int, mem: int = 0, *, open_: bool = True, **flavors: int) -> Node:
+def node(
+    id_: str,
+    cpu: int,
+    mem: int = 0,
+    *,
+    open_: bool = True,
+    zone: str = "",
+    labels: Mapping[str, str] | None = None,
+    **flavors: int,
+) -> Node:
     devices = tuple(
         Device(DeviceId(f"{id_}-{flavor}-{number}"), Flavor(flavor))
         for flavor, count in flavors.items()
         for number in range(count)
     )
-    return Node(NodeId(id_), res(cpu, mem, **flavors), devices, is_schedulable=open_)
+    found = tuple((labels or {}).items())
+    return Node(NodeId(id_), res(cpu, mem, **flavors), devices, open_, found, zone)
 
 
 def request(
-    id_: str, team_: str, cpu: int = 1, *, replicas: int = 1, priority: int = 0, mem: int = 0, **flavors: int
+    id_: str,
+    team_: str,
+    cpu: int = 1,
+    *,
+    replicas: int = 1,
+    priority: int = 0,
+    mem: int = 0,
+    rule: PlacementRule | None = None,
+    **flavors: int,
 ) -> Request:
     return Request(
         id=RequestId(id_),
@@ -93,6 +112,7 @@ def request(
         submitted_at=0.0,
         replicas=replicas,
         priority=priority,
+        rule=rule,
     )
 
 
@@ -119,8 +139,10 @@ class Bench:
         self.now += 1
         return self.now
 
-    def submit(self, id_: str, team_: str, cpu: int = 1, **more: int) -> list[str]:
-        asked = request(id_, team_, cpu, **more)
+    def submit(
+        self, id_: str, team_: str, cpu: int = 1, rule: PlacementRule | None = None, **more: int
+    ) -> list[str]:
+        asked = request(id_, team_, cpu, rule=rule, **more)
         return granted(self.handle(RequestSubmitted(self.tick(), asked)))
 
     def end(self, id_: str) -> list[Action]:

@@ -26,6 +26,7 @@ from jupyterhub_mesos_quota.events import (
 )
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import AllocationId, NodeId, Team, TeamId
+from jupyterhub_mesos_quota.rules import PlacementRule, Zones
 from jupyterhub_mesos_quota.tree import TeamTree
 from quota_cases import bounds, node, request, res
 
@@ -41,6 +42,19 @@ WORDS = (
     *["end", "claim", "start", "unclaimed", "lost", "returned", "gone", "gone", "gone"],
     *["node", "node gone", "teams"],
 )
+
+ZONES = ("", "x", "y", "x")
+RULES: tuple[PlacementRule | None, ...] = (
+    *[None] * 5,
+    PlacementRule.of(zones=Zones.ONE),
+    PlacementRule.of(zones=Zones.SPREAD),
+    PlacementRule.of(zones=Zones.SPREAD, prefer_zone="y"),
+    PlacementRule.of({"kind": "new"}),
+    PlacementRule.of({"kind": "new"}, Zones.SPREAD),
+    PlacementRule.of(prefer_zone="x"),
+    PlacementRule.of({"kind": "new"}, Zones.ONE, "y"),
+)
+"""One for each pair of choices; more than half of what is asked for has one."""
 
 small = st.integers(0, 4)
 maybe_bound = st.one_of(st.none(), st.none(), st.none(), st.integers(0, 6))
@@ -84,12 +98,15 @@ def event_of(machine: QuotaMachine, step: Step, at: float, other_tree: tuple[Tea
             replicas=1 + (c % 3) * (d % 2),
             priority=c % 2,
             h200=d // 10,
+            rule=RULES[b // 4 * 4 + c // 3],
         )
         return RequestSubmitted(at, replace(asked, submitted_at=at))
     if word == "node":
-        return NodeSeen(at, node(f"n{a % 3}", 1 + b % 6, h200=c % 3, open_=d > 0))
+        labels = {"kind": "new"} if b > 5 else {}
+        seen = node(f"n{a % 4}", 1 + b % 6, h200=c % 3, open_=d > 0, zone=ZONES[c // 3], labels=labels)
+        return NodeSeen(at, seen)
     if word == "node gone":
-        return NodeRemoved(at, NodeId(f"n{a % 3}"))
+        return NodeRemoved(at, NodeId(f"n{a % 4}"))
     if word == "teams":
         return TeamsReplaced(at, other_tree)
     if word == "end":

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from itertools import permutations
 from typing import TypeVar
 
 from jupyterhub_mesos_quota.events import (
@@ -37,10 +38,12 @@ from jupyterhub_mesos_quota.model import (
 )
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.resources import Resources, Unlimited
+from jupyterhub_mesos_quota.rules import PlacementRule, Zones
 from jupyterhub_mesos_quota.tree import TeamTree
 
 INSIDE, FAMILY, BORROWS = range(3)
 Amounts = dict[str, int]
+Group = tuple[TeamId, Resources, int, PlacementRule | None]
 
 
 Method = TypeVar("Method", bound=Callable[..., object])
@@ -115,7 +118,9 @@ class Reference:
             self.nodes.pop(event.node_id, None)
         elif isinstance(event, RequestSubmitted) and event.request.id not in self.requests:
             self.ranks += 1
-            self.requests[event.request.id] = replace(event.request, rank=self.ranks)
+            self.requests[event.request.id] = replace(
+                event.request, rank=self.ranks, rule=binding(event.request)
+            )
 
     def _status(self, id_: RequestId, status: RequestStatus) -> None:
         self.requests[id_] = replace(self.requests[id_], status=status)
@@ -276,20 +281,93 @@ class Reference:
     def copies(asked: Amounts, room: Amounts) -> int:
         return max(0, min(room.get(name, 0) // amount for name, amount in asked.items()))
 
-    def place(self, request: Request, withheld: dict[NodeId, Amounts]) -> tuple[Placement, ...] | None:
+    def matching(self, request: Request) -> list[Node]:
+        labels = () if request.rule is None else request.rule.labels
+        return [node for node in self.open() if all(label in node.labels for label in labels)]
+
+    def zones(self, request: Request) -> list[str]:
+        """The zones that count for a spread: those that could hold a replica."""
         asked = amounts_of(request.resources)
-        found: list[tuple[object, Node, int]] = []
-        for node in self.open():
+        able = [node for node in self.matching(request) if self.copies(asked, self.empty(node))]
+        return sorted({node.zone for node in able})
+
+    def sharings(self, request: Request) -> list[dict[str, int]]:
+        """Every way to share the replicas out over the zones; with the key None where zones do not matter."""
+        zones = self.zones(request)
+        if request.rule is None or request.rule.zones == "any":
+            return [{"*": request.replicas}]
+        if request.rule.zones == "one":
+            return [{zone: request.replicas} for zone in zones]
+        fewer, rest = divmod(request.replicas, len(zones) or 1)
+        return [
+            {zone: fewer + (zone in more) for zone in (*more, *(each for each in zones if each not in more))}
+            for more in permutations(zones, rest)
+            if zones
+        ]
+
+    def place(self, request: Request, withheld: dict[NodeId, Amounts]) -> tuple[Placement, ...] | None:
+        """Of all ways to share out, the cheapest zone by zone; the preferred zone first."""
+        prefer = None if request.rule is None else request.rule.prefer_zone
+        if request.rule is not None and request.rule.zones == "any" and prefer:
+            preferred = [node for node in self.matching(request) if node.zone == prefer]
+            spots = self.pack(request, preferred, request.replicas, withheld)
+            if spots is not None:
+                return self.with_devices(request, spots)
+        found = []
+        for sharing in self.sharings(request):
+            parts = []
+            for zone, count in sharing.items():
+                nodes = [node for node in self.matching(request) if zone in {"*", node.zone}]
+                spots = self.pack(request, nodes, count, withheld) if count else []
+                cost = None if spots is None else (zone != prefer, len(spots), *self.left(request, spots))
+                parts.append((cost, zone, count, spots))
+            if all(cost is not None for cost, *_ in parts):
+                most = max(count for *_, count, _ in parts)
+                found.append(([part[:2] for part in parts if part[2] == most], parts))
+        if not found:
+            return None
+        _, parts = min(found, key=lambda entry: entry[0])  # type: ignore[arg-type,return-value]
+        return self.with_devices(request, [spot for *_, spots in parts for spot in spots or ()])
+
+    def left(self, request: Request, spots: list[tuple[Node, int]]) -> tuple[int, int]:
+        asked, left = amounts_of(request.resources), []
+        for node, count in spots:
+            left += [(n, a - count * asked.get(n, 0)) for n, a in self.room(node).items()]
+        return sum(a for n, a in left if is_accelerator(n)), sum(a for n, a in left if n == "cpu_millis")
+
+    def pack(
+        self, request: Request, nodes: list[Node], count: int, withheld: dict[NodeId, Amounts]
+    ) -> list[tuple[Node, int]] | None:
+        """On as few nodes as possible, the largest room first; none with other accelerators if it can be."""
+        asked = amounts_of(request.resources)
+        able: list[tuple[object, Node, int, bool]] = []
+        for node in nodes:
             room = self.room(node)
             spare = {name: amount - withheld.get(node.id, {}).get(name, 0) for name, amount in room.items()}
+            wastes = any(
+                amount for name, amount in room.items() if is_accelerator(name) and name not in asked
+            )
             if copies := self.copies(asked, spare):
-                found.append((self.tightness(node, room, asked), node, copies))
-        if sum(copies for _, _, copies in found) < request.replicas:
+                able.append((self.tightness(node, room, asked), node, copies, wastes))
+        if sum(copies for _, _, copies, wastes in able if not wastes) >= count:
+            able = [entry for entry in able if not entry[3]]
+        if sum(copies for _, _, copies, _ in able) < count:
             return None
+        able.sort(key=lambda entry: entry[0])  # type: ignore[arg-type,return-value]
+        spots: list[tuple[Node, int]] = []
+        while count:
+            most = min(count, max(copies for _, _, copies, _ in able))
+            chosen = next(entry for entry in able if entry[2] >= most)
+            able.remove(chosen)
+            spots.append((chosen[1], most))
+            count -= most
+        return spots
+
+    def with_devices(self, request: Request, spots: list[tuple[Node, int]]) -> tuple[Placement, ...]:
         placements: list[Placement] = []
-        for _, node, copies in sorted(found, key=lambda entry: entry[0]):  # type: ignore[arg-type,return-value]
+        for node, count in spots:
             taken = {device for placed in self.placements_on(node.id) for device in placed.devices}
-            for _ in range(min(copies, request.replicas - len(placements))):
+            for _ in range(count):
                 devices = []
                 for name, amount in request.resources.amounts():
                     spare_ones = [
@@ -313,12 +391,23 @@ class Reference:
     @once
     def could_ever_hold(self, request: Request) -> bool:
         asked = amounts_of(request.resources)
-        return sum(self.copies(asked, self.empty(node)) for node in self.open()) >= request.replicas
+        return any(
+            all(
+                sum(
+                    self.copies(asked, self.empty(node))
+                    for node in self.matching(request)
+                    if zone in {"*", node.zone}
+                )
+                >= count
+                for zone, count in sharing.items()
+            )
+            for sharing in self.sharings(request)
+        )
 
     # ---- holds ----------------------------------------------------------------------------------
 
     @once
-    def holds(self) -> list[tuple[tuple[TeamId, Resources, int], int, dict[NodeId, Amounts]]]:
+    def holds(self) -> list[tuple[Group, int, dict[NodeId, Amounts]]]:
         if not self.policy.strategy.ranks_by_promise:
             wanted: list[tuple[Request, int]] = []
         else:
@@ -337,7 +426,7 @@ class Reference:
         return holds
 
     def claims(self, standing: int) -> list[Request]:
-        heads: dict[tuple[TeamId, Resources, int], Request] = {}
+        heads: dict[Group, Request] = {}
         for request in sorted(self.waiting(), key=place):
             if self.standing(request) == standing:
                 heads.setdefault(group_of(request), request)
@@ -349,20 +438,51 @@ class Reference:
     def starved(self) -> Request | None:
         if self.policy.patience_seconds is None:
             return None
-        heads: dict[tuple[TeamId, Resources, int], Request] = {}
+        heads: dict[Group, Request] = {}
         for request in sorted(self.waiting(), key=place):
             heads.setdefault(group_of(request), request)
-        oldest: dict[tuple[Resources, int], Request] = {}
+        oldest: dict[tuple[object, ...], Request] = {}
         for request in sorted(heads.values(), key=lambda each: each.rank):
             at_gate = self.breaks_limit(request) or self.breaks_cap(request) or self.passes_a_claim(request)
             if self.standing(request) == BORROWS and not at_gate:
-                oldest.setdefault((request.resources, request.replicas), request)
+                oldest.setdefault(group_of(request)[1:], request)
         able = [each for each in oldest.values() if self.needs_nodes(each, BORROWS)]
         first = min(able, key=lambda each: each.rank, default=None)
         has_waited = first is not None and self.now - first.submitted_at >= self.policy.patience_seconds
         return first if has_waited else None
 
     def nearest(self, request: Request, taken: set[NodeId]) -> dict[NodeId, Amounts] | None:
+        """Of all ways to share out, the one whose larger parts miss least."""
+        found = []
+        for sharing in self.sharings(request):
+            parts = [
+                (zone, count, self.nearest_in(request, zone, count, taken) if count else {})
+                for zone, count in sharing.items()
+            ]
+            most = max(sharing.values())
+            if all(chosen is not None for _, _, chosen in parts):
+                costs = [(*self.missing(chosen or {}), zone) for zone, n, chosen in parts if n == most]
+                found.append((costs, [chosen for *_, chosen in parts]))
+        if not found:
+            return None
+        _, chosen = min(found, key=lambda entry: entry[0])
+        return {node: amounts for part in chosen for node, amounts in (part or {}).items()}
+
+    def missing(self, chosen: dict[NodeId, Amounts]) -> tuple[int, int, int]:
+        short = [
+            (name, max(0, amount - self.room(self.nodes[node]).get(name, 0)))
+            for node, amounts in chosen.items()
+            for name, amount in amounts.items()
+        ]
+        return (
+            sum(amount for name, amount in short if is_accelerator(name)),
+            sum(amount for name, amount in short if name == "cpu_millis"),
+            sum(amount for name, amount in short if name == "mem_mib"),
+        )
+
+    def nearest_in(
+        self, request: Request, zone: str, missing: int, taken: set[NodeId]
+    ) -> dict[NodeId, Amounts] | None:
         asked = amounts_of(request.resources)
         wanted = [name for name in asked if is_accelerator(name)]
 
@@ -374,13 +494,13 @@ class Reference:
             mine = sum(amount for name, amount in free.items() if name in wanted)
             return most, (others, mine), tuple(sorted(free.items()))
 
-        nodes = sorted(self.open(), key=lambda node: node.id, reverse=True)
+        among = [node for node in self.matching(request) if zone in {"*", node.zone}]
+        nodes = sorted(among, key=lambda node: node.id, reverse=True)
         nodes.sort(
             key=lambda n: (self.room(n).get("cpu_millis", 0), self.room(n).get("mem_mib", 0)), reverse=True
         )
         nodes.sort(key=nearness)  # type: ignore[arg-type,return-value]
         chosen: dict[NodeId, Amounts] = {}
-        missing = request.replicas
         for node in nodes:
             copies = 0 if node.id in taken else min(missing, self.copies(asked, self.empty(node)))
             if copies:
@@ -443,8 +563,16 @@ class Reference:
         return None
 
 
-def group_of(request: Request) -> tuple[TeamId, Resources, int]:
-    return request.team, request.resources, request.replicas
+def group_of(request: Request) -> Group:
+    return request.team, request.resources, request.replicas, request.rule
+
+
+def binding(request: Request) -> PlacementRule | None:
+    """One replica stands in one zone, whatever is asked for."""
+    rule = request.rule
+    if rule is not None and request.replicas == 1:
+        rule = replace(rule, zones=Zones.ANY)
+    return None if rule == PlacementRule() else rule
 
 
 def place(request: Request) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from jupyterhub_mesos.cli.adding import Command
 from jupyterhub_mesos.cli.adding import add as _add
 from jupyterhub_mesos.cli.adding import add_service as _add_service
 from jupyterhub_mesos.cli.adding import lazily as _lazily
+from jupyterhub_mesos.cli.lever_options import add_levers
 from jupyterhub_mesos.cli.pipeline_options import add_pipeline
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos_quota.errors import QuotaError
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_quota(commands)
     _add_token(commands)
+    add_levers(commands)
     add_pipeline(commands)
     _add_verify(commands)
     _add_register(commands)

@@ -7,6 +7,7 @@ that are possible at a place are read from the models, so that they cannot diffe
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
@@ -30,6 +31,9 @@ _DUE: Final = {
     "string_too_long": "it is too long: keep it under 4,096 characters",
     "too_short": "at least one is due",
 }
+_SPAN: Final = re.compile(r"_(hours|minutes|seconds)$")
+"""How a key of a time ends, which may be a fraction."""
+_NUMBER: Final = {"float_type", "greater_than", "greater_than_equal", "finite_number"}
 _WHOLE: Final = {"int_type", "int_from_float", "int_parsing", "greater_than_equal", "less_than_equal"}
 
 
@@ -67,6 +71,11 @@ def _sentence(place: Place, errors: list[ErrorDetails], document: Document, mode
 
 def _due(place: Place, errors: list[ErrorDetails], document: Document) -> str:
     kinds = {error["type"] for error in errors}
+    if kinds & _NUMBER and (unit := _SPAN.search(str(place[-1]))):
+        bound = {"greater_than": ", above 0", "greater_than_equal": ", 0 or more"}.get(errors[0]["type"], "")
+        return f"a number of {unit[1]} is due{bound}"
+    if "literal_error" in kinds and len(errors) == 1:
+        return f"possible: {errors[0].get('ctx', {})['expected'].replace(' or ', ', ')}"
     if kinds & _WHOLE:
         return _number_due(place, errors) + _amount_hint(place, document)
     return next((due for kind, due in _DUE.items() if kind in kinds), errors[0]["msg"])
@@ -127,8 +136,9 @@ def known_keys(model: type[BaseModel], place: Place) -> tuple[str, ...]:
     annotation: Any = model
     for part in place:
         annotation = _inside(annotation, str(part))
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return tuple(annotation.model_fields)
+    for each in (annotation, *get_args(annotation)):  # where it may be left out, a model stands beside None
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            return tuple(each.model_fields)
     return ()
 
 

@@ -29,6 +29,7 @@ from jupyterhub_mesos.service.hub_side import HubSide
 from jupyterhub_mesos.service.lake import LakeOperations
 from jupyterhub_mesos.service.launcher import LakeMounts
 from jupyterhub_mesos.service.ledger import Change, Ledger
+from jupyterhub_mesos.service.levers import Levers
 from jupyterhub_mesos.service.operations import Operations
 from jupyterhub_mesos.service.rates import WriteRates
 from jupyterhub_mesos.service.rows import TeamsRecord
@@ -98,6 +99,7 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
         await controller.open()
         stack.push_async_callback(controller.close)
         context = _web_context(settings, ledger, controller, parts, profiles)
+        await context.levers.notes.open()
         stack.push_async_callback(context.identities.close)
         stack.callback(ledger.subscribe(context.feed.notify))
         async with asyncio.TaskGroup() as tasks:
@@ -168,6 +170,7 @@ def _web_context(
         rates=WriteRates(settings.writes_per_minute, time.monotonic),
         tokens=TeamTokens(ledger),
         lake=LakeOperations(ledger, controller.connections, parts.sessions),
+        levers=Levers.over(operations),
     )
 
 

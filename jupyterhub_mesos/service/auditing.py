@@ -45,6 +45,8 @@ def audit(change: Change, actions: Sequence[Action], at: float) -> Iterator[Audi
 
 def _subject(change: Change) -> str:
     event = change.event
+    if change.note is not None:
+        return change.note.subject
     for record in change.records:
         if isinstance(record, TokenRow | TokenRevoked):
             return record.id
@@ -84,7 +86,10 @@ def _of_action(change: Change, action: Action) -> AuditRow | None:
         case BudgetReached():
             what = f"{action.percent} % of a budget used"
             return AuditRow(action.at, change.who, what, action.team, action.user or "", cause)
-        case StopAllocation() | WarnAllocation() | LiftWarning():
+        case WarnAllocation():
+            told = {"until": action.until, **cause}
+            return AuditRow(action.at, change.who, "warned", action.allocation_id, action.why, told)
+        case StopAllocation() | LiftWarning():
             return None  # its AllocationMoved says the same
         case _:
             assert_never(action)

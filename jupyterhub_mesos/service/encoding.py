@@ -12,6 +12,8 @@ from jupyterhub_mesos.service.rows import (
     AnyPayload,
     AuditRow,
     JobRow,
+    KeptDoc,
+    KeptKey,
     RequestInfo,
     RequestRow,
     TaskPhase,
@@ -74,6 +76,7 @@ def request_columns(row: RequestRow) -> Columns:
         "outcome": row.outcome,
         "message": row.message,
         "ended_at": row.ended_at,
+        "max_seconds": request.max_seconds,
     }
 
 
@@ -93,6 +96,7 @@ def request_row(row: Row) -> RequestRow:
         status=RequestStatus(row["status"]),
         allocations=row["allocations"],
         is_ending=row["is_ending"],
+        max_seconds=row["max_seconds"],
     )
     info = RequestInfo(request.id, row["name"], _PAYLOAD.validate_python(row["payload"], strict=False))
     return RequestRow(request, info, row["outcome"], row["message"], row["ended_at"], row["seq"])
@@ -118,6 +122,8 @@ def allocation_columns(allocation: Allocation) -> Columns:
         "granted_at": allocation.granted_at,
         "started_at": allocation.started_at,
         "gone_at": allocation.gone_at,
+        "ends_at": allocation.ends_at,
+        "warned_until": allocation.warned_until,
     }
 
 
@@ -141,6 +147,8 @@ def allocation(row: Row) -> Allocation:
         borrowed=_resources(row["borrowed"]),
         started_at=row["started_at"],
         gone_at=row["gone_at"],
+        ends_at=row["ends_at"],
+        warned_until=row["warned_until"],
     )
 
 
@@ -229,6 +237,16 @@ def token_row(row: Row) -> TokenRow:
         row["expires_at"],
         row["last_used_at"],
     )
+
+
+def kept_columns(key: KeptKey, doc: KeptDoc) -> Columns:
+    """Lay a value of the core's out."""
+    return {"kind": key.kind, "key": key.key, "doc": doc.json}
+
+
+def kept_row(row: Row) -> tuple[KeptKey, KeptDoc]:
+    """Read a value of the core's back."""
+    return KeptKey(row["kind"], row["key"]), KeptDoc(row["doc"])
 
 
 def audit_columns(row: AuditRow) -> Columns:

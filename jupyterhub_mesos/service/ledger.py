@@ -22,7 +22,9 @@ from typing import Final, TypeVar
 
 from jupyterhub_mesos.configuration.teams import team_values
 from jupyterhub_mesos.errors import CapacityError, LedgerError, TakenOver
-from jupyterhub_mesos.service.changes import Change, Commit, Handled, handle
+from jupyterhub_mesos.service.changes import Change, Commit, Handled, handle, keep
+from jupyterhub_mesos.service.facts import facts_of
+from jupyterhub_mesos.service.keeping import kept_of
 from jupyterhub_mesos.service.memory import Memory
 from jupyterhub_mesos.service.rows import Batch, Loaded, RequestRow, TaskRow, server_key
 from jupyterhub_mesos.service.store import Store
@@ -32,6 +34,7 @@ from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import Action
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, Node, RequestId
+from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 
 __all__ = ["Change", "Commit", "Ledger"]
 
@@ -55,13 +58,14 @@ class _Call:
 class Ledger:
     """The machine, its rows in memory, and the store under them."""
 
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], policy: Policy = DEFAULT_POLICY) -> None:
         self.clock = clock
+        self.policy = policy
         self._store = store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._calls: deque[_Call] = deque()
         self._memory = Memory.of(Loaded(TeamsModel(teams={}), 0, (), (), (), ()), last_seq=0)
-        self._machine = QuotaMachine.restore((), (), (), ())
+        self._machine = QuotaMachine(policy=policy)
         self._is_busy = False  # a batch is being handled, written or rolled back
         self._is_stale = True  # memory may say more than the disk
         self._is_closed = False
@@ -221,6 +225,7 @@ class Ledger:
         try:
             for call in calls:
                 self._handle(call, batch, commit)
+            keep(self._machine, self._memory, batch, commit)
         except Exception as error:  # a bug must reach the callers and roll memory back
             log.exception("the ledger could not handle a batch")
             self._fail(calls, error)
@@ -293,7 +298,7 @@ class Ledger:
         error = done.exception()
         if error is None:
             phantoms = self._everything()
-            self._restore(*done.result(), nodes=tuple(self._machine.nodes.values()))
+            self._restore(*done.result(), nodes=tuple(self._machine.reported_nodes.values()))
             self._tell(_rolled_back(phantoms, self._everything()))
             self._go_on()
             return
@@ -314,9 +319,18 @@ class Ledger:
             asyncio.get_running_loop().call_soon(self._next_batch)
 
     def _restore(self, loaded: Loaded, last_seq: int, nodes: Sequence[Node]) -> None:
-        requests = tuple(row.request for row in loaded.requests)
-        machine = QuotaMachine.restore(team_values(loaded.teams), nodes, requests, loaded.allocations)
-        self._memory, self._machine, self._is_stale = Memory.of(loaded, last_seq), machine, False
+        memory, requests = Memory.of(loaded, last_seq), tuple(row.request for row in loaded.requests)
+        machine = QuotaMachine.restore(
+            team_values(loaded.teams),
+            nodes,
+            requests,
+            loaded.allocations,
+            self.policy,
+            kept_of(memory.kept),
+        )
+        payloads = {row.id: row.info.payload for row in loaded.requests}
+        machine.learn({each.id: facts_of(payloads[each.request_id]) for each in loaded.allocations})
+        self._memory, self._machine, self._is_stale = memory, machine, False
 
     def _everything(self) -> Commit:
         requests, allocations = frozenset(self._memory.requests), frozenset(self._machine.allocations)

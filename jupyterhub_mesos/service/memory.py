@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from jupyterhub_mesos.service.encoding import is_live
-from jupyterhub_mesos.service.rows import JobRow, Loaded, RequestRow, ServerKey, TaskRow, TokenId, TokenRow
+from jupyterhub_mesos.service.rows import (
+    JobRow,
+    KeptDoc,
+    KeptKey,
+    Loaded,
+    RequestRow,
+    ServerKey,
+    TaskRow,
+    TokenId,
+    TokenRow,
+)
 from jupyterhub_mesos.tasks import TaskId
 from jupyterhub_mesos.wire import TeamsModel
 from jupyterhub_mesos_quota.machine import QuotaMachine
@@ -26,6 +36,7 @@ class Memory:
     by_allocation: dict[AllocationId, set[TaskId]] = field(default_factory=dict[AllocationId, set[TaskId]])
     jobs: dict[AllocationId, JobRow] = field(default_factory=dict[AllocationId, JobRow])
     tokens: dict[TokenId, TokenRow] = field(default_factory=dict[TokenId, TokenRow])
+    kept: dict[str, dict[str, KeptDoc]] = field(default_factory=dict[str, dict[str, KeptDoc]])
 
     @classmethod
     def of(cls, loaded: Loaded, last_seq: int) -> Memory:
@@ -37,6 +48,8 @@ class Memory:
             memory.put_task(task)
         memory.jobs = {job.allocation_id: job for job in loaded.jobs}
         memory.tokens = {token.id: token for token in loaded.tokens}
+        for key, doc in loaded.kept.items():
+            memory.put_kept(key, doc)
         return memory
 
     def put_request(self, row: RequestRow) -> None:
@@ -49,6 +62,14 @@ class Memory:
         """Keep a task."""
         self.tasks[task.id] = task
         self.by_allocation.setdefault(task.allocation_id, set()).add(task.id)
+
+    def put_kept(self, key: KeptKey, doc: KeptDoc | None) -> None:
+        """Keep a value of the core's, or drop it."""
+        of_kind = self.kept.setdefault(key.kind, {})
+        if doc is None:
+            of_kind.pop(key.key, None)
+        else:
+            of_kind[key.key] = doc
 
     def tasks_of(self, allocation: AllocationId) -> tuple[TaskRow, ...]:
         """Return the tasks of an allocation, by generation, role and index."""

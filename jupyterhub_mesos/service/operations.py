@@ -9,16 +9,18 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from jupyterhub_mesos.service.controller import Controller
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
+from jupyterhub_mesos.service.lever_notes import LeverNotes
 from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
 from jupyterhub_mesos.service.submissions import Asked, Places, asked
 from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
+from jupyterhub_mesos.service.words import warning
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import (
     LogView,
@@ -32,8 +34,17 @@ from jupyterhub_mesos.wire import (
     RequestView,
     ResourcesModel,
 )
+from jupyterhub_mesos_quota.bars import Bar
 from jupyterhub_mesos_quota.events import EndRequested, RequestSubmitted
-from jupyterhub_mesos_quota.model import Allocation, AllocationId, RequestId, RequestStatus, WorkloadKind
+from jupyterhub_mesos_quota.explain import Explanation
+from jupyterhub_mesos_quota.model import (
+    Allocation,
+    AllocationId,
+    Request,
+    RequestId,
+    RequestStatus,
+    WorkloadKind,
+)
 
 LOG_BYTES = 64 * 1024
 PAGE_SIZE = 50
@@ -86,6 +97,7 @@ class Operations:
         self.backend = backend
         self.profiles = profiles
         self.links = links
+        self.notes = LeverNotes(ledger)
         self._places = Places(max_live, ledger.rows)
 
     @property
@@ -241,7 +253,7 @@ class Operations:
                 replicas=request.replicas,
                 submitted_at=request.submitted_at,
                 is_mine=request.user == who.name,
-                explanation=explanation_view(machine.explain(request.id, position)),
+                explanation=explanation_view(self._explained(request, position)),
             )
             for position, request in enumerate(waiting, start=1)
             if request.team in seen or request.user == who.name
@@ -255,14 +267,16 @@ class Operations:
     ) -> LogView:
         """Read a piece of a task's output; without a task, of the newest generation's first."""
         row = await self.visible(who, request_id)
-        tasks = [
-            task for allocation in await self._allocations(row) for task in await self._tasks(allocation.id)
-        ]
+        had = await self._allocations(row)
+        tasks = [task for allocation in had for task in await self._tasks(allocation.id)]
         known = {found.id: found for found in tasks}
         if task is None:
             if not tasks:
                 raise NotFound(f"{request_id} has run nothing yet, so there is no output.")
-            newest = max(tasks, key=lambda found: (found.allocation_id, found.generation, -found.index))
+            order = {allocation.id: number for number, allocation in enumerate(had)}
+            newest = max(
+                tasks, key=lambda found: (order[found.allocation_id], found.generation, -found.index)
+            )
             task = newest.id
         if TaskId(task) not in known:
             raise NotFound(f"{request_id} has no task {task!r}.")
@@ -315,14 +329,23 @@ class Operations:
         """Return a request with its explanation while it waits and its newest allocation."""
         explained = None
         if row.request.status in WAITING and row.id in self.ledger.machine.requests:
-            explained = self.ledger.machine.explain(row.id)
+            explained = self._explained(row.request)
         allocation = self.ledger.allocation_of(row.id)
         if allocation is None and row.request.allocations and row.request.status not in WAITING:
             past = await self._allocations(row)
             allocation = past[-1] if past else None
         tasks = await self._tasks(allocation.id) if allocation else ()
         shown = Shown(env_values=who.owns(row.request), file_texts=has_file_texts)
-        return request_view(row, self.links, explained, (allocation, tasks), shown)
+        ledger = self.ledger
+        warned = warning(row, allocation, ledger.machine, ledger.clock(), ledger.policy.notice_seconds)
+        return request_view(row, self.links, explained, (allocation, tasks), shown, warned)
+
+    def _explained(self, request: Request, position: int | None = None) -> Explanation:
+        """Say why a request waits; of a pause with its reason, which the core does not know."""
+        explained = self.ledger.machine.explain(request.id, position)
+        if explained.code != Bar.PAUSED:
+            return explained
+        return replace(explained, sentence=self.notes.pause_over(request.team) or explained.sentence)
 
     async def _row(self, request_id: RequestId) -> RequestRow:
         row = await self.ledger.find(request_id)

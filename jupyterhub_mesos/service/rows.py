@@ -35,6 +35,20 @@ class ServerKey(NamedTuple):
     server_name: str
 
 
+class KeptKey(NamedTuple):
+    """Which value of the core's a row of `kept` holds: a field of its `Kept`, and which one of that."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDoc:
+    """Such a value as JSON; laid out and read back by `keeping`."""
+
+    json: Any
+
+
 class TaskPhase(StrEnum):
     """Where a task stands for the ledger: a backend's states, and the one before them."""
 
@@ -252,6 +266,7 @@ class Loaded:
     tasks: tuple[TaskRow, ...]
     jobs: tuple[JobRow, ...]
     tokens: tuple[TokenRow, ...] = ()
+    kept: Mapping[KeptKey, KeptDoc] = field(default_factory=dict[KeptKey, KeptDoc])
 
 
 @dataclass(slots=True)
@@ -265,12 +280,13 @@ class Batch:
     tasks: dict[TaskId, TaskRow] = field(default_factory=dict[TaskId, TaskRow])
     jobs: dict[AllocationId, JobRow] = field(default_factory=dict[AllocationId, JobRow])
     tokens: dict[TokenId, TokenRow | None] = field(default_factory=dict[TokenId, TokenRow | None])
+    kept: dict[KeptKey, KeptDoc | None] = field(default_factory=dict[KeptKey, KeptDoc | None])
     audit: list[AuditRow] = field(default_factory=list[AuditRow])
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        rows = self.requests, self.allocations, self.tasks, self.jobs, self.tokens, self.audit
+        rows = self.requests, self.allocations, self.tasks, self.jobs, self.tokens, self.kept, self.audit
         return self.teams is None and not any(rows)
 
 

@@ -57,6 +57,7 @@ requests: Final = Table(
     Column("outcome", String(16)),
     Column("message", Text, nullable=False),
     Column("ended_at", Float),
+    Column("max_seconds", Float),
 )
 Index("requests_live", requests.c.is_live, requests.c.seq)
 _LIVE_SERVER: Final = requests.c.is_live & requests.c.server_name.is_not(None)
@@ -82,6 +83,8 @@ allocations: Final = Table(
     Column("granted_at", Float, nullable=False),
     Column("started_at", Float),
     Column("gone_at", Float),
+    Column("ends_at", Float),
+    Column("warned_until", Float),
 )
 
 tasks: Final = Table(
@@ -123,6 +126,14 @@ tokens: Final = Table(
     Column("made_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("last_used_at", Float),
+)
+
+kept: Final = Table(  # what the decision core asks to be kept beside the rows
+    "kept",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("key", String(512), primary_key=True),
+    Column("doc", JSON, nullable=False),
 )
 
 audit: Final = Table(

@@ -23,6 +23,9 @@ from jupyterhub_mesos.service import encoding, schema
 from jupyterhub_mesos.service.rows import (
     AuditRow,
     Batch,
+    JobRow,
+    KeptDoc,
+    KeptKey,
     Loaded,
     RequestQuery,
     RequestRow,
@@ -122,6 +125,7 @@ class Store:
                 map(encoding.job_row, self._select(schema.jobs, schema.jobs.c.allocation_id.in_(ids)))
             ),
             tokens=tuple(map(encoding.token_row, self._rows(sa.select(schema.tokens)))),
+            kept=dict(map(encoding.kept_row, self._rows(sa.select(schema.kept)))),
         )
 
     def request(self, request_id: RequestId) -> RequestRow | None:
@@ -157,6 +161,11 @@ class Store:
         table = schema.allocations
         rows = self._select(table, table.c.id == allocation_id)
         return bool(rows) and (rows[0]["gone_at"] is None or rows[0]["gone_at"] >= since)
+
+    def job(self, allocation_id: AllocationId) -> JobRow | None:
+        """Return how far the generations of an allocation came."""
+        rows = self._select(schema.jobs, schema.jobs.c.allocation_id == allocation_id)
+        return encoding.job_row(rows[0]) if rows else None
 
     def tasks_of(self, allocation_id: AllocationId) -> tuple[TaskRow, ...]:
         """Return every task that an allocation had, by generation, role and index."""
@@ -266,8 +275,19 @@ def _write(connection: sa.Connection, batch: Batch) -> None:
     revoked = [name for name, token in batch.tokens.items() if token is None]
     if revoked:
         connection.execute(sa.delete(schema.tokens).where(schema.tokens.c.id.in_(revoked)))
+    _write_kept(connection, batch.kept)
     if batch.audit:
         connection.execute(sa.insert(schema.audit), [encoding.audit_columns(row) for row in batch.audit])
+
+
+def _write_kept(connection: sa.Connection, kept: Mapping[KeptKey, KeptDoc | None]) -> None:
+    written = (encoding.kept_columns(key, doc) for key, doc in kept.items() if doc is not None)
+    _upsert(connection, schema.kept, written)
+    dropped = [key._asdict() for key, doc in kept.items() if doc is None]
+    if dropped:
+        table = schema.kept
+        one = sa.delete(table).where(table.c.kind == sa.bindparam("kind"), table.c.key == sa.bindparam("key"))
+        connection.execute(one, dropped)
 
 
 def _upsert(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:

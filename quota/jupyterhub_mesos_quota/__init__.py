@@ -4,12 +4,16 @@ from jupyterhub_mesos_quota.book import Forgotten
 from jupyterhub_mesos_quota.errors import (
     IllegalMove,
     InvariantBroken,
+    Overbooked,
     OverLimit,
     QuotaError,
+    RefusedRename,
     RefusedRequest,
+    RefusedReservation,
     TreeError,
     UnknownAllocation,
     UnknownRequest,
+    UnknownReservation,
     UnknownTeam,
 )
 from jupyterhub_mesos_quota.explain import Explanation
@@ -22,12 +26,16 @@ __all__ = [
     "IllegalMove",
     "InvariantBroken",
     "OverLimit",
+    "Overbooked",
     "QuotaError",
     "QuotaMachine",
+    "RefusedRename",
     "RefusedRequest",
+    "RefusedReservation",
     "TeamTree",
     "TreeError",
     "UnknownAllocation",
     "UnknownRequest",
+    "UnknownReservation",
     "UnknownTeam",
 ]

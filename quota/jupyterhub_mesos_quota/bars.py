@@ -6,8 +6,8 @@ of its team; it joins the line again, at its old rank, when its bar is lifted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from jupyterhub_mesos_quota.budgets import Budgets, Spent
@@ -58,6 +58,7 @@ class Bars:
     def plant(self, tree: TeamTree, active: Sequence[Request], spent: Iterable[Spent]) -> None:
         """Put a tree in force, with those who hold something under it and what was spent."""
         self._tree = tree
+        self.paused = {team for team in self.paused if team is None or team in tree}
         self._held.clear()
         self.budgets.plant(tree, active, spent)
         for request in active:
@@ -74,6 +75,23 @@ class Bars:
                 held = self._held.setdefault((above, request.user), {})
                 for name, amount in counted(request):
                     held[name] = held.get(name, 0) + sign * amount
+
+    def rename(self, before: UserName, after: UserName, requests: Mapping[RequestId, Request]) -> None:
+        """Say that what is one user's is another name's; `requests` say so already."""
+        self.budgets.rename(before, after)
+        self._held = {
+            (team, after if user == before else user): held for (team, user), held in self._held.items()
+        }
+        for id_ in list(self._of_user.get(before, ())):
+            found = self.found(id_)
+            self.drop(id_)
+            if found is not None:
+                whose = after if found.user == before else found.user
+                self.hold_back(requests[id_], replace(found, user=whose))
+
+    def is_paused(self, team: TeamId) -> bool:
+        """Say whether nothing of a team starts, as a queue that it stands in is paused."""
+        return any(each in self.paused for each in (None, *self._tree.path(team)))
 
     def obstacle(self, request: Request) -> Obstacle | None:
         """Return the first bar before a request: pauses, then what its user holds."""

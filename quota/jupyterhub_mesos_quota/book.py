@@ -24,6 +24,7 @@ from jupyterhub_mesos_quota.model import (
     Request,
     RequestId,
     RequestStatus,
+    UserName,
     allocation_id,
 )
 from jupyterhub_mesos_quota.moves import LIVE_STATES, TERMINAL_STATUSES, Stories
@@ -103,6 +104,12 @@ class Book:
     def mark_ending(self, id_: RequestId) -> None:
         """Remember that somebody asked for the end of an active request."""
         self.requests[id_] = replace(self.requests[id_], is_ending=True)
+
+    def rename_user(self, before: UserName, after: UserName) -> None:
+        """Say that all requests of one user are another name's."""
+        mine = [id_ for id_, request in self.requests.items() if request.user == before]
+        for id_ in mine:
+            self.requests[id_] = replace(self.requests[id_], user=after)
 
     def move_request(self, at: float, id_: RequestId, after: RequestStatus, why: str) -> Request:
         """Move a request along its table."""

@@ -27,12 +27,17 @@ Whose = tuple[TeamId, UserName | None]
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one has used of a budget, for the ledger to keep: accelerator-milliseconds by step."""
+    """What one has used of a budget, for the ledger to keep: accelerator-milliseconds by step.
+
+    It holds until something begins or ends: what runs since `until_ms` is counted from there.
+    `percent` is what was told last.
+    """
 
     team: TeamId
     user: UserName | None
     steps: tuple[tuple[int, int], ...]
     until_ms: int
+    percent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class Budgets:
         self._now_ms = 0
         self._has_begun = False
         self._meters: dict[Whose, _Meter] = {}
+        self._changed: dict[Whose, None] = {}
         self._due: list[tuple[int, TeamId, UserName]] = []
 
     def plant(self, tree: TeamTree, active: Iterable[Request], spent: Iterable[Spent]) -> None:
@@ -110,21 +116,34 @@ class Budgets:
         for each in spent:
             if each.team in tree and (meter := self._meter((each.team, each.user))) is not None:
                 meter.steps = dict(sorted(each.steps))
-                meter.until_ms = each.until_ms
+                meter.until_ms, meter.percent = each.until_ms, each.percent
                 self._has_begun = True
                 self._now_ms = max(self._now_ms, each.until_ms)
         for request in active:
-            self.charge(request)
+            for whose in self._concerned(request) if request.accelerators else ():
+                if (meter := self._meter(whose)) is not None:
+                    meter.held += request.accelerators  # since what was kept of it ends
+        for whose, meter in self._meters.items():
+            self._watch(whose, meter)
 
     def kept(self) -> tuple[Spent, ...]:
         """Return what the ledger is to keep."""
-        for meter in self._meters.values():
-            meter.run(self._now_ms)
-        told = (
-            Spent(team, user, tuple(meter.steps.items()), meter.until_ms)
-            for (team, user), meter in self._meters.items()
-            if meter.steps
-        )
+        return self._told(self._meters)
+
+    def changes(self) -> tuple[Spent, ...]:
+        """Return the same of those whose part changed, or a mark was reached, since this was last asked."""
+        changed, self._changed = self._changed, {}
+        return self._told(changed)
+
+    def _told(self, whose: Iterable[Whose]) -> tuple[Spent, ...]:
+        told: list[Spent] = []
+        for team, user in whose:
+            meter = self._meters.get((team, user))
+            if meter is not None:
+                meter.run(self._now_ms)
+                if meter.steps or meter.held:
+                    steps = tuple(meter.steps.items())
+                    told.append(Spent(team, user, steps, meter.until_ms, meter.percent))
         return tuple(sorted(told, key=lambda each: (each.team, each.user or "")))
 
     def charge(self, request: Request, sign: int = +1) -> None:
@@ -135,7 +154,19 @@ class Budgets:
             if meter is not None:
                 meter.run(self._now_ms)
                 meter.held += held
+                self._changed[whose] = None
                 self._watch(whose, meter)
+
+    def has_spent(self, user: UserName) -> bool:
+        """Say whether a user has used anything that still counts."""
+        return any(whose[1] == user and (meter.steps or meter.held) for whose, meter in self._meters.items())
+
+    def rename(self, before: UserName, after: UserName) -> None:
+        """Say that what one user has spent is another name's."""
+        for team, user in [whose for whose in self._meters if whose[1] == before]:
+            meter = self._meters.pop((team, user))
+            self._meters[team, after] = meter
+            self._watch((team, after), meter)
 
     def over(self, request: Request) -> tuple[Whose, float] | None:
         """Return whose budget a request must wait for, and until when, in Unix seconds."""
@@ -158,7 +189,7 @@ class Budgets:
                 self._watch(whose, meter)
 
     def reached(self) -> list[Reached]:
-        """Return which marks were reached up to now."""
+        """Return which marks were reached up to now, in an order that a restart does not change."""
         reached: list[Reached] = []
         while self._due and self._due[0][0] <= self._now_ms:
             _, team, user = heappop(self._due)
@@ -167,12 +198,13 @@ class Budgets:
                 meter.run(self._now_ms)
                 reached += self._marks((team, user or None), meter)
                 self._watch((team, user or None), meter)
-        return reached
+        return sorted(reached, key=lambda each: (each.team, each.user or "", each.percent))
 
     def _marks(self, whose: Whose, meter: _Meter) -> Iterator[Reached]:
         for percent in WARNED_AT:
             if percent > meter.percent and meter.used_ms * 100 >= meter.bound_ms * percent:
                 meter.percent = percent
+                self._changed[whose] = None
                 yield Reached(*whose, percent)
 
     def exhausted(self) -> Iterator[Whose]:

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from jupyterhub_mesos_quota.contest import Place
+from jupyterhub_mesos_quota.domains import Domains, Members
 from jupyterhub_mesos_quota.lanes import Group
 from jupyterhub_mesos_quota.model import NodeId
-from jupyterhub_mesos_quota.placement import NodePool
-from jupyterhub_mesos_quota.resources import AmountName
+from jupyterhub_mesos_quota.resources import ACCELERATOR_PREFIX, CPU_MILLIS, MEM_MIB, AmountName
+from jupyterhub_mesos_quota.rules import Cost, share_out
 from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.tree import Amounts
 from jupyterhub_mesos_quota.usage import Standing, Usage
@@ -98,11 +99,13 @@ class Holds:
 
     def __init__(
         self,
-        pool: NodePool,
+        pool: Domains,
         wanted: Iterable[tuple[Group, Standing]],
         clearing: Mapping[NodeId, Mapping[AmountName, int]],
+        booked: Mapping[NodeId, Mapping[AmountName, int]],
     ) -> None:
         self._pool = pool
+        self._booked = booked
         self._clearing = clearing
         self._taken: set[NodeId] = set()
         self._views: dict[tuple[Standing, Group | None], Mapping[NodeId, Amounts]] = {}
@@ -139,9 +142,41 @@ class Holds:
 
     def _choose(self, size: Size) -> Mapping[NodeId, Amounts] | None:
         """Choose nodes without a hold: where room is being made, else the nearest to having it."""
+        if size.rule is None:
+            return self._gather(size, size.replicas, None)
+        domains = self._pool.domains(size)
+        known: dict[tuple[str, int], Mapping[NodeId, Amounts]] = {}
+
+        def cost(zone: str, count: int) -> Cost | None:
+            chosen = self._gather(size, count, domains[zone])
+            if chosen is None:
+                return None
+            known[zone, count] = chosen
+            return self._missing(chosen)
+
+        shares = share_out(size.rule, size.replicas, list(domains), cost)
+        if shares is None:
+            return None
+        return {node: amounts for share in shares for node, amounts in known[share].items()}
+
+    def _missing(self, chosen: Mapping[NodeId, Amounts]) -> Cost:
+        """Return what is not free yet of what is chosen: accelerators, CPU, memory."""
+        accelerators = cpu = mem = 0
+        for node, amounts in chosen.items():
+            room, coming = self._pool.room_on(node), self._clearing.get(node, {})
+            for name, amount in amounts.items():
+                missing = max(0, amount - room.get(name, 0) - coming.get(name, 0))
+                accelerators += missing * name.startswith(ACCELERATOR_PREFIX)
+                cpu += missing * (name == CPU_MILLIS)
+                mem += missing * (name == MEM_MIB)
+        return accelerators, cpu, mem
+
+    def _gather(self, size: Size, replicas: int, members: Members | None) -> Mapping[NodeId, Amounts] | None:
         chosen: dict[NodeId, Amounts] = {}
-        missing = size.replicas
+        missing = replicas
         for node, copies in self._copies(size):
+            if members is not None and node not in members:
+                continue
             if copies > 0 and node not in self._taken and node not in chosen:
                 count = min(copies, missing)
                 chosen[node] = {name: amount * count for name, amount in size.each}
@@ -156,4 +191,7 @@ class Holds:
             copies = [(room.get(name, 0) + coming.get(name, 0)) // amount for name, amount in size.each]
             yield node, min(copies) if room else 0
         for node in self._pool.emptiest(size.each):
-            yield node, self._pool.copies_when_empty(node, size.each)
+            copies_there = self._pool.copies_when_empty(node, size.each)
+            if booked := self._booked.get(node):  # as if the booked did not stand there at all
+                copies_there -= max(-(-booked.get(name, 0) // amount) for name, amount in size.each)
+            yield node, copies_there

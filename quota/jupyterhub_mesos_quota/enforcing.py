@@ -5,7 +5,7 @@ from __future__ import annotations
 from jupyterhub_mesos_quota.budgets import WARNED_AT, Whose
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.events import BudgetReached, StopReason
-from jupyterhub_mesos_quota.model import TeamId, UserName
+from jupyterhub_mesos_quota.model import Request, TeamId, UserName
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.timelimits import TimeLimits
@@ -25,6 +25,18 @@ class Enforcing:
         told = ((team, user, at) for (team, user), at in self.stops.items())
         return tuple(sorted(told, key=lambda each: (each[0], each[1] or "")))
 
+    def stop_of(self, request: Request) -> tuple[Whose, float] | None:
+        """Return whose budget is used up and when, for that, what a request holds is stopped."""
+        path = self._desk.admission.tree.path(request.team) if self.stops and request.accelerators else ()
+        whose = [(team, user) for team in path for user in (None, request.user) if (team, user) in self.stops]
+        return min(((each, self.stops[each]) for each in whose), key=lambda stop: stop[1], default=None)
+
+    def rename(self, before: UserName, after: UserName) -> None:
+        """Say that what stops for one user stops for another name."""
+        self.stops = {
+            (team, after if user == before else user): when for (team, user), when in self.stops.items()
+        }
+
     def advance(self, at: float) -> None:
         """Let time pass: tell of marks, stop what runs on a budget that has been used up for the grace."""
         bars, book = self._desk.bars, self._desk.book
@@ -37,9 +49,10 @@ class Enforcing:
         if self.stops:
             over = set(bars.budgets.exhausted())
             self.stops = {whose: when for whose, when in self.stops.items() if whose in over}
-            for whose in [whose for whose, when in self.stops.items() if when <= at]:
-                del self.stops[whose]
-                self._stop(at, whose)
+            for team, user, when in self.kept():  # in the same order before and after a restart
+                if when <= at:
+                    del self.stops[team, user]
+                    self._stop(at, (team, user))
         if (until := bars.next_until()) is not None and until <= at:
             self._desk.rejoin(bars.lifted())
 

@@ -6,6 +6,10 @@ QuotaError                    every refusal of the core
  ├─ RefusedRequest            a request that can never be granted as asked
  │   ├─ UnknownTeam
  │   └─ OverLimit
+ ├─ RefusedReservation        a booking that makes no sense as asked
+ │   └─ Overbooked            what others are promised, or a limit, leaves no room for it
+ ├─ UnknownReservation        an event names a reservation that is not there
+ ├─ RefusedRename             a user's new name is another's already
  ├─ UnknownRequest            an event names a request that is not there
  ├─ UnknownAllocation         an event names an allocation that is not there
  └─ IllegalMove               an event that the table of legal moves forbids: a bug of the caller
@@ -17,6 +21,7 @@ InvariantBroken               what must always be true is not: a bug of the core
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from jupyterhub_mesos_quota.resources import AmountName, describe_amount
@@ -74,6 +79,46 @@ class OverLimit(RefusedRequest):
         self.name = name
         self.asked = asked
         self.limit = limit
+
+
+class RefusedReservation(QuotaError):
+    """A booking that makes no sense as asked."""
+
+    code = "reservation-refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """What a booking runs into: at which moment, over which amount, and what stands there."""
+
+    at: float
+    name: AmountName
+    asked: int
+    possible: int
+    team: str | None = None  # whose limit it is; None for what the nodes can hold
+    reservations: tuple[str, ...] = ()  # the ids of those that hold the rest at that moment
+
+
+class Overbooked(RefusedReservation):
+    """A booking for which others' guarantees and reservations, or a limit, leave no room."""
+
+    code = "overbooked"
+
+    def __init__(self, message: str, clash: Clash) -> None:
+        super().__init__(message)
+        self.clash = clash
+
+
+class UnknownReservation(QuotaError):
+    """An event names a reservation that the machine does not know."""
+
+    code = "unknown-reservation"
+
+
+class RefusedRename(QuotaError):
+    """A user cannot get a name under which somebody has something already."""
+
+    code = "rename-refused"
 
 
 class UnknownRequest(QuotaError):

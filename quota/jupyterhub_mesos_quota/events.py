@@ -21,6 +21,8 @@ from jupyterhub_mesos_quota.model import (
     Request,
     RequestId,
     RequestStatus,
+    Reservation,
+    ReservationId,
     Team,
     TeamId,
     UserName,
@@ -210,6 +212,39 @@ class SessionExtended:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationBooked:
+    """Capacity is booked for a team. Raises `Overbooked` where it clashes; a known id changes nothing."""
+
+    at: float
+    reservation: Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationCancelled:
+    """What was booked is free at once. Raises `UnknownReservation` where it is over, or never was."""
+
+    at: float
+    reservation_id: ReservationId
+
+
+@dataclass(frozen=True, slots=True)
+class UserRenamed:
+    """Everything of one user is another name's from now on; refused where that name has something already."""
+
+    at: float
+    before: UserName
+    after: UserName
+
+
+@dataclass(frozen=True, slots=True)
+class UserLeft:
+    """A user is gone for good: what waits is withdrawn, what runs is stopped."""
+
+    at: float
+    user: UserName
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """Nothing happened but time: send it when `QuotaMachine.next_deadline` is reached."""
 
@@ -234,6 +269,10 @@ Event = (
     | NodeCordoned
     | NodeUncordoned
     | SessionExtended
+    | ReservationBooked
+    | ReservationCancelled
+    | UserRenamed
+    | UserLeft
     | TimePassed
 )
 
@@ -256,6 +295,8 @@ class StopReason(StrEnum):
     OVER_BUDGET = "over-budget"  # its team or user used a budget up: the request is queued again
     TIME_LIMIT = "time-limit"  # it ran for as long as it may: the request ends
     DRAINED = "drained"  # its node is emptied: the request is queued again
+    PREEMPTED = "preempted"  # a higher priority of its team takes its place: the request is queued again
+    USER_LEFT = "user-left"  # its user is gone for good: the request ends
 
 
 @dataclass(frozen=True, slots=True)

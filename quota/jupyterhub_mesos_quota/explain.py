@@ -11,9 +11,17 @@ from typing import Final, NamedTuple
 
 from jupyterhub_mesos_quota.admission import Admission, Verdict
 from jupyterhub_mesos_quota.bars import Bar, Obstacle
+from jupyterhub_mesos_quota.explain_rules import (
+    describe_rule,
+    explain_labels,
+    explain_small_zones,
+    explain_zones,
+    nodes_with,
+)
 from jupyterhub_mesos_quota.model import Request, RequestStatus, TeamId
+from jupyterhub_mesos_quota.moments import tell_moment
 from jupyterhub_mesos_quota.resources import AmountName, describe, describe_amount
-from jupyterhub_mesos_quota.sizes import Size, size_of
+from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.usage import Hindrance, Rule, Standing
 
 MOST_HOLDERS: Final = 3
@@ -85,14 +93,16 @@ class Shape(NamedTuple):
 
 def explain_waiting(admission: Admission, request: Request) -> Explanation:
     """Say why a queued request is not granted now: what could never be first, then rules, then room."""
-    shape = Shape(request.team, size_of(request.resources, request.replicas))
+    shape = Shape(request.team, admission.line.size_for(request))
     verdict = admission.judge(shape.team, shape.size)
     if verdict.placements is not None:
         return Explanation("next", "There is room: it starts with the next look at the queue.")
     return (
         _never(admission, shape)
         or _ruled_out(admission, shape, verdict)
+        or _booked(shape, verdict)
         or _behind(admission, shape, verdict)
+        or _zoned(admission, shape)
         or _lent_out(admission, shape, verdict)
         or _no_room(admission, shape)
     )
@@ -109,7 +119,11 @@ def _never(admission: Admission, shape: Shape) -> Explanation | None:
     if pool.could_ever_hold(shape.size):
         return None
     asked = _asked(shape)
-    if any(shape.size.resources.fits_in(node.capacity) for node in pool.nodes.values()):
+    told = explain_labels(pool, shape.size) or explain_small_zones(pool, shape.size, asked)
+    if told is not None:
+        return Explanation(*told)
+    nodes = nodes_with(pool, shape.size.rule)
+    if any(shape.size.resources.fits_in(node.capacity) for node in nodes):
         most = pool.most_replicas_when_empty(shape.size)
         less = f"ask for {most} at most" if most else "ask for less per replica"
         return Explanation(
@@ -118,7 +132,7 @@ def _never(admission: Admission, shape: Shape) -> Explanation | None:
             "even if empty.",
             f"Withdraw it and {less}, or wait until an admin adds or reopens nodes.",
         )
-    largest = max(pool.nodes.values(), key=lambda node: (_part_held(shape, node.capacity.get), node.id))
+    largest = max(nodes, key=lambda node: (_part_held(shape, node.capacity.get), node.id))
     return Explanation(
         "no-node-that-large",
         f"{asked} asked for; no node could ever hold one replica of that: "
@@ -176,6 +190,23 @@ def _lent_within(admission: Admission, shape: Shape, found: Hindrance) -> Explan
     )
 
 
+def _booked(shape: Shape, verdict: Verdict) -> Explanation | None:
+    if not verdict.booked:
+        return None
+    told = [
+        f"team {each.team} has booked {each.total} from {tell_moment(each.starts_at)} "
+        f"until {tell_moment(each.ends_at)}"
+        for each in verdict.booked[:MOST_HOLDERS]
+    ]
+    first = min(each.starts_at for each in verdict.booked)
+    return Explanation(
+        "reserved",
+        f"{_asked(shape)} asked for by team {shape.team} would fit; but {', '.join(told)}.",
+        "It starts when that is over or cancelled, or when more is freed; "
+        f"with a time limit that ends before {tell_moment(first)} it may start sooner.",
+    )
+
+
 def _behind(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation | None:
     if not verdict.rivals or admission.pool.place(shape.size) is None:
         return None
@@ -189,6 +220,11 @@ def _behind(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation
     )
 
 
+def _zoned(admission: Admission, shape: Shape) -> Explanation | None:
+    told = explain_zones(admission.pool, shape.size, _asked(shape))
+    return None if told is None else Explanation(*told)
+
+
 def _lent_out(admission: Admission, shape: Shape, verdict: Verdict) -> Explanation | None:
     if verdict.standing is not Standing.INSIDE:
         return None
@@ -198,7 +234,7 @@ def _lent_out(admission: Admission, shape: Shape, verdict: Verdict) -> Explanati
     return Explanation(
         "waits-for-reclaim",
         f"{_asked(shape)} asked for, inside the guarantee of team {shape.team}, which is lent out: "
-        f"{_free_now(admission, names)} free{_holders(admission, names, shape.team)}.",
+        f"{_free_now(admission, shape, names)} free{_holders(admission, names, shape.team)}.",
         "It is among the next to start when those who borrow free enough.",
     )
 
@@ -215,27 +251,27 @@ def _no_room(admission: Admission, shape: Shape) -> Explanation:
     names = [name for name, _ in short]
     return Explanation(
         "no-room",
-        f"{_free_now(admission, names)} free, {describe(dict(short))} {_verb(dict(short))} asked for"
+        f"{_free_now(admission, shape, names)} free, {describe(dict(short))} {_verb(dict(short))} asked for"
         f"{_holders(admission, names, shape.team)}.",
         "It starts by itself when enough is freed; a smaller request may start at once.",
     )
 
 
 def _asked(shape: Shape) -> str:
-    return (
-        str(shape.size.resources)
-        if shape.size.replicas == 1
-        else f"{shape.size.replicas} x ({shape.size.resources})"
-    )
+    amounts = str(shape.size.resources)
+    if shape.size.replicas > 1:
+        amounts = f"{shape.size.replicas} x ({amounts})"
+    return amounts + describe_rule(shape.size.rule)
 
 
 def _short(admission: Admission, shape: Shape) -> list[tuple[AmountName, int]]:
-    free = admission.pool.free
+    free = admission.pool.free_for(shape.size)
     return [(name, amount) for name, amount in shape.size.total if amount > free.get(name, 0)]
 
 
-def _free_now(admission: Admission, names: Sequence[AmountName]) -> str:
-    free = {name: admission.pool.free.get(name, 0) for name in names}
+def _free_now(admission: Admission, shape: Shape, names: Sequence[AmountName]) -> str:
+    room = admission.pool.free_for(shape.size)
+    free = {name: room.get(name, 0) for name in names}
     return f"{describe(free)} {_verb(free)}"
 
 

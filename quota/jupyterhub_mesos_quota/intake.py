@@ -6,6 +6,7 @@ from jupyterhub_mesos_quota.bars import counted
 from jupyterhub_mesos_quota.errors import OverLimit, RefusedRequest
 from jupyterhub_mesos_quota.model import Request, TeamId
 from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
+from jupyterhub_mesos_quota.rules import check_rule
 from jupyterhub_mesos_quota.tree import TeamTree
 
 
@@ -20,6 +21,7 @@ def check_submission(tree: TeamTree, request: Request) -> None:
         raise RefusedRequest(
             f"{request.replicas} replicas asked for; 1 or more are possible: ask for at least 1."
         )
+    check_rule(request.rule)
     amounts = dict(request.resources.amounts())
     if not amounts:
         raise RefusedRequest(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from jupyterhub_mesos_quota.budgets import Spent
-from jupyterhub_mesos_quota.model import NodeId, TeamId, UserName
+from jupyterhub_mesos_quota.model import NodeId, Reservation, TeamId, UserName
 from jupyterhub_mesos_quota.past import PastUse
 
 
@@ -16,7 +16,8 @@ class Kept:
 
     `budget_stops` says for whom, and when, what runs on a budget that is used up is stopped.
     `paused` are the teams whose queues are paused (None: all of it),
-    `cordoned` the nodes that take nothing new.
+    `cordoned` the nodes that take nothing new, `reservations` what is booked and not over.
+    `at` is the last moment that was told of, in Unix seconds: what is booked is open or not by then.
     """
 
     past: tuple[PastUse, ...] = ()
@@ -24,6 +25,8 @@ class Kept:
     budget_stops: tuple[tuple[TeamId, UserName | None, float], ...] = ()
     paused: frozenset[TeamId | None] = frozenset()
     cordoned: frozenset[NodeId] = frozenset()
+    reservations: tuple[Reservation, ...] = ()
+    at: float = field(default=0.0, compare=False)
 
 
 NOTHING_KEPT: Final = Kept()

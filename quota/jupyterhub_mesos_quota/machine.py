@@ -8,12 +8,15 @@ same actions, always; so do the same rows (`restore`) and the same later events.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
+from jupyterhub_mesos_quota.budgets import Whose
 from jupyterhub_mesos_quota.desk import Desk
+from jupyterhub_mesos_quota.ending import end_request
 from jupyterhub_mesos_quota.enforcing import Enforcing
 from jupyterhub_mesos_quota.errors import InvariantBroken, TreeError
 from jupyterhub_mesos_quota.events import (
@@ -34,47 +37,56 @@ from jupyterhub_mesos_quota.events import (
     QueuePaused,
     QueueResumed,
     RequestSubmitted,
+    ReservationBooked,
+    ReservationCancelled,
     SessionExtended,
     TeamsReplaced,
     TimePassed,
+    UserLeft,
+    UserRenamed,
 )
 from jupyterhub_mesos_quota.explain import Explanation, explain_bar, explain_status, explain_waiting
 from jupyterhub_mesos_quota.fleet import Fleet
+from jupyterhub_mesos_quota.following import follow
 from jupyterhub_mesos_quota.intake import check_submission
 from jupyterhub_mesos_quota.invariants import Excuses, audit
 from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
-    AllocationState,
+    Facts,
     Node,
     NodeId,
     Request,
     RequestId,
     RequestStatus,
+    Reservation,
+    ReservationId,
     Team,
     TeamId,
 )
 from jupyterhub_mesos_quota.moves import (
     LIVE_STATES,
-    REPEATED,
     TERMINAL_STATUSES,
     WAITING_STATUSES,
 )
 from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.rules import PlacementRule
 from jupyterhub_mesos_quota.sizes import size_of
 from jupyterhub_mesos_quota.taking import Taking
 from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.tree import TeamTree
+from jupyterhub_mesos_quota.users import Users
 
-_AllocationEvent = (
-    AllocationClaimed
-    | AllocationStarted
-    | GrantUnclaimed
-    | AllocationLost
-    | AllocationReturned
-    | AllocationGone
+_Lever = (
+    QueuePaused
+    | QueueResumed
+    | SessionExtended
+    | ReservationBooked
+    | ReservationCancelled
+    | UserRenamed
+    | UserLeft
 )
 
 
@@ -88,6 +100,8 @@ class QuotaMachine:
         self._book, self._admission, self._bars = self._desk.book, self._desk.admission, self._desk.bars
         self._taking = None if policy.reclaim is None else Taking(self._admission, self._book, policy.reclaim)
         self._enforcing = Enforcing(self._desk, policy)
+        self._agenda = self._desk.agenda
+        self._users = Users(self._desk, self._enforcing, self._agenda)
         self._excuses = Excuses()
         self._fleet = Fleet(self._desk, self._excuses)
         self._next_rank = 1
@@ -113,6 +127,10 @@ class QuotaMachine:
         allocation without its request.
         """
         machine = cls(teams, nodes, policy)
+        machine._agenda.restore(kept.reservations)
+        machine._agenda.check_teams(machine.tree)
+        machine._admission.now = kept.at
+        machine._desk.review()
         rows = {request.id: request for request in requests}
         given = {allocation.id: allocation for allocation in allocations}
         for allocation in given.values():
@@ -147,6 +165,8 @@ class QuotaMachine:
         self._admission.advance(event.at)
         self._bars.budgets.tell_time(event.at)
         self._apply(event)
+        self._agenda.advance(self._admission.now)
+        self._desk.review()
         self._enforcing.advance(event.at)
         self._order = None
         if not self._desk.is_settled:
@@ -161,25 +181,46 @@ class QuotaMachine:
                 self._replace_teams(event.teams)
             case NodeSeen() | NodeRemoved() | NodeCordoned() | NodeUncordoned():
                 self._fleet.apply(event)
-            case QueuePaused() | QueueResumed():
-                self._pause(event)
             case RequestSubmitted():
                 self._submit(event)
             case EndRequested():
-                self._end(event)
-            case SessionExtended():
-                self._enforcing.limits.extend(event.request_id, event.until)
+                end_request(self._desk, event.at, event.request_id, "its end was asked for")
             case FactsSeen():
-                if self._taking is not None and event.allocation_id in self._book.allocations:
-                    self._taking.learn(event.allocation_id, event.facts)
+                self.learn({event.allocation_id: event.facts})
             case TimePassed():
                 self._desk.is_settled &= self._admission.policy.patience_seconds is None
+            case (
+                AllocationClaimed()
+                | AllocationStarted()
+                | GrantUnclaimed()
+                | AllocationLost()
+                | AllocationReturned()
+                | AllocationGone()
+            ):
+                follow(self._desk, self._enforcing.limits, event)
             case _:
-                self._move(event)
+                self._pull(event)
+
+    def _pull(self, event: _Lever) -> None:
+        """Do what an admin asked for."""
+        match event:
+            case QueuePaused() | QueueResumed():
+                self._pause(event)
+            case SessionExtended():
+                self._enforcing.limits.extend(event.request_id, event.until)
+            case ReservationBooked():
+                self._agenda.book(event.at, event.reservation, self.tree, self.nodes)
+            case ReservationCancelled():
+                self._agenda.cancel(event.reservation_id)
+            case UserRenamed() | UserLeft():
+                self._users.apply(event)
+            case _:
+                assert_never(event)
 
     def _replace_teams(self, teams: tuple[Team, ...]) -> None:
         tree = TeamTree(teams)
         self._check_teams_in_use(tree)
+        self._agenda.check_teams(tree)
         self._desk.plant(tree)
         self._excuses.excuse_teams(self._admission)
 
@@ -210,9 +251,11 @@ class QuotaMachine:
         if event.request.id in self._book.requests:
             return
         check_submission(self.tree, event.request)
+        size = size_of(event.request.resources, event.request.replicas, event.request.rule)
         request = replace(
             event.request,
-            resources=size_of(event.request.resources, event.request.replicas).resources,  # one for all alike
+            resources=size.resources,  # one for all alike
+            rule=size.rule,
             rank=self._next_rank,
             status=RequestStatus.QUEUED,
             allocations=0,
@@ -226,57 +269,11 @@ class QuotaMachine:
             self._admission.line.add(request)
             self._desk.is_settled &= not self._admission.may_hold
 
-    def _end(self, event: EndRequested) -> None:
-        request = self._book.request(event.request_id)
-        if request.status in TERMINAL_STATUSES or request.is_ending:
-            return
-        if request.status is not RequestStatus.ACTIVE:
-            self._book.move_request(event.at, request.id, RequestStatus.WITHDRAWN, "its end was asked for")
-            if request.status in WAITING_STATUSES and not self._bars.drop(request.id):
-                self._admission.line.remove(request)
-            self._desk.is_settled = False  # others no longer wait behind it
-            return
-        allocation = self._book.allocations[self._book.live[request.id]]
-        self._book.mark_ending(request.id)
-        if allocation.state is not AllocationState.STOPPING:
-            self._book.stop(event.at, allocation.id, "its end was asked for")
-
-    def _move(self, event: _AllocationEvent) -> None:
-        allocation = self._book.allocation(event.allocation_id)
-        if allocation.state in REPEATED[type(event)]:
-            return
-        at, id_ = event.at, allocation.id
-        match event:
-            case AllocationClaimed():
-                self._book.move_allocation(at, id_, AllocationState.STARTING, "it was claimed")
-            case AllocationStarted():
-                self._check_move(allocation, AllocationState.STARTING, AllocationState.RUNNING)
-                self._enforcing.limits.begin(
-                    at, self._book.move_allocation(at, id_, AllocationState.RUNNING, "every task runs")
-                )
-            case AllocationLost():
-                self._book.move_allocation(at, id_, AllocationState.LOST, "its node is unreachable")
-            case AllocationReturned():
-                self._check_move(allocation, AllocationState.LOST, AllocationState.RUNNING)
-                if self._book.requests[allocation.request_id].is_ending:
-                    self._book.stop(at, id_, "found alive after its end was asked for")
-                else:
-                    self._book.move_allocation(at, id_, AllocationState.RUNNING, "found alive")
-            case GrantUnclaimed():
-                self._check_move(allocation, AllocationState.GRANTED, AllocationState.GONE)
-                self._desk.free(at, allocation, requeues=True, why="nobody claimed it in time")
-            case AllocationGone():
-                # Only what was taken back is stopped without its request's end: it is queued again.
-                is_stopping = allocation.state is AllocationState.STOPPING
-                reason = event.reason.after_a_stop if is_stopping else event.reason
-                self._desk.free(at, allocation, requeues=reason.requeues, why=reason.why)
-            case _:
-                assert_never(event)
-
-    def _check_move(self, allocation: Allocation, only: AllocationState, after: AllocationState) -> None:
-        """Refuse an event that is about one state alone, though the table knows other ways to `after`."""
-        if allocation.state is not only:
-            self._book.stories.refuse_allocation(allocation.id, allocation.state, after)
+    def learn(self, facts: Mapping[AllocationId, Facts]) -> None:
+        """Take in what is known of what runs; decides nothing before the next event (`FactsSeen` does)."""
+        for id_, known in facts.items():
+            if self._taking is not None and id_ in self._book.allocations:
+                self._taking.learn(id_, known)
 
     def forget_ended(self) -> Forgotten:
         """Drop ended and withdrawn requests and gone allocations; return their ids."""
@@ -290,22 +287,32 @@ class QuotaMachine:
     def next_deadline(self) -> float | None:
         """Return when `TimePassed` is to be sent, in Unix seconds; None where nothing waits for it."""
         taking = None if self._taking is None else self._taking.next_deadline()
-        times = (self._enforcing.next_due(), taking)
+        times = (self._enforcing.next_due(), taking, self._admission.bookings.next_due(self._admission.now))
         return min((time for time in times if time is not None), default=None)
 
-    def kept(self) -> Kept:
-        """Return what the ledger is to keep beside the rows, for `restore`."""
-        past = self._admission.usage.past
-        told = () if past is None else past.told()
-        spent, stops = self._bars.budgets.kept(), self._enforcing.kept()
-        return Kept(told, spent, stops, frozenset(self._bars.paused), frozenset(self._fleet.cordoned))
+    def kept(self, *, is_change: bool = False) -> Kept:
+        """Return what the ledger is to keep beside the rows, for `restore`.
+
+        `is_change`: of past use and of budgets only what changed since it was last so asked for.
+        """
+        past, budgets = self._admission.usage.past, self._bars.budgets
+        told = () if past is None else past.changes() if is_change else past.told()
+        return Kept(
+            past=told,
+            spent=budgets.changes() if is_change else budgets.kept(),
+            budget_stops=self._enforcing.kept(),
+            paused=frozenset(self._bars.paused),
+            cordoned=frozenset(self._fleet.cordoned),
+            reservations=tuple(self._agenda.booked.values()),
+            at=self._admission.now,
+        )
 
     # ---- read side ------------------------------------------------------------------------------
 
     @property
     def tree(self) -> TeamTree:
         """The teams."""
-        return self._admission.tree
+        return self._desk.tree
 
     @property
     def requests(self) -> Mapping[RequestId, Request]:
@@ -326,6 +333,21 @@ class QuotaMachine:
     def reported_nodes(self) -> Mapping[NodeId, Node]:
         """The same as their backends see them: hand these to `restore`."""
         return MappingProxyType(self._fleet.reported)
+
+    @property
+    def reservations(self) -> Mapping[ReservationId, Reservation]:
+        """What is booked and not over, the next to begin first."""
+        return self._agenda.booked
+
+    @property
+    def paused(self) -> AbstractSet[TeamId | None]:
+        """The teams whose queues are paused; None among them is the whole queue."""
+        return frozenset(self._bars.paused)
+
+    @property
+    def cordoned(self) -> AbstractSet[NodeId]:
+        """The nodes that an admin has closed, whether they are reported or not."""
+        return frozenset(self._fleet.cordoned)
 
     def free(self, node_id: NodeId) -> Resources:
         """Return what is free on a node; negative where it shrank or left under what stands on it."""
@@ -363,14 +385,17 @@ class QuotaMachine:
         found = explain_waiting(self._admission, request) if obstacle is None else explain_bar(obstacle)
         return replace(found, position=position, waiting=len(order))
 
-    def could_start(self, team: TeamId, resources: Resources, replicas: int = 1) -> bool:
+    def budget_stop(self, request_id: RequestId) -> tuple[Whose, float] | None:
+        """Return whose budget is used up and when, for that, what a request holds is stopped."""
+        return self._enforcing.stop_of(self._book.request(request_id))
+
+    def could_start(
+        self, team: TeamId, resources: Resources, replicas: int = 1, rule: PlacementRule | None = None
+    ) -> bool:
         """Say whether such a request would be granted if it were submitted now."""
-        paused = self._bars.paused
-        if team not in self.tree or None in paused or any(each in paused for each in self.tree.path(team)):
+        if team not in self.tree or self._bars.is_paused(team) or replicas < 1 or resources.is_zero:
             return False
-        if replicas < 1 or resources.is_zero:
-            return False
-        return self._admission.judge(team, size_of(resources, replicas)).placements is not None
+        return self._admission.judge(team, size_of(resources, replicas, rule)).placements is not None
 
     def audit_state(self) -> None:
         """Check every invariant against a recount; raise `InvariantBroken` where one fails."""

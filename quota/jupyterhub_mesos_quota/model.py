@@ -6,6 +6,7 @@
 - *grant*: what exactly was given: a placement (node, device ids) for each replica.
 - *guarantee* / *limit*: what a team always can have / may never exceed.
 - *lend* / *borrow*: an idle guarantee used by another team, with a cap on each side.
+- *reservation*: capacity that is a team's from one moment to another, beside its guarantee.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from enum import StrEnum
 from typing import NewType
 
 from jupyterhub_mesos_quota.resources import NOTHING, UNLIMITED, Bound, Bounds, Flavor, Resources
+from jupyterhub_mesos_quota.rules import PlacementRule
 
 TeamId = NewType("TeamId", str)
 UserName = NewType("UserName", str)
 RequestId = NewType("RequestId", str)
 AllocationId = NewType("AllocationId", str)
 NodeId = NewType("NodeId", str)
+ReservationId = NewType("ReservationId", str)
 DeviceId = NewType("DeviceId", str)
 """An accelerator as its driver names it (a GPU's or MIG slice's UUID)."""
 
@@ -111,6 +114,7 @@ class Node:
     devices: tuple[Device, ...] = ()
     is_schedulable: bool = True
     labels: tuple[tuple[str, str], ...] = ()
+    zone: str = ""  # its fault domain; the nodes that name none make one together
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ class Request:
     allocations: int = 0  # how many it has had
     is_ending: bool = False  # somebody asked for its end while it was active
     max_seconds: float | None = None  # how long it may run, from when every task runs
+    rule: PlacementRule | None = None  # where its replicas may stand; None: wherever there is room
 
     @property
     def total(self) -> Resources:
@@ -186,6 +191,28 @@ class Allocation:
         for placement in self.placements:
             total += placement.resources
         return total
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Capacity booked for a team, beside its guarantee: `replicas` pieces of `resources` each.
+
+    It is the team's and everybody's below it, from `starts_at` to `ends_at`, in Unix seconds.
+    """
+
+    id: ReservationId
+    team: TeamId
+    resources: Resources
+    replicas: int
+    starts_at: float
+    ends_at: float
+    booked_by: UserName
+    title: str = ""
+
+    @property
+    def total(self) -> Resources:
+        """What all its pieces hold together."""
+        return self.resources * self.replicas
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ in whole numbers, so that the same events give the same order on any machine.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,13 +25,15 @@ class PastUse:
     """What is known of a team's past, for the ledger to keep.
 
     `faded` is the average up to the step's begin, in trillionths of the cluster;
-    `area` is what was borrowed since, in trillionths times milliseconds, up to `until_ms` (Unix).
+    `area` is what was borrowed since, in trillionths times milliseconds, up to `until_ms` (Unix),
+    and `held` what is borrowed from then on: so a value holds until something begins or ends.
     """
 
     team: TeamId
     faded: int
     area: int
     until_ms: int
+    held: int = 0
 
 
 class Memory:
@@ -52,22 +55,37 @@ class Past:
         self.now_ms = 0
         self._has_begun = False
         self._memories: dict[Account, Memory] = {}
+        self._changed: dict[Account, None] = {}
 
     def recall(self, account: Account, past: PastUse) -> None:
         """Take over what the ledger kept."""
         memory = self._memories[account] = Memory()
         account.past, memory.area, memory.until_ms = past.faded, past.area, past.until_ms
+        memory.held = past.held
         self.now_ms = max(self.now_ms, past.until_ms)
         self._has_begun = True
 
+    def catch_up(self) -> None:
+        """Bring all that was taken over to the same moment: the ledger keeps each as it last changed."""
+        for account, memory in self._memories.items():
+            self._end_step(account, memory)
+
     def told(self) -> tuple[PastUse, ...]:
         """Return what the ledger is to keep, of every team that has a past."""
-        for account, memory in self._memories.items():
-            self.hold(account, memory.held)  # up to now
-        told = (
-            PastUse(account.id, account.past, memory.area, memory.until_ms)
-            for account, memory in self._memories.items()
-        )
+        return self._told(self._memories)
+
+    def changes(self) -> tuple[PastUse, ...]:
+        """Return the same of those that began or ended something since this was last asked."""
+        changed, self._changed = self._changed, {}
+        return self._told(changed)
+
+    def _told(self, accounts: Iterable[Account]) -> tuple[PastUse, ...]:
+        told: list[PastUse] = []
+        for account in accounts:
+            memory = self._memories.get(account)
+            if memory is not None:
+                self.hold(account, memory.held)  # up to now
+                told.append(PastUse(account.id, account.past, memory.area, memory.until_ms, memory.held))
         return tuple(sorted(told, key=lambda past: past.team))
 
     def hold(self, account: Account, held: int) -> None:
@@ -80,6 +98,8 @@ class Past:
             memory.until_ms = self.now_ms
         memory.area += memory.held * (self.now_ms - memory.until_ms)
         memory.until_ms = self.now_ms
+        if memory.held != held:
+            self._changed[account] = None
         memory.held = held
 
     def advance(self, now_ms: int) -> bool:

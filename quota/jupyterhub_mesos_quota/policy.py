@@ -22,6 +22,18 @@ class Reclaim:
 
 
 @dataclass(frozen=True, slots=True)
+class Preempt:
+    """How a request takes running work of lower priority of its own team.
+
+    `min_runtime_seconds`: nobody is taken before it has run for so long. `grace_seconds`: between a
+    notebook's warning and its stop.
+    """
+
+    min_runtime_seconds: float = 0.0
+    grace_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How the machine decides where there is a choice; seconds throughout.
 
@@ -30,7 +42,9 @@ class Policy:
     room laid aside against everybody who borrows; None for never.
     `budget_grace_seconds`: between a budget's end and the stop of what runs on it.
     `notice_seconds`: before a time limit is reached, its owner is told.
+    `clear_seconds`: between a stop and when its room is free, as reservations reckon with it.
     `reclaim`: None where guarantees wait until what is lent ends by itself.
+    `preempt`: None where a higher priority waits until what runs of its team ends by itself.
     """
 
     strategy: Strategy = FAIR
@@ -39,7 +53,9 @@ class Policy:
     most_holds: int = MOST_HOLDS
     budget_grace_seconds: float = 600.0
     notice_seconds: float = 600.0
+    clear_seconds: float = 60.0
     reclaim: Reclaim | None = None
+    preempt: Preempt | None = None
 
 
 DEFAULT_POLICY: Final = Policy()

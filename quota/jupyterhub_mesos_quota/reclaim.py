@@ -21,6 +21,7 @@ from typing import Final
 
 from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.admission import Admission
+from jupyterhub_mesos_quota.domains import Members
 from jupyterhub_mesos_quota.lanes import Group
 from jupyterhub_mesos_quota.model import (
     Allocation,
@@ -37,7 +38,8 @@ from jupyterhub_mesos_quota.offers import Above, Entry, Harm, Offers, Rank
 from jupyterhub_mesos_quota.outlook import Outlook
 from jupyterhub_mesos_quota.policy import Reclaim
 from jupyterhub_mesos_quota.resources import AmountName
-from jupyterhub_mesos_quota.sizes import Pairs
+from jupyterhub_mesos_quota.rules import Cost, share_out
+from jupyterhub_mesos_quota.sizes import Pairs, Size
 from jupyterhub_mesos_quota.usage import Standing
 
 MOST_SERVED: Final = 32
@@ -135,12 +137,9 @@ class Planner:
         chosen: dict[AllocationId, Allocation] = {}
         placed: list[NodeId] = []
         served = self._make_room_under_limits(account, size.total, chosen)
-        served = served and self._make_room_on_nodes(account, size.each, size.replicas, (chosen, placed))
+        served = served and self._make_room_on_nodes(account, size, (chosen, placed))
         if not served:
-            for allocation in chosen.values():
-                self._outlook.end(allocation, -1)
-            for node in placed:
-                self._outlook.give(node, size.each)
+            self._undo(chosen.values(), placed, size.each)
             return False
         self._give_back(account, size.total, chosen)
         self._outlook.charge(account, size.total)
@@ -179,19 +178,70 @@ class Planner:
     def _make_room_on_nodes(
         self,
         account: Account,
-        each: Pairs,
-        replicas: int,
+        size: Size,
         into: tuple[dict[AllocationId, Allocation], list[NodeId]],
     ) -> bool:
-        """Place the replicas one by one where it costs least."""
-        placed = into[1]
-        nodes = self._nodes_for(each, replicas)
-        while len(placed) < replicas and (some := list(islice(nodes, MOST_COMPARED))):
-            self._make_room_on(some, account, each, replicas, into)
-        return len(placed) == replicas
+        """Place the replicas one by one where it costs least, in each zone as many as its rule says."""
+        if size.rule is None:
+            return self._make_room_among(None, account, size.each, size.replicas, into)
+        domains = self._admission.pool.domains(size)
 
-    def _nodes_for(self, each: Pairs, replicas: int) -> Iterator[NodeId]:
+        def cost(zone: str, count: int) -> Cost | None:
+            return self._try(domains[zone], account, size.each, count, into)
+
+        shares = share_out(size.rule, size.replicas, list(domains), cost) or []
+        is_made = [
+            self._make_room_among(domains[zone], account, size.each, count, into) for zone, count in shares
+        ]
+        return bool(shares) and all(is_made)
+
+    def _try(
+        self,
+        members: Members,
+        account: Account,
+        each: Pairs,
+        count: int,
+        into: tuple[dict[AllocationId, Allocation], list[NodeId]],
+    ) -> Cost | None:
+        """Return what it would cost to make room for so many among some nodes; nothing is taken."""
+        chosen, placed = dict(into[0]), list(into[1])
+        is_made = self._make_room_among(members, account, each, count, (chosen, placed))
+        more = [allocation for id_, allocation in chosen.items() if id_ not in into[0]]
+        self._undo(more, placed[len(into[1]) :], each)
+        counts = [sum(self._harm(allocation) is harm for allocation in more) for harm in reversed(Harm)]
+        return (
+            (*counts, sum(allocation.started_at or allocation.granted_at for allocation in more))
+            if is_made
+            else None
+        )
+
+    def _undo(self, ended: Iterable[Allocation], placed: Iterable[NodeId], each: Pairs) -> None:
+        for allocation in ended:
+            self._outlook.end(allocation, -1)
+        for node in placed:
+            self._outlook.give(node, each)
+
+    def _make_room_among(
+        self,
+        members: Members | None,
+        account: Account,
+        each: Pairs,
+        count: int,
+        into: tuple[dict[AllocationId, Allocation], list[NodeId]],
+    ) -> bool:
+        placed = into[1]
+        wanted = len(placed) + count
+        nodes = self._nodes_for(each, count, members)
+        while len(placed) < wanted and (some := list(islice(nodes, MOST_COMPARED))):
+            self._make_room_on(some, account, each, wanted, into)
+        return len(placed) == wanted
+
+    def _nodes_for(self, each: Pairs, replicas: int, members: Members | None) -> Iterator[NodeId]:
         """Yield where room is or will be, then where the end of the least harmful may make it."""
+        if members is not None:
+            mine = (node for node in self._admission.pool.with_room_for(each) if node in members)
+            known = [*islice(mine, replicas), *self._outlook.nodes(), *self._by_harm]
+            return iter(dict.fromkeys(node for node in known if node in members))
         with_room = islice(self._admission.pool.with_room_for(each), replicas)
         return iter(dict.fromkeys([*with_room, *self._outlook.nodes(), *self._by_harm]))
 

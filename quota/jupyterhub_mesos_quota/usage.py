@@ -130,7 +130,7 @@ class Usage:
                 self._keep(account, name, delta)
         for above in account.path:
             above.share = None
-            if self.past is not None:
+            if self.past is not None and self.yard:
                 self.past.hold(above, self._held(above))
         self.changes.note(account)
 
@@ -266,11 +266,14 @@ class Usage:
 
     def recall(self, past: Iterable[PastUse]) -> None:
         """Take over what is known of the past of those teams that are there."""
-        for each in past:
-            if self.past is not None and each.team in self.accounts:
-                account = self.accounts[each.team]
-                self.past.recall(account, each)
-                self.past.hold(account, self._held(account))
+        if self.past is None:
+            return
+        known = [(self.accounts[each.team], each) for each in past if each.team in self.accounts]
+        for account, each in known:
+            self.past.recall(account, each)
+        self.past.catch_up()
+        for account, _ in known if self.yard else ():  # before the first node, all goes on as it was
+            self.past.hold(account, self._held(account))
 
     def _held(self, account: Account) -> int:
         """Return what counts for the past: nothing before the first node told how large the cluster is."""

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from jupyterhub_mesos.backends.gpus import Gpu, Gpus, Inventory
+from jupyterhub_mesos.backends.gpus.parker import Parker
 from jupyterhub_mesos.backends.local import LocalBackend
 from jupyterhub_mesos.tasks import Endpoint, TaskId, TaskSpec, TaskState
 from jupyterhub_mesos_quota.machine import QuotaMachine
@@ -47,6 +48,8 @@ if count:
 print("ready", flush=True)
 while not os.path.exists(os.path.expanduser("~/go")):
     time.sleep(0.05)
+if count:
+    print("holds", int(held.double().sum().item()), int((product @ product).sum().item()))
 """
 
 
@@ -127,18 +130,22 @@ class Machine:
         )
         async for _ in self.backend.launch(spec):
             pass
-        return await self._said(name, lambda text: "ready" in text)
+        return await self._until(name, lambda text: "ready" in text)
 
     async def finish(self, name: str) -> None:
         """Let the task end by itself."""
         (self.state / "home" / name / "go").touch()
-        await self._said(name, lambda text: False)
+        await self._until(name, lambda text: False)
 
-    async def _said(self, name: str, is_enough: Callable[[str], bool]) -> str:
+    async def said(self, name: str) -> str:
+        """Return all that a task said."""
+        return (await self.backend.logs(TaskId(name))).text
+
+    async def _until(self, name: str, is_enough: Callable[[str], bool]) -> str:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while True:
                 [status] = [task for task in await self.backend.tasks() if task.id == name]
-                text = (await self.backend.logs(TaskId(name))).text
+                text = await self.said(name)
                 if is_enough(text):
                     return text
                 if status.state is TaskState.GONE:
@@ -218,6 +225,34 @@ def test_a_task_without_a_grant_finds_no_gpu(found: Inventory, torch: None, play
         if any(fact.name == "accelerators" and fact.holds for fact in machine.backend.facts()):
             assert said.splitlines()[0].endswith("[]"), "not even the files are there"
         await machine.finish("bob")
+
+    play(scene)
+
+
+@pytest.mark.timeout(600)
+def test_a_parked_task_lends_its_gpu_and_finds_all_as_it_was(
+    found: Inventory, torch: None, play: Play
+) -> None:
+    if find_spec("cuda") is None:
+        pytest.skip("no cuda-bindings in this interpreter")
+    gpu = found.gpus[0]
+
+    async def scene(machine: Machine) -> None:
+        await machine.start("ann", (gpu.id,))
+        held = _same(await look_once(), gpu)
+        pids = [process.pid for process in held.processes or ()]
+        parked = await Parker().park(pids)
+        log.info("%s: %s", held, parked)
+        assert (parked.pids, parked.failure) == (tuple(pids), "")
+        free = _same(await look_once(), gpu)
+        assert (free.used_mib or 0) <= (held.used_mib or 0) - HELD_MIB
+        assert not free.processes
+        assert "computed 262144" in await machine.start("bob", (gpu.id,))
+        await machine.finish("bob")
+        woken = await Parker().wake(pids)
+        assert (woken.pids, woken.failure) == (tuple(pids), "")
+        await machine.finish("ann")
+        assert f"holds {HELD_MIB * 2**18} {512**3}" in await machine.said("ann")
 
     play(scene)
 

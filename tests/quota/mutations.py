@@ -23,6 +23,7 @@ TESTS = (
     "test_order.py",
     "test_reclaim.py",
     "test_placement.py",
+    "test_domains.py",
     "test_strategies.py",
     "test_past.py",
 )
@@ -158,6 +159,42 @@ MUTATIONS = (
         "admission.py",
         "if starved is not None:",
         "if False:",
+    ),
+    Mutation(
+        "A label binds",
+        "rules.py",
+        "return set(self.labels) <= set(labels)",
+        "return True",
+    ),
+    Mutation(
+        "A spread is even",
+        "rules.py",
+        "if len(larger) < rest or any(cost(zone, fewer) is None for zone in smaller):",
+        "if len(larger) < rest:",
+    ),
+    Mutation(
+        "A gang takes few nodes",
+        "packing.py",
+        "if self._holds(limit):",
+        "if limit == 1:",
+    ),
+    Mutation(
+        "Room is laid aside where the rule allows",
+        "claims.py",
+        "if members is not None and node not in members:",
+        "if False:",
+    ),
+    Mutation(
+        "Room is made where the rule allows",
+        "reclaim.py",
+        "for node in known if node in members",
+        "for node in known",
+    ),
+    Mutation(
+        "Zones that changed let a rule be tried anew",
+        "line.py",
+        "lane for lane in self.lanes.values() if lane.size.rule is not None",
+        "lane for lane in self.lanes.values() if False",
     ),
     Mutation(
         "Past use fades",

@@ -145,6 +145,16 @@ def test_a_pause_stops_what_waits_already_and_lets_run_what_runs(bench: MakeBenc
     assert granted(made.handle(QueueResumed(made.tick(), TeamId("a")))) == ["2"]
 
 
+def test_a_team_that_is_edited_away_and_comes_again_is_not_paused(bench: MakeBench) -> None:
+    made = bench([team("a"), team("b")], [node("n", 1)])
+    for which in ("a", "b"):
+        made.handle(QueuePaused(made.tick(), TeamId(which)))
+    made.teams(team("b"))
+    made.teams(team("a"), team("b"))
+    assert made.machine.paused == {"b"}
+    assert made.submit("1", "a")
+
+
 def test_a_team_that_is_not_there_is_not_paused(bench: MakeBench) -> None:
     made = bench([team("a")], [])
     with pytest.raises(UnknownTeam):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -32,6 +33,7 @@ from jupyterhub_mesos_quota.model import (
 )
 from jupyterhub_mesos_quota.moves import LIVE_STATES
 from jupyterhub_mesos_quota.resources import NOTHING, Resources
+from jupyterhub_mesos_quota.rules import Zones
 from quota_cases import Bench, granted, node, request, res, state_of
 from quota_histories import HISTORY, Step, event_of, good_trees, histories, relaxed, trees
 
@@ -112,7 +114,32 @@ def devices_are_free(machine: QuotaMachine, asked: Request) -> bool:
     return not any(name.startswith("accelerator/") for name, _ in asked.resources.amounts())
 
 
+def check_rule_kept(machine: QuotaMachine, allocation: Allocation) -> None:
+    """Count the replicas of a grant by zone, from the nodes alone."""
+    asked = machine.requests[allocation.request_id]
+    if asked.rule is None:
+        return
+    nodes = [machine.nodes[placement.node] for placement in allocation.placements]
+    assert all(set(asked.rule.labels) <= set(each.labels) for each in nodes)
+    able = [
+        each
+        for each in machine.nodes.values()
+        if each.is_schedulable
+        and set(asked.rule.labels) <= set(each.labels)
+        and asked.resources.fits_in(each.capacity)
+    ]
+    by_zone = Counter(dict.fromkeys((each.zone for each in able), 0))
+    by_zone.update(each.zone for each in nodes)
+    if asked.rule.zones is Zones.ONE:
+        assert len({each.zone for each in nodes}) == 1
+    if asked.rule.zones is Zones.SPREAD:
+        assert max(by_zone.values()) - min(by_zone.values()) <= 1
+
+
 def check_after(machine: QuotaMachine, actions: Sequence[Action]) -> None:
+    for action in actions:
+        if isinstance(action, Grant):
+            check_rule_kept(machine, action.allocation)
     borrowers = [
         action.allocation
         for action in actions
@@ -120,10 +147,10 @@ def check_after(machine: QuotaMachine, actions: Sequence[Action]) -> None:
     ]
     without = [allocation for allocation in live(machine) if allocation.id not in {b.id for b in borrowers}]
     for waiting in machine.queue():
-        assert not machine.could_start(waiting.team, waiting.resources, waiting.replicas)
+        assert not machine.could_start(waiting.team, waiting.resources, waiting.replicas, waiting.rule)
         if not is_leaf_inside(machine, waiting):
             continue
-        if devices_are_free(machine, waiting):
+        if waiting.rule is None and devices_are_free(machine, waiting):
             free = naive_free(machine, without)
             assert not (naively_fits(waiting, free) and within_limits(machine, waiting, without)), (
                 f"{waiting.id} waits inside its guarantee and would have fit before the borrowers"

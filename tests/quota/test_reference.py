@@ -16,7 +16,7 @@ from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.strategies import FAIR, FIFO, LOWEST_USE
 from jupyterhub_mesos_quota.tree import TeamTree
 from quota_cases import node
-from quota_histories import WORDS, event_of, random_tree
+from quota_histories import WORDS, ZONES, event_of, random_tree
 from quota_reference import Reference
 
 HISTORIES = int(os.environ.get("QUOTA_HISTORIES", "80"))
@@ -43,8 +43,9 @@ def play(seed: int) -> None:
     tree, other = random_tree(random), random_tree(random)
     nodes = [
         node("n0", 4, h200=1),
-        node("n1", random.randint(1, 6)),
+        node("n1", random.randint(1, 6), zone=random.choice(ZONES), labels={"kind": "new"}),
         node("n2", 3, h200=random.randint(0, 3)),
+        node("n3", random.randint(1, 4), zone="x"),
     ]
     policy = random.choice(POLICIES)
     machine = QuotaMachine(tree, nodes, policy)

@@ -12,6 +12,7 @@ from jupyterhub_mesos_quota.events import GoneReason, RequestSubmitted, TimePass
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import AllocationState, RequestId, RequestStatus, TeamId, WorkloadKind
 from jupyterhub_mesos_quota.policy import Policy, Reclaim
+from jupyterhub_mesos_quota.rules import PlacementRule, Zones
 from quota_cases import Bench, MakeBench, granted, node, request, res, team
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "quota.md"
@@ -80,6 +81,29 @@ def test_what_was_lent_is_taken_back() -> None:
     assert made.live("notebook").state is AllocationState.STOPPING
 
 
+def test_a_gang_takes_a_whole_node_rather_than_fragments(bench: MakeBench) -> None:
+    nodes = [node("two", 64, h200=2), node("three", 64, h200=3), node("whole", 64, h200=8)]
+    made = bench([team("t")], nodes)
+    made.submit("r1", "t", 1, replicas=8, h200=1)
+    made.submit("r2", "t", 1, h200=1)
+    made.submit("r3", "t", 1, replicas=2, h200=1)
+    places = [[placement.node for placement in made.live(id_).placements] for id_ in ("r1", "r2", "r3")]
+    assert places == [["whole"] * 8, ["two"], ["three"] * 2]
+
+
+def test_a_spread_waits_rather_than_stand_unevenly(bench: MakeBench) -> None:
+    made = bench([team("t")], [node("x", 8, zone="x"), node("y", 2, zone="y")])
+    spread = PlacementRule.of(zones=Zones.SPREAD)
+    made.submit("other", "t", 2, PlacementRule.of(prefer_zone="y"))
+    assert made.submit("r", "t", 1, spread, replicas=2) == []
+    assert made.why("r") == "no-zone-with-room"
+    assert "zone y has no room for its part" in made.machine.explain(RequestId("r")).sentence
+    assert made.gone("other") == ["r"]
+    assert sorted(placement.node for placement in made.live("r").placements) == ["x", "y"]
+    assert made.submit("r2", "t", 1, spread, replicas=6) == []
+    assert made.why("r2") == "no-zone-that-large"
+
+
 def as_name(title: str) -> str:
     return "test_" + re.sub(r"[^a-z]+", "_", title.lower()).strip("_")
 
@@ -91,7 +115,11 @@ def test_every_example_of_the_page_is_here() -> None:
 
 
 def test_every_code_that_a_waiting_request_can_get_is_on_the_page() -> None:
-    source = "".join((EXPLAIN / name).read_text() for name in ("explain.py", "usage.py", "bars.py"))
-    codes = set(re.findall(r'(?:Explanation\(\s*|(?:_LIMIT|_CAP|PAUSED|BUDGET) = )"([a-z-]+)"', source))
+    source = "".join(
+        (EXPLAIN / name).read_text() for name in ("explain.py", "explain_rules.py", "usage.py", "bars.py")
+    )
+    codes = set(
+        re.findall(r'(?:Explanation\(\s*|return \(\s*|(?:_LIMIT|_CAP|PAUSED|BUDGET) = )"([a-z-]+)"', source)
+    )
     told = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE.read_text(), re.MULTILINE))
     assert codes == told

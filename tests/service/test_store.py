@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 
 from jupyterhub_mesos.errors import LedgerError
 from jupyterhub_mesos.service import schema
-from jupyterhub_mesos.service.rows import AuditRow, Batch, TokenId, TokenRow
+from jupyterhub_mesos.service.rows import AuditRow, Batch, KeptDoc, KeptKey, TokenId, TokenRow
 from jupyterhub_mesos.service.store import MIGRATIONS, Store, store_url
 
 
@@ -50,6 +50,57 @@ def test_a_ledger_of_the_first_revision_is_upgraded_with_what_it_holds(tmp_path:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     engine.dispose()
+
+
+def test_a_ledger_of_the_second_revision_is_upgraded_with_what_runs_on_it(tmp_path: Path) -> None:
+    url = store_url(tmp_path / "ledger.sqlite")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        tables = sa.MetaData()
+        tables.reflect(connection)
+        assert "kept" not in tables.tables
+        connection.execute(sa.insert(tables.tables["requests"]), [old_request()])
+        connection.execute(sa.insert(tables.tables["allocations"]), [old_allocation()])
+    store = Store(url)
+    store.open()
+    loaded = store.load()
+    (row,), (allocation,) = loaded.requests, loaded.allocations
+    assert (row.id, row.request.max_seconds, row.request.allocations) == ("r1", None, 1)
+    assert (allocation.id, allocation.ends_at, allocation.warned_until) == ("r1-1", None, None)
+    assert loaded.kept == {}
+    key, doc = KeptKey("paused", ""), KeptDoc(None)
+    store.write(Batch(kept={key: doc}))
+    assert store.load().kept == {key: doc}
+    store.write(Batch(kept={key: None}))
+    assert store.load().kept == {}
+    store.close()
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    engine.dispose()
+
+
+def old_request() -> dict[str, object]:
+    """A notebook that ran under the second revision."""
+    return {
+        "id": "r1", "seq": 1, "team": "vision", "user": "ada", "kind": "notebook",
+        "resources": {"cpu_millis": 1000, "mem_mib": 1024, "accelerators": {}}, "replicas": 1, "priority": 0,
+        "parent": None, "submitted_at": 1.0, "rank": 1, "status": "active", "is_live": True,
+        "is_ending": False, "allocations": 1, "name": "", "hub": "", "server_name": "", "outcome": None,
+        "payload": {"kind": "notebook", "hub": "", "server_name": "", "profile": None},
+        "message": "", "ended_at": None,
+    }  # fmt: skip
+
+
+def old_allocation() -> dict[str, object]:
+    return {
+        "id": "r1-1", "request_id": "r1", "team": "vision", "state": "running", "placements": [],
+        "borrowed": {"cpu_millis": 0, "mem_mib": 0, "accelerators": {}}, "granted_at": 2.0,
+        "started_at": 3.0, "gone_at": None,
+    }  # fmt: skip
 
 
 def old_audit() -> dict[str, object]:

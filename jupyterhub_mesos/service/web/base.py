@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from jupyterhub_mesos.service.hub_side import HubSide
     from jupyterhub_mesos.service.lake import LakeOperations
+    from jupyterhub_mesos.service.levers import Levers
     from jupyterhub_mesos.service.operations import Operations
     from jupyterhub_mesos.service.rates import WriteRates
     from jupyterhub_mesos.service.team_operations import TeamOperations
@@ -53,6 +54,7 @@ class WebContext:
     rates: WriteRates
     tokens: TeamTokens
     lake: LakeOperations
+    levers: Levers
 
 
 class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # untyped base

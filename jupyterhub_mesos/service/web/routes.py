@@ -15,6 +15,7 @@ from tornado.web import Application, RequestHandler, StaticFileHandler
 from jupyterhub_mesos.service.web import (
     api_hub,
     api_lake,
+    api_levers,
     api_requests,
     api_teams,
     api_tokens,
@@ -60,7 +61,15 @@ ROUTES: Final = (
     _api("requests/ID", f"requests/{_ID}", "GET DELETE", api_requests.RequestHandler),
     _api("requests/ID/logs", f"requests/{_ID}/logs", "GET", api_requests.LogsHandler),
     _api("requests/ID/progress", f"requests/{_ID}/progress", "GET", api_requests.ProgressHandler),
+    _api("requests/ID/session", f"requests/{_ID}/session", "GET", api_levers.SessionHandler),
+    _api("requests/ID/extend", f"requests/{_ID}/extend", "POST", api_levers.ExtendHandler),
     _api("queue", "queue", "GET", api_requests.QueueHandler),
+    _api("queue/pauses", "queue/pauses", "GET", api_levers.PausesHandler),
+    _api("queue/pause", "queue/pause", "POST", api_levers.PauseHandler),
+    _api("queue/resume", "queue/resume", "POST", api_levers.ResumeHandler),
+    _api("nodes", "nodes", "GET", api_levers.NodesHandler),
+    _api("nodes/ID/cordon", f"nodes/{_ID}/cordon", "POST", api_levers.CordonHandler),
+    _api("nodes/ID/uncordon", f"nodes/{_ID}/uncordon", "POST", api_levers.UncordonHandler),
     _api("capacity", "capacity", "GET", api_teams.CapacityHandler),
     _api("profiles", "profiles", "GET", api_teams.ProfilesHandler),
     _api("teams", "teams", "GET PUT", api_teams.TeamsHandler),
@@ -81,6 +90,8 @@ ROUTES: Final = (
     Route("", "", ("GET",), pages.LaunchPage),
     Route("requests/ID", f"requests/{_ID}", ("GET",), pages.RequestPage),
     Route("queue", "queue", ("GET",), pages.QueuePage),
+    Route("capacity", "capacity", ("GET",), pages.CapacityPage),
+    Route("teams", "teams", ("GET",), pages.TeamsPage),
     Route("oauth_callback", "oauth_callback", ("GET",), pages.CallbackPage, Access.EVERYBODY),
 )
 

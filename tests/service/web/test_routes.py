@@ -37,6 +37,9 @@ ASKERS = (*USERS[:-2], 200, 200)
 OWN = (401, 404, 404, 404, 200, 200, 200, 403, 401, 401, 200, 404)
 MEMBERS = (401, 403, 201, 201, 201, 201, 403, 403, 401, 401, 403, 403)  # a notebook, charged to a team
 TEAM = (401, 404, 404, 503, 503, 503, 503, 403, 401, 401, 503, 404)  # 503: let through, nothing listens
+EXTENDED = (401, 404, 404, 404, 403, 409, 409, 403, 401, 401, 403, 403)  # 409: let through, it has no limit
+PAUSED = (401, 404, 404, 403, 403, 200, 409, 403, 401, 401, 403, 403)  # 409: the team admin was first
+RESUMED = (*PAUSED[:5], 409, *PAUSED[6:])  # 409: let through, nothing is paused
 ADMINS = (401, 403, 403, 403, 403, 403, 200, 403, 401, 401, 403, 403)
 TOKENS = (401, 404, 404, 403, 403, 200, 200, 403, 401, 401, 403, 403)
 TOKENS_MADE = (*TOKENS[:5], 201, 409, *TOKENS[7:])  # 409: the team admin has made one of that name
@@ -56,7 +59,15 @@ TABLE = {
     "DELETE api/v1/requests/ID": OWN,
     "GET api/v1/requests/ID/logs": OWN,
     "GET api/v1/requests/ID/progress": OWN,
+    "GET api/v1/requests/ID/session": (*OWN[:-2], 403, 403),
+    "POST api/v1/requests/ID/extend": EXTENDED,
     "GET api/v1/queue": USERS,
+    "GET api/v1/queue/pauses": USERS,
+    "POST api/v1/queue/pause": PAUSED,
+    "POST api/v1/queue/resume": RESUMED,
+    "GET api/v1/nodes": USERS,
+    "POST api/v1/nodes/ID/cordon": ADMINS,
+    "POST api/v1/nodes/ID/uncordon": (*ADMINS[:6], 409, *ADMINS[7:]),
     "GET api/v1/capacity": ASKERS,
     "GET api/v1/profiles": USERS,
     "GET api/v1/teams": USERS,
@@ -77,6 +88,8 @@ TABLE = {
     "GET ": PAGE,
     "GET requests/ID": OWN_PAGE,
     "GET queue": PAGE,
+    "GET capacity": PAGE,
+    "GET teams": PAGE,
     "GET oauth_callback": NO_LOGIN,
 }
 
@@ -109,6 +122,8 @@ class Owned:
         name = self.allocation if "allocations/" in path else self.model
         if "tokens/" in path:
             name = self.team_token
+        if "nodes/" in path:
+            name = "memory"
         return re.sub(r"\bID\b", name, path)
 
     def body(self, call: str) -> Any:
@@ -117,6 +132,11 @@ class Owned:
             "PUT api/v1/teams": TREE,
             "POST api/v1/teams/TEAM/tokens": {"name": "gitlab"},
             "POST api/v1/hub/starts": self.start,
+            "POST api/v1/requests/ID/extend": {"by_minutes": 5, "reason": "a demo"},
+            "POST api/v1/queue/pause": {"team": "vision", "reason": "new disks"},
+            "POST api/v1/queue/resume": {"team": "vision", "reason": "done"},
+            "POST api/v1/nodes/ID/cordon": {"reason": "new disks"},
+            "POST api/v1/nodes/ID/uncordon": {"reason": "done"},
             "PUT api/v1/hub/allocations/ID/launch": {"argv": ["server"]},
         }
         return bodies.get(call)
