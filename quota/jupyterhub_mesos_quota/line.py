@@ -57,7 +57,6 @@ class WaitingLine:
         place = place_of(request)
         group.add(place)
         self._group_of[request.id] = group
-        self.hot[lane] = None
         if group.head == place:
             self.stand(group)
         return group
@@ -81,6 +80,7 @@ class WaitingLine:
             size = size_of(resources, replicas, rule)
             lane = Lane(size, self._usage, self._tally, has_ages=self._has_ages)
             self.lanes[resources, replicas, rule] = lane
+            self.hot[lane] = None
         return lane
 
     def _drop(self, group: Group) -> None:
