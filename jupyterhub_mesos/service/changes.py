@@ -203,6 +203,9 @@ def _touch(
         touched.requests.add(event.request.id)
     elif isinstance(event, EndRequested):
         touched.requests.add(event.request_id)
+    elif isinstance(event, UserRenamed):
+        mine = (request.id for request in machine.requests.values() if request.user == event.after)
+        touched.requests.update(mine)
     elif isinstance(event, SessionExtended) and (held := memory.allocation_of(event.request_id, machine)):
         touched.allocations.add(held.id)  # its end moved, and no action tells
     for action in actions:

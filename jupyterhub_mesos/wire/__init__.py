@@ -74,11 +74,14 @@ from jupyterhub_mesos.wire.levers import (
     PausesView,
     PauseView,
     QueueOrder,
+    RenameOrder,
     SessionExtension,
     SessionView,
+    UserStanding,
 )
 from jupyterhub_mesos.wire.pipelines import PipelinePayload, PipelineStep, StepEvent, StepState
 from jupyterhub_mesos.wire.problems import (
+    ClashView,
     Health,
     Problem,
 )
@@ -100,6 +103,12 @@ from jupyterhub_mesos.wire.requests import (
     TaskView,
     TrainingPayload,
     WarningView,
+)
+from jupyterhub_mesos.wire.reservations import (
+    ReservationOrder,
+    ReservationState,
+    ReservationsView,
+    ReservationView,
 )
 from jupyterhub_mesos.wire.tokens import (
     DEFAULT_TOKEN_DAYS,
@@ -126,6 +135,7 @@ __all__ = [
     "BudgetUse",
     "BudgetView",
     "CapacityView",
+    "ClashView",
     "ConnectionModel",
     "ConnectionView",
     "ConnectionsView",
@@ -167,9 +177,14 @@ __all__ = [
     "QueueEntry",
     "QueueOrder",
     "QueueView",
+    "RenameOrder",
     "RequestPage",
     "RequestSubmission",
     "RequestView",
+    "ReservationOrder",
+    "ReservationState",
+    "ReservationView",
+    "ReservationsView",
     "ResourcesModel",
     "Restart",
     "Role",
@@ -194,6 +209,7 @@ __all__ = [
     "Text",
     "TrainingPayload",
     "UserCapsModel",
+    "UserStanding",
     "Variables",
     "WarningView",
     "Wire",
