@@ -201,8 +201,9 @@ async def test_what_runs_on_a_budget_that_is_used_up_is_stopped_and_told_when_it
 ) -> None:
     hours = BudgetModel(window_hours=1, team_hours=1)
     teams = TeamsModel(teams={"vision": TeamModel(groups=("vision",), budget=hours)})
-    flavor = {Flavor("h200"): 1_000_000}  # so that an hour of them is used up in a moment
-    node = Node(NodeId("memory"), Resources.of(cpu_millis=4000, mem_mib=4096, accelerators=flavor))
+    many = 1_000_000  # so that an hour of them is used up in a moment
+    whole = Resources.of(cpu_millis=4000, mem_mib=4096, accelerators={Flavor("h200"): many})
+    node = Node(NodeId("memory"), whole)
     hub = SmallHub(people())
     hub.open()
     parts = Parts(MemoryBackend(MemoryWorld(nodes=(node,))), NoLake(), QUICK)
@@ -213,7 +214,11 @@ async def test_what_runs_on_a_budget_that_is_used_up_is_stopped_and_told_when_it
             update={
                 "roles": (
                     payload.job.roles[0].model_copy(
-                        update={"resources": ResourcesModel(cpu_millis=500, mem_mib=64, accelerators=flavor)}
+                        update={
+                            "resources": ResourcesModel(
+                                cpu_millis=500, mem_mib=64, accelerators={"h200": many}
+                            )
+                        }
                     ),
                 )
             }

@@ -32,6 +32,7 @@ def a_day_of(ann: Someone, eva: Someone) -> None:
     # speech wants its core back: the younger is told, and can still be used
     assert eva.call("POST", "/servers/mine", {"profile": "medium"}).status_code == 409
     warned = eventually(lambda: request_of(ann, "two").warning, "two is warned", SECONDS)
+    assert warned is not None
     assert (warned.code, "team speech takes its guarantee back" in warned.why) == ("reclaimed", True)
     assert request_of(ann, "one").warning is None
 
