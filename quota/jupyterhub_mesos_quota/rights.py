@@ -1,0 +1,120 @@
+"""By which right something that runs is taken, and of whom: a guarantee, or a reservation.
+
+Nobody is taken before it ran for the time of the right, unless it was warned already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from jupyterhub_mesos_quota.accounts import Account
+from jupyterhub_mesos_quota.admission import Admission
+from jupyterhub_mesos_quota.model import Allocation, AllocationState
+from jupyterhub_mesos_quota.outlook import Outlook
+from jupyterhub_mesos_quota.resources import AmountName
+from jupyterhub_mesos_quota.sizes import Pairs
+
+Names = tuple[AmountName, ...]
+Over = Callable[[Account, AmountName], int]
+"""How much of an amount a team holds above what it is promised."""
+
+
+class Right(Protocol):
+    """Whether an allocation may end for somebody; `names` are the amounts that are missing."""
+
+    def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:
+        """Say whether it may be taken for a replica, or a request, of `asked`."""
+        ...
+
+
+def began_at(allocation: Allocation) -> float:
+    """Return since when an allocation runs, or since when it was granted."""
+    return allocation.started_at or allocation.granted_at
+
+
+class Ripeness:
+    """Who has run for long enough; `look_again_at` is when the first does who was asked about and has not."""
+
+    def __init__(self, now: float, min_runtime_seconds: float) -> None:
+        self._now = now
+        self._min_runtime_seconds = min_runtime_seconds
+        self.look_again_at: float | None = None
+
+    def has(self, allocation: Allocation) -> bool:
+        """Say whether one may be taken by now."""
+        ripe_at = began_at(allocation) + self._min_runtime_seconds
+        if ripe_at <= self._now or allocation.state is AllocationState.WARNED:
+            return True
+        known = self.look_again_at
+        self.look_again_at = ripe_at if known is None else min(known, ripe_at)
+        return False
+
+
+class LentOut:
+    """The right of a guarantee: what stands above its own guarantee gives back, on the taker's side.
+
+    Only a team whose share is larger than the taker's will be afterwards, so that nothing goes
+    back and forth.
+    """
+
+    def __init__(self, admission: Admission, outlook: Outlook, ripeness: Ripeness, taker: Account) -> None:
+        self._usage = admission.usage
+        self._outlook = outlook
+        self._ripeness = ripeness
+        self._taker = taker
+
+    def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:
+        """Say whether an allocation is lent, in one of the amounts that are missing."""
+        victim = self._usage.accounts[allocation.team]
+        held = [name for name in names if allocation.total.get(name)]
+        if victim in self._taker.path:  # a team above that uses what it promised on
+            is_lent = any(self._outlook.is_promised_on(victim, name) for name in held)
+        else:
+            is_lent = is_above(victim, self._taker, held, self._outlook.over)
+            is_lent = is_lent and self._has_larger_share(victim, asked)
+        return is_lent and self._ripeness.has(allocation)
+
+    def _has_larger_share(self, victim: Account, asked: Pairs) -> bool:
+        mine = [above for above in self._taker.path if above not in set(victim.path)]
+        if not mine:
+            return True  # the victim stands under the taker's own team
+        lower = _below_the_fork(victim, self._taker)
+        yard = self._usage.yard
+        return self._outlook.share(mine[-1], yard, asked) < self._outlook.share(lower[-1], yard)
+
+
+class Booked:
+    """The right of a reservation: what will stand above its guarantee when it begins makes way.
+
+    Shares do not count: who makes way stands above its guarantee and takes nothing back.
+    """
+
+    def __init__(self, admission: Admission, ripeness: Ripeness, taker: Account, over: Over) -> None:
+        self._usage = admission.usage
+        self._ripeness = ripeness
+        self._taker = taker
+        self._over = over  # by what is promised when it begins
+
+    def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:
+        """Say whether an allocation is not promised to anybody by then, in one of the amounts missing."""
+        victim = self._usage.accounts[allocation.team]
+        if self._taker in victim.path:
+            return False  # its own team's work stands on it
+        held = [name for name in names if allocation.total.get(name)]
+        if victim in self._taker.path:
+            is_free = any(self._over(victim, name) > 0 for name in held)
+        else:
+            is_free = is_above(victim, self._taker, held, self._over)
+        return is_free and self._ripeness.has(allocation)
+
+
+def is_above(victim: Account, taker: Account, names: list[AmountName], over: Over) -> bool:
+    """Say whether, of one of the amounts, all on the victim's side hold more than they are promised."""
+    lower = _below_the_fork(victim, taker)
+    return any(all(over(above, name) > 0 for above in lower) for name in names)
+
+
+def _below_the_fork(victim: Account, taker: Account) -> list[Account]:
+    shared = set(taker.path)
+    return [above for above in victim.path if above not in shared]
