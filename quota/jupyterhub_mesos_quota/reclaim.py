@@ -113,7 +113,9 @@ class Planner:
     def _keep(self, aside: Aside) -> bool:
         """Make room for what is left of a reservation; say whether all of it has room."""
         bookings, reservation = self._admission.bookings, aside.reservation
-        right = Booked(self._admission, self._ripeness, aside.account, self._over_at_begin(aside))
+        over = self._over_at_begin(aside)
+        accounts, outlook = self._admission.usage.accounts, self._maker.outlook
+        right = Booked(outlook, accounts, self._ripeness, aside.account, over)
         size = size_of(reservation.resources, aside.pieces)
         victims, count = self._maker.make_most(aside.account, size, right, aside.copies)
         begins = tell_moment(reservation.starts_at)

@@ -1,17 +1,18 @@
-"""By which right something that runs is taken, and of whom: a guarantee, or a reservation.
+"""By which right something that runs is taken, and of whom: a guarantee's, a reservation's, a priority's.
 
 Nobody is taken before it ran for the time of the right, unless it was warned already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, Protocol
 
 from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.admission import Admission
-from jupyterhub_mesos_quota.model import Allocation, AllocationState
+from jupyterhub_mesos_quota.model import Allocation, AllocationState, Request, RequestId, TeamId
 from jupyterhub_mesos_quota.outlook import Outlook
+from jupyterhub_mesos_quota.preempt import home
 from jupyterhub_mesos_quota.resources import AmountName
 from jupyterhub_mesos_quota.sizes import Pairs
 
@@ -27,10 +28,26 @@ class Right(Protocol):
         """Say whether it may be taken for a replica, or a request, of `asked`."""
         ...
 
+    def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
+        """Yield `(team, name, missing)` for every bound without room for `total`."""
+        ...
+
+    def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:
+        """Say whether `total` may start once those are gone."""
+        ...
+
 
 def began_at(allocation: Allocation) -> float:
     """Return since when an allocation runs, or since when it was granted."""
     return allocation.started_at or allocation.granted_at
+
+
+class ByPriority(NamedTuple):
+    """Who takes by priority; `others_wait` on a better promise than a borrower's, in another home."""
+
+    account: Account
+    priority: int
+    others_wait: bool
 
 
 class Ripeness:
@@ -83,6 +100,14 @@ class LentOut:
         yard = self._usage.yard
         return self._outlook.share(mine[-1], yard, asked) < self._outlook.share(lower[-1], yard)
 
+    def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
+        """Yield the limits: caps bind nobody inside a guarantee."""
+        return self._outlook.limited(self._taker, total)
+
+    def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:  # noqa: ARG002 - a Right
+        """Say that who is inside a guarantee goes first."""
+        return True
+
 
 class Booked:
     """The right of a reservation: what will stand above its guarantee when it begins makes way.
@@ -90,15 +115,18 @@ class Booked:
     Shares do not count: who makes way stands above its guarantee and takes nothing back.
     """
 
-    def __init__(self, admission: Admission, ripeness: Ripeness, taker: Account, over: Over) -> None:
-        self._usage = admission.usage
+    def __init__(
+        self, outlook: Outlook, accounts: Mapping[TeamId, Account], ripeness: Ripeness, taker: Account, over: Over
+    ) -> None:
+        self._outlook = outlook
+        self._accounts = accounts
         self._ripeness = ripeness
         self._taker = taker
         self._over = over  # by what is promised when it begins
 
     def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:
         """Say whether an allocation is not promised to anybody by then, in one of the amounts missing."""
-        victim = self._usage.accounts[allocation.team]
+        victim = self._accounts[allocation.team]
         if self._taker in victim.path:
             return False  # its own team's work stands on it
         held = [name for name in names if allocation.total.get(name)]
@@ -107,6 +135,72 @@ class Booked:
         else:
             is_free = is_above(victim, self._taker, held, self._over)
         return is_free and self._ripeness.has(allocation)
+
+    def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
+        """Yield the limits."""
+        return self._outlook.limited(self._taker, total)
+
+    def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:  # noqa: ARG002 - a Right
+        """Say that what is booked is its team's alone."""
+        return True
+
+
+class Elder:
+    """The right of a higher priority: what runs of its own home with a strictly lower one makes way.
+
+    What is borrowed is not passed on while somebody of another home waits on a better promise.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        outlook: Outlook,
+        ripeness: Ripeness,
+        taker: ByPriority,
+        requests: Mapping[RequestId, Request],
+    ) -> None:
+        self._usage = admission.usage
+        self._outlook = outlook
+        self._ripeness = ripeness
+        self._account = taker.account
+        self._home = home(taker.account)
+        self._taker = taker
+        self._requests = requests
+
+    def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:  # noqa: ARG002 - a Right
+        """Say whether an allocation is one's own, matters, and is of a lower priority."""
+        is_mine = home(self._usage.accounts[allocation.team]) is self._home
+        is_lower = self._requests[allocation.request_id].priority < self._taker.priority
+        matters = any(allocation.total.get(name) for name in names)
+        return is_mine and is_lower and matters and self._ripeness.has(allocation)
+
+    def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
+        """Yield the limits, and the borrow caps where it would not stand inside the guarantee."""
+        yield from self._outlook.limited(self._account, total)
+        if not self._outlook.stands_inside(self._account, total):
+            yield from self._outlook.capped(self._account, total)
+
+    def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:
+        """Say whether no rule stops it: the bounds, room under limits for claims, what lenders keep."""
+        if any(self.bounds(total)):
+            return False
+        if self._outlook.stands_inside(self._account, total):
+            return True
+        if self._taker.others_wait or self._is_claimed(total):
+            return False
+        freed = [each.total for each in chosen]
+        return not self._usage.has_lend_caps or all(
+            sum(each.get(name) for each in freed) >= amount for name, amount in total
+        )
+
+    def _is_claimed(self, total: Pairs) -> bool:
+        return any(
+            name in above.limit
+            and name in above.claimed
+            and self._outlook.used(above, name) + above.claimed[name] + amount > above.limit[name]
+            for above in self._account.path
+            for name, amount in total
+        )
 
 
 def is_above(victim: Account, taker: Account, names: list[AmountName], over: Over) -> bool:

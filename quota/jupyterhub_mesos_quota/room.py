@@ -6,12 +6,12 @@ already counts as free. Nothing is ended here: what is supposed of the future is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.admission import Admission
@@ -40,6 +40,13 @@ class Harm(IntEnum):
 Victims = dict[AllocationId, Allocation]
 _Rank = tuple[Harm, float, AllocationId]
 _Cost = tuple[tuple[int, ...], float]
+
+
+class Made(NamedTuple):
+    """Who ends, and on which nodes the replicas will stand."""
+
+    victims: Victims
+    placed: Sequence[NodeId]
 
 
 @dataclass(slots=True)
@@ -83,13 +90,14 @@ class RoomMaker:
 
     # ---- for one --------------------------------------------------------------------------------
 
-    def make(self, account: Account, size: Size, right: Right) -> Victims | None:
+    def make(self, account: Account, size: Size, right: Right) -> Made | None:
         """Return who ends so that all replicas have room, and suppose it; None where that cannot be."""
         job = _Job(account, size.each, right)
-        if not (self._under_limits(job, size.total) and self._on_nodes(job, size)):
+        is_made = self._under_bounds(job, size.total) and self._on_nodes(job, size)
+        if not (is_made and right.suffices(size.total, job.chosen.values())):
             self._undo(job.chosen.values(), job.placed, size.each)
             return None
-        return self._settle(job, size.total)
+        return Made(self._settle(job, size.total), job.placed)
 
     def make_most(
         self, account: Account, size: Size, right: Right, first: Mapping[NodeId, int]
@@ -100,7 +108,7 @@ class RoomMaker:
         """
         job = _Job(account, size.each, right)
         count = size.replicas
-        while count and not self._under_limits(job, _times(size.each, count)):
+        while count and not self._under_bounds(job, _times(size.each, count)):
             self._undo(job.chosen.values(), (), size.each)
             job.chosen.clear()
             count -= 1
@@ -131,8 +139,8 @@ class RoomMaker:
         for node in placed:
             self.outlook.give(node, each)
 
-    def _under_limits(self, job: _Job, total: Pairs) -> bool:
-        while (short := next(iter(self.outlook.limited(job.account, total)), None)) is not None:
+    def _under_bounds(self, job: _Job, total: Pairs) -> bool:
+        while (short := next(iter(job.right.bounds(total)), None)) is not None:
             above, name, _ = short
             offered = {
                 entry[1].id: entry
@@ -246,7 +254,7 @@ class RoomMaker:
                 for placement in allocation.placements
                 for name, _ in placement.resources.amounts()
             )
-            if fits and not any(self.outlook.limited(job.account, total)):
+            if fits and not any(job.right.bounds(total)):
                 del job.chosen[allocation.id]
             else:
                 self.outlook.end(allocation)
