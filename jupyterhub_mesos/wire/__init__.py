@@ -95,6 +95,7 @@ from jupyterhub_mesos.wire.requests import (
     ServingPayload,
     TaskView,
     TrainingPayload,
+    WarningView,
 )
 from jupyterhub_mesos.wire.tokens import (
     DEFAULT_TOKEN_DAYS,
@@ -186,6 +187,7 @@ __all__ = [
     "Text",
     "TrainingPayload",
     "Variables",
+    "WarningView",
     "Wire",
     "slug",
 ]

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
-from jupyterhub_mesos_quota.budgets import Spent
+from jupyterhub_mesos_quota.budgets import Whose
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.ending import end_request
 from jupyterhub_mesos_quota.enforcing import Enforcing
@@ -54,6 +54,7 @@ from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
+    Facts,
     Node,
     NodeId,
     Request,
@@ -69,7 +70,6 @@ from jupyterhub_mesos_quota.moves import (
     TERMINAL_STATUSES,
     WAITING_STATUSES,
 )
-from jupyterhub_mesos_quota.past import PastUse
 from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
 from jupyterhub_mesos_quota.rules import PlacementRule
@@ -186,8 +186,7 @@ class QuotaMachine:
             case EndRequested():
                 end_request(self._desk, event.at, event.request_id, "its end was asked for")
             case FactsSeen():
-                if self._taking is not None and event.allocation_id in self._book.allocations:
-                    self._taking.learn(event.allocation_id, event.facts)
+                self.learn({event.allocation_id: event.facts})
             case TimePassed():
                 self._desk.is_settled &= self._admission.policy.patience_seconds is None
             case (
@@ -270,6 +269,12 @@ class QuotaMachine:
             self._admission.line.add(request)
             self._desk.is_settled &= not self._admission.may_hold
 
+    def learn(self, facts: Mapping[AllocationId, Facts]) -> None:
+        """Take in what is known of what runs; decides nothing before the next event (`FactsSeen` does)."""
+        for id_, known in facts.items():
+            if self._taking is not None and id_ in self._book.allocations:
+                self._taking.learn(id_, known)
+
     def forget_ended(self) -> Forgotten:
         """Drop ended and withdrawn requests and gone allocations; return their ids."""
         return self._book.forget_ended()
@@ -285,20 +290,16 @@ class QuotaMachine:
         times = (self._enforcing.next_due(), taking, self._admission.bookings.next_due(self._admission.now))
         return min((time for time in times if time is not None), default=None)
 
-    def kept(self) -> Kept:
-        """Return what the ledger is to keep beside the rows, for `restore`."""
-        past = self._admission.usage.past
-        return self._kept(() if past is None else past.told(), self._bars.budgets.kept())
+    def kept(self, *, is_change: bool = False) -> Kept:
+        """Return what the ledger is to keep beside the rows, for `restore`.
 
-    def kept_changes(self) -> Kept:
-        """Return the same, but of past use and of budgets only what changed since this was last called."""
-        past = self._admission.usage.past
-        return self._kept(() if past is None else past.changes(), self._bars.budgets.changes())
-
-    def _kept(self, past: tuple[PastUse, ...], spent: tuple[Spent, ...]) -> Kept:
+        `is_change`: of past use and of budgets only what changed since it was last so asked for.
+        """
+        past, budgets = self._admission.usage.past, self._bars.budgets
+        told = () if past is None else past.changes() if is_change else past.told()
         return Kept(
-            past=past,
-            spent=spent,
+            past=told,
+            spent=budgets.changes() if is_change else budgets.kept(),
             budget_stops=self._enforcing.kept(),
             paused=frozenset(self._bars.paused),
             cordoned=frozenset(self._fleet.cordoned),
@@ -384,14 +385,15 @@ class QuotaMachine:
         found = explain_waiting(self._admission, request) if obstacle is None else explain_bar(obstacle)
         return replace(found, position=position, waiting=len(order))
 
+    def budget_stop(self, request_id: RequestId) -> tuple[Whose, float] | None:
+        """Return whose budget is used up and when, for that, what a request holds is stopped."""
+        return self._enforcing.stop_of(self._book.request(request_id))
+
     def could_start(
         self, team: TeamId, resources: Resources, replicas: int = 1, rule: PlacementRule | None = None
     ) -> bool:
         """Say whether such a request would be granted if it were submitted now."""
-        paused = self._bars.paused
-        if team not in self.tree or None in paused or any(each in paused for each in self.tree.path(team)):
-            return False
-        if replicas < 1 or resources.is_zero:
+        if team not in self.tree or self._bars.is_paused(team) or replicas < 1 or resources.is_zero:
             return False
         return self._admission.judge(team, size_of(resources, replicas, rule)).placements is not None
 

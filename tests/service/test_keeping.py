@@ -36,6 +36,8 @@ from jupyterhub_mesos_quota.model import (
     Budget,
     NodeId,
     RequestId,
+    Reservation,
+    ReservationId,
     Team,
     TeamId,
     UserName,
@@ -94,20 +96,23 @@ def with_budget(hours: int) -> Team:
 
 
 def test_every_field_of_what_the_core_keeps_has_its_rows() -> None:
+    GPUS.amounts()  # worked out once, and no part of the value
     told = Kept(
         past=(PastUse(VISION, 1, 2, 3, 4),),
         spent=(Spent(VISION, None, ((1, 2), (3, 4)), 5, 80), Spent(VISION, ADA, ((1, 2),), 5)),
         budget_stops=((VISION, None, 7.5), (VISION, ADA, 8.5)),
         paused=frozenset({None, VISION}),
         cordoned=frozenset({NodeId("n1"), NodeId("n2")}),
+        reservations=(Reservation(ReservationId("b1"), VISION, GPUS, 2, 10.0, 20.0, ADA, "a course"),),
     )
     assert all(getattr(told, each.name) for each in fields(Kept)), "a new field: give it a value above"
     written: dict[str, dict[str, KeptDoc]] = {}
     for key, doc in keeping.changes(Telling(told), {}, is_whole=True):
         assert doc is not None
         written.setdefault(key.kind, {})[key.key] = doc
-    assert sum(map(len, written.values())) == 9
+    assert sum(map(len, written.values())) == 10
     assert keeping.kept_of(written) == told
+    assert set(written["reservations"]["b1"].json["resources"]) == {"cpu_millis", "mem_mib", "accelerators"}
 
 
 class Telling(QuotaMachine):
@@ -117,7 +122,7 @@ class Telling(QuotaMachine):
         super().__init__()
         self._told = told
 
-    def kept(self) -> Kept:
+    def kept(self, *, is_change: bool = False) -> Kept:
         return self._told
 
 

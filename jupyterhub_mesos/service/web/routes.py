@@ -90,6 +90,8 @@ ROUTES: Final = (
     Route("", "", ("GET",), pages.LaunchPage),
     Route("requests/ID", f"requests/{_ID}", ("GET",), pages.RequestPage),
     Route("queue", "queue", ("GET",), pages.QueuePage),
+    Route("capacity", "capacity", ("GET",), pages.CapacityPage),
+    Route("teams", "teams", ("GET",), pages.TeamsPage),
     Route("oauth_callback", "oauth_callback", ("GET",), pages.CallbackPage, Access.EVERYBODY),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from jupyterhub_mesos.backends.faulty import MEMORY_NODE
 from jupyterhub_mesos.service.identity import Identity
@@ -18,6 +20,7 @@ from jupyterhub_mesos.service.rows import AuditRow
 from jupyterhub_mesos.wire import RequestSubmission
 from jupyterhub_mesos_quota.events import NodeSeen, RequestSubmitted
 from jupyterhub_mesos_quota.model import AllocationState, NodeId, RequestId
+from service.web.test_pages import Stream
 from web_cases import Web, job, notebook
 
 HOUR = 3600.0
@@ -141,6 +144,39 @@ async def test_what_is_held_is_read_back_from_the_audit(web: Web) -> None:
     }
     assert isinstance(held["queue/vision"], Pulled)
     assert not held["queue/vision"].is_by_admin
+
+
+async def test_open_pages_hear_of_pauses_that_concern_them_and_of_cordons(web: Web) -> None:
+    stream = Stream()
+    request = HTTPRequest(
+        f"{web.service.url}api/v1/events",
+        headers={"Authorization": "token speaker"},
+        streaming_callback=stream.take,
+        request_timeout=60,
+    )
+    reading = asyncio.ensure_future(AsyncHTTPClient().fetch(request))
+    await stream.until("pauses", {"items": []})
+    await web.api("POST", "queue/pause", "teamadmin", why(team="vision"))
+    await web.api("POST", "nodes/memory/cordon", "admin", why())
+    await web.api("POST", "queue/pause", "admin", why("a power cut"))
+    async with asyncio.timeout(10):
+        while "a power cut" not in stream.text or 'event: cordoned\ndata: ["memory"]' not in stream.text:
+            stream.news.clear()
+            await stream.news.wait()
+    assert "vision" not in stream.text
+    web.service.context.feed.close()
+    async with asyncio.timeout(10):
+        assert (await reading).code == 200
+
+
+async def test_a_page_has_the_levers_of_those_who_may(web: Web) -> None:
+    shown = {who: (await web.ask("GET", "queue", who)).body for who in ("member", "teamadmin", "admin")}
+    assert b'id="pause"' not in shown["member"]
+    assert b'data-teams="[&#34;vision&#34;]"' in shown["teamadmin"]
+    assert b'data-teams="[&#34;&#34;,&#34;lab&#34;,&#34;speech&#34;,&#34;vision&#34;]"' in shown["admin"]
+    assert b'data-admin="no"' in (await web.ask("GET", "capacity", "teamadmin")).body
+    assert b'data-admin="yes"' in (await web.ask("GET", "capacity", "admin")).body
+    assert b"You are in no team yet" in (await web.ask("GET", "teams", "stranger")).body
 
 
 # ---- nodes ----------------------------------------------------------------------------------------

@@ -88,6 +88,8 @@ TABLE = {
     "GET ": PAGE,
     "GET requests/ID": OWN_PAGE,
     "GET queue": PAGE,
+    "GET capacity": PAGE,
+    "GET teams": PAGE,
     "GET oauth_callback": NO_LOGIN,
 }
 
