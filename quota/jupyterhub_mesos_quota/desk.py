@@ -18,6 +18,7 @@ from jupyterhub_mesos_quota.model import (
     RequestId,
     RequestStatus,
     Reservation,
+    TeamId,
 )
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES, WAITING_STATUSES
 from jupyterhub_mesos_quota.policy import Policy
@@ -46,6 +47,24 @@ class Desk:
         if obstacle is not None:
             self.admission.line.remove(request)
             self.bars.hold_back(request, obstacle)
+
+    def pause(self, team: TeamId | None) -> None:
+        """Let nothing of a team and those below start; of None nothing at all. Raises `UnknownTeam`."""
+        if team is not None:
+            self.tree[team]
+        self.bars.paused.add(team)
+        for request in self.book.requests.values():
+            if request.status in WAITING_STATUSES and self.bars.found(request.id) is None:
+                self.stand_back(request)
+        self.is_settled = False
+
+    def resume(self, team: TeamId | None) -> None:
+        """Let a paused queue go on. Raises `UnknownTeam`."""
+        if team is not None:
+            self.tree[team]
+        self.bars.paused.discard(team)
+        self.rejoin(self.bars.lifted())
+        self.is_settled = False
 
     def rejoin(self, requests: Iterable[Request]) -> None:
         """Let requests back into the line."""

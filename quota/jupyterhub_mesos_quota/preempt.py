@@ -1,4 +1,4 @@
-"""A higher priority takes the place of a lower one of its own team: who may, of whom, and what is kept for it.
+"""A higher priority takes the place of a lower one of its own team: of whom, and what is kept for it.
 
 Whom a request may take of is its *home*: its own team, or where that is guaranteed nothing itself,
 all teams that share the nearest guarantee above. Never another team's, and of strictly lower priority
@@ -48,9 +48,7 @@ def kept_for_takers(takers: Iterable[Taker], but: Group | None) -> Withheld:
 
 def is_in_the_way(takers: Iterable[Taker], account: Account, total: Pairs, but: Group | None) -> bool:
     """Say whether `total` would use up a limit or a cap that one who takes was made room under."""
-    return any(
-        _shares_a_bound(taker.group, account, total) for taker in takers if taker.group is not but
-    )
+    return any(_shares_a_bound(taker.group, account, total) for taker in takers if taker.group is not but)
 
 
 def _shares_a_bound(taker: Group, account: Account, total: Pairs) -> bool:

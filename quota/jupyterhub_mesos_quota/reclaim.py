@@ -1,4 +1,4 @@
-"""What is taken back, and for what: room for what is booked and for those who wait inside their guarantee.
+"""What is taken, and for what: for what is booked, for who waits inside a guarantee, for a higher priority.
 
 1. What is being stopped already is counted as free, and so is what ends by itself before a booking begins.
 2. For each reservation that is open, the next to begin first, room is made for all that it
@@ -6,7 +6,9 @@
 3. For each request that waits inside its guarantee, in order: if it would start
    then, nothing more is taken for it. Else the least harmful allocations that make room for it,
    under limits and on nodes, are looked for among those of teams above their guarantee.
-4. What turns out not to be needed is given back, the most harmful first. Where the room of a
+4. For who waits with a higher priority than something that runs of its own team, in order, the same is
+   looked for among that.
+5. What turns out not to be needed is given back, the most harmful first. Where the room of a
    request could not be made whole, nothing is taken for it at all.
 """
 
@@ -14,8 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
+from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.bookings import Aside
 from jupyterhub_mesos_quota.events import StopReason
@@ -25,20 +29,27 @@ from jupyterhub_mesos_quota.model import (
     AllocationId,
     AllocationState,
     Facts,
+    NodeId,
     Request,
     RequestId,
     TeamId,
 )
 from jupyterhub_mesos_quota.moments import tell_moment
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES
-from jupyterhub_mesos_quota.policy import Reclaim
-from jupyterhub_mesos_quota.rights import Booked, LentOut, Over, Ripeness
+from jupyterhub_mesos_quota.outlook import Outlook
+from jupyterhub_mesos_quota.placement import Withheld
+from jupyterhub_mesos_quota.policy import Policy, Preempt, Reclaim
+from jupyterhub_mesos_quota.preempt import Taker, home
+from jupyterhub_mesos_quota.rights import Booked, ByPriority, Elder, LentOut, Over, Ripeness
 from jupyterhub_mesos_quota.room import RoomMaker
 from jupyterhub_mesos_quota.sizes import size_of
+from jupyterhub_mesos_quota.tree import Amounts, add_amounts
 from jupyterhub_mesos_quota.usage import Standing
 
 MOST_SERVED: Final = 32
 """Requests that one plan makes room for: the next plan, an event later, goes on."""
+NO_RECLAIM: Final = Reclaim()
+NO_PREEMPT: Final = Preempt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,7 @@ class Plan:
     victims: Mapping[AllocationId, Purpose] = field(default_factory=dict[AllocationId, Purpose])
     look_again_at: float | None = None
     is_whole: bool = True  # everybody who waits inside, and all that is booked, is served by it
+    takers: tuple[Taker, ...] = ()  # whom it serves by priority
 
 
 class Planner:
@@ -69,12 +81,18 @@ class Planner:
         requests: Mapping[RequestId, Request],
         live: Iterable[Allocation],
         facts: Mapping[AllocationId, Facts],
-        policy: Reclaim,
+        policy: Policy,
     ) -> None:
         self._admission = admission
-        self._policy = policy
-        self._ripeness = Ripeness(admission.now, policy.min_runtime_seconds)
+        self._requests = requests
+        self._preempt = policy.preempt
+        self._reclaim = policy.reclaim or NO_RECLAIM
+        self._ripeness = Ripeness(admission.now, self._reclaim.min_runtime_seconds)
+        self._ripe_for_priority = Ripeness(admission.now, (policy.preempt or NO_PREEMPT).min_runtime_seconds)
+        self._takes_back = policy.reclaim is not None
         self._victims: dict[AllocationId, Purpose] = {}
+        self._takers: list[Taker] = []
+        self._served: set[Group] = set()
         self._look_again_at: float | None = None
         ending: list[Allocation] = []
         offered: list[Allocation] = []
@@ -87,6 +105,9 @@ class Planner:
                 self._look_again_at = horizon
             elif allocation.state in DRAINABLE_STATES and not requests[allocation.request_id].is_ending:
                 offered.append(allocation)
+        self._running = [*offered, *ending]
+        accounts = admission.usage.accounts
+        self._freeing = {home(accounts[allocation.team]) for allocation in ending}
         self._maker = RoomMaker(admission, offered, facts)
         for allocation in ending:
             self._maker.outlook.end(allocation)
@@ -99,14 +120,24 @@ class Planner:
 
     def plan(self) -> Plan:
         """Make room for what is booked, then for those who wait inside their guarantee."""
+        is_whole = not self._takes_back or self._take_back()
+        if self._preempt is not None:
+            self._promote_all(self._preempt)
+        times = (
+            self._look_again_at,
+            None if is_whole else self._ripeness.look_again_at,
+            self._ripe_for_priority.look_again_at,
+        )
+        again = min((time for time in times if time is not None), default=None)
+        return Plan(self._victims, again, is_whole, tuple(self._takers))
+
+    def _take_back(self) -> bool:
         is_whole = True
         for aside in self._admission.bookings.open_asides(self._admission.now):
             is_whole &= self._keep(aside)
         for group in self._waiting():
             is_whole &= self._serve(group)
-        times = [self._look_again_at, None if is_whole else self._ripeness.look_again_at]
-        again = min((time for time in times if time is not None), default=None)
-        return Plan(self._victims, again, is_whole)
+        return is_whole
 
     # ---- what is booked -------------------------------------------------------------------------
 
@@ -122,7 +153,7 @@ class Planner:
         purpose = Purpose(
             StopReason.RESERVED,
             f"team {reservation.team} has booked its room from {begins}",
-            self._policy.grace_seconds,
+            self._reclaim.grace_seconds,
             bookings.cleared_at(reservation),
         )
         self._victims.update(dict.fromkeys(victims, purpose))
@@ -152,12 +183,65 @@ class Planner:
         if not outlook.is_inside(account, size.total):
             return True  # with those before it, it stands inside no more
         right = LentOut(self._admission, outlook, self._ripeness, account)
-        victims = self._maker.make(account, size, right)
-        if victims is None:
+        made = self._maker.make(account, size, right)
+        if made is None:
             return False
-        self._victims.update(dict.fromkeys(victims, self._given_back_to(account.id)))
+        self._victims.update(dict.fromkeys(made.victims, self._given_back_to(account.id)))
+        self._served.add(group)
         return True
 
     def _given_back_to(self, team: TeamId) -> Purpose:
         why = f"team {team} takes its guarantee back"
-        return Purpose(StopReason.RECLAIMED, why, self._policy.grace_seconds)
+        return Purpose(StopReason.RECLAIMED, why, self._reclaim.grace_seconds)
+
+    # ---- a higher priority of the same home -----------------------------------------------------
+
+    def _promote_all(self, preempt: Preempt) -> None:
+        """Make room for who waits with a higher priority than something that runs of its own home."""
+        lowest: dict[Account, int] = {}
+        for allocation in self._running:
+            mine = home(self._admission.usage.accounts[allocation.team])
+            priority = self._requests[allocation.request_id].priority
+            lowest[mine] = min(priority, lowest.get(mine, priority))
+        groups = (
+            (group.head, group)
+            for group in self._admission.line.groups()
+            if group.head is not None and group not in self._served
+        )
+        able = [
+            (head, group.account.number, group)
+            for head, group in groups
+            if -head.minus_priority > lowest.get(home(group.account), -head.minus_priority)
+        ]
+        for head, _, group in sorted(able, key=lambda entry: entry[:2])[:MOST_SERVED]:
+            self._promote(group, -head.minus_priority, preempt)
+
+    def _promote(self, group: Group, priority: int, preempt: Preempt) -> None:
+        account, size, outlook = group.account, group.lane.size, self._maker.outlook
+        taker = ByPriority(account, priority, self._do_others_wait(group))
+        right = Elder(self._admission, outlook, self._ripe_for_priority, taker, self._requests)
+        withheld = self._admission.withheld_from(group)
+        _lay(outlook, withheld, -1)
+        made = self._maker.make(account, size, right)
+        _lay(outlook, withheld, +1)
+        if made is None or not (made.victims or home(account) in self._freeing):
+            return  # what comes of itself is for whoever is next
+        why = f"a request of team {account.id} with a higher priority takes its place"
+        purpose = Purpose(StopReason.PREEMPTED, why, preempt.grace_seconds)
+        self._victims.update(dict.fromkeys(made.victims, purpose))
+        amounts: dict[NodeId, Amounts] = {}
+        for node in made.placed:
+            add_amounts(amounts.setdefault(node, {}), dict(size.each))
+        self._takers.append(Taker(group, amounts))
+
+    def _do_others_wait(self, group: Group) -> bool:
+        """Say whether somebody of another home waits on a promise and is not served by this plan."""
+        claims, mine = self._admission.line.claims, home(group.account)
+        others = chain(claims.of(Standing.INSIDE), claims.of(Standing.FAMILY))
+        return any(home(each.account) is not mine and each not in self._served for each in others)
+
+
+def _lay(outlook: Outlook, withheld: Withheld, sign: int) -> None:
+    """Suppose that what is withheld on nodes is not there; with `sign` +1 that it is after all."""
+    for node, amounts in withheld.items():
+        outlook.give(node, tuple(amounts.items()), sign)

@@ -104,7 +104,7 @@ class LentOut:
         """Yield the limits: caps bind nobody inside a guarantee."""
         return self._outlook.limited(self._taker, total)
 
-    def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:  # noqa: ARG002 - a Right
+    def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:
         """Say that who is inside a guarantee goes first."""
         return True
 
@@ -116,7 +116,12 @@ class Booked:
     """
 
     def __init__(
-        self, outlook: Outlook, accounts: Mapping[TeamId, Account], ripeness: Ripeness, taker: Account, over: Over
+        self,
+        outlook: Outlook,
+        accounts: Mapping[TeamId, Account],
+        ripeness: Ripeness,
+        taker: Account,
+        over: Over,
     ) -> None:
         self._outlook = outlook
         self._accounts = accounts
@@ -140,7 +145,7 @@ class Booked:
         """Yield the limits."""
         return self._outlook.limited(self._taker, total)
 
-    def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:  # noqa: ARG002 - a Right
+    def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:
         """Say that what is booked is its team's alone."""
         return True
 
@@ -167,7 +172,7 @@ class Elder:
         self._taker = taker
         self._requests = requests
 
-    def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:  # noqa: ARG002 - a Right
+    def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:
         """Say whether an allocation is one's own, matters, and is of a lower priority."""
         is_mine = home(self._usage.accounts[allocation.team]) is self._home
         is_lower = self._requests[allocation.request_id].priority < self._taker.priority

@@ -17,7 +17,7 @@ from jupyterhub_mesos_quota.model import (
     NodeId,
     WorkloadKind,
 )
-from jupyterhub_mesos_quota.policy import Reclaim
+from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.reclaim import Plan, Planner, Purpose
 from jupyterhub_mesos_quota.tree import Amounts
 from jupyterhub_mesos_quota.usage import Standing
@@ -29,7 +29,7 @@ RETRY_SECONDS: Final = 5.0
 class Taking:
     """What is being taken back; a plan is made anew when something changed that it rests on."""
 
-    def __init__(self, admission: Admission, book: Book, policy: Reclaim) -> None:
+    def __init__(self, admission: Admission, book: Book, policy: Policy) -> None:
         self._admission = admission
         self._book = book
         self._policy = policy
@@ -59,6 +59,7 @@ class Taking:
         """Warn and stop whom the plan of now names; say whether what is laid aside is otherwise now."""
         bookings = self._admission.bookings
         has_claims = bool(self._admission.line.claims) or bookings.is_short(self._admission.now)
+        has_claims |= self._policy.preempt is not None and len(self._admission.line) > 0
         if not has_claims and not any(self._warned()):
             self._plan = Plan()
             return self._clear()
@@ -79,7 +80,9 @@ class Taking:
         waiting = sum(len(group) for group in claims.of(Standing.INSIDE))
         live = sum(self._is_live(id_) for id_ in self._plan.victims)
         booked = [(each.reservation, each.pieces) for each in self._open_asides()]
-        return claims.version, waiting, booked, live, self._facts_version, self._admission.pool.version
+        line, pool = self._admission.line, self._admission.pool
+        moves = (line.version, pool.moves) if self._policy.preempt else ()
+        return line, claims.version, waiting, booked, live, self._facts_version, pool.version, moves
 
     def _open_asides(self) -> list[Aside]:
         return self._admission.bookings.open_asides(self._admission.now)
@@ -136,9 +139,10 @@ class Taking:
                 continue
             if purpose.reason is StopReason.RESERVED:
                 booked.update({placement.node: None for placement in allocation.placements})
+            if purpose.reason is not StopReason.RECLAIMED:
                 continue
             for placement in allocation.placements:
                 coming = clearing.setdefault(placement.node, {})
                 for name, amount in placement.resources.amounts():
                     coming[name] = coming.get(name, 0) + amount
-        return self._admission.clear(clearing, tuple(sorted(booked)))
+        return self._admission.clear(clearing, tuple(sorted(booked)), self._plan.takers)
