@@ -5,7 +5,8 @@
    does not use yet, as far as it can be.
 3. For each request that waits inside its guarantee, in order: if it would start
    then, nothing more is taken for it. Else the least harmful allocations that make room for it,
-   under limits and on nodes, are looked for among those of teams above their guarantee.
+   under limits and on nodes, are looked for among those of teams above their guarantee, the furthest
+   above first.
 4. For who waits with a higher priority than something that runs of its own team, in order, the same is
    looked for among that.
 5. What turns out not to be needed is given back, the most harmful first. Where the room of a

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.model import Allocation, AllocationState, Request, RequestId, TeamId
+from jupyterhub_mesos_quota.offers import Above
 from jupyterhub_mesos_quota.outlook import Outlook
 from jupyterhub_mesos_quota.preempt import home
 from jupyterhub_mesos_quota.resources import AmountName
@@ -26,6 +27,10 @@ class Right(Protocol):
 
     def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:
         """Say whether it may be taken for a replica, or a request, of `asked`."""
+        ...
+
+    def above(self, team: TeamId) -> Above | None:
+        """Return how far a team stands above its guarantee: the further, the sooner it gives; or None."""
         ...
 
     def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
@@ -100,6 +105,13 @@ class LentOut:
         yard = self._usage.yard
         return self._outlook.share(mine[-1], yard, asked) < self._outlook.share(lower[-1], yard)
 
+    def above(self, team: TeamId) -> Above | None:
+        """Return how far a team stands above its guarantee, where it and the taker part and below."""
+        lower = _below_the_fork(self._usage.accounts[team], self._taker)
+        if not all(self._outlook.is_above(above) for above in lower):
+            return None
+        return _how_far(self._outlook, lower)
+
     def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
         """Yield the limits: caps bind nobody inside a guarantee."""
         return self._outlook.limited(self._taker, total)
@@ -141,6 +153,15 @@ class Booked:
             is_free = is_above(victim, self._taker, held, self._over)
         return is_free and self._ripeness.has(allocation)
 
+    def above(self, team: TeamId) -> Above | None:
+        """Return how far a team stands above its guarantee; None for the own, and who will not be above."""
+        victim = self._accounts[team]
+        lower = _below_the_fork(victim, self._taker)
+        is_own = self._taker in victim.path
+        if is_own or not all(any(self._over(each, name) > 0 for name in each.used) for each in lower):
+            return None
+        return _how_far(self._outlook, lower)
+
     def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
         """Yield the limits."""
         return self._outlook.limited(self._taker, total)
@@ -179,6 +200,10 @@ class Elder:
         matters = any(allocation.total.get(name) for name in names)
         return is_mine and is_lower and matters and self._ripeness.has(allocation)
 
+    def above(self, team: TeamId) -> Above | None:
+        """Say that all of the own home stand alike."""
+        return () if home(self._usage.accounts[team]) is self._home else None
+
     def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
         """Yield the limits, and the borrow caps where it would not stand inside the guarantee."""
         yield from self._outlook.limited(self._account, total)
@@ -212,6 +237,10 @@ def is_above(victim: Account, taker: Account, names: list[AmountName], over: Ove
     """Say whether, of one of the amounts, all on the victim's side hold more than they are promised."""
     lower = _below_the_fork(victim, taker)
     return any(all(over(above, name) > 0 for above in lower) for name in names)
+
+
+def _how_far(outlook: Outlook, lower: list[Account]) -> Above:
+    return tuple(-outlook.strategic_share(above) for above in reversed(lower))
 
 
 def _below_the_fork(victim: Account, taker: Account) -> list[Account]:

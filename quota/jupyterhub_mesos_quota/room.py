@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from itertools import islice
 from typing import Final, NamedTuple
@@ -17,29 +16,21 @@ from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.domains import Members
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, Facts, NodeId
+from jupyterhub_mesos_quota.offers import Above, Entry, Harm, Offers
 from jupyterhub_mesos_quota.outlook import Outlook
 from jupyterhub_mesos_quota.resources import AmountName
 from jupyterhub_mesos_quota.rights import Right, began_at
 from jupyterhub_mesos_quota.rules import Cost, share_out
 from jupyterhub_mesos_quota.sizes import Pairs, Size
+from jupyterhub_mesos_quota.tree import Amounts
 
 MOST_COMPARED: Final = 128
 """Nodes compared at a time, those with the least harmful first; the next only where these do not do."""
 
 
-class Harm(IntEnum):
-    """What is lost when an allocation ends; the smaller goes first."""
-
-    WARNED = 0  # told already: to tell another would only disturb two
-    IDLE = 1  # nobody uses it, or nobody has claimed it yet
-    PARKABLE = 2  # lives on without its accelerators
-    CHECKPOINTED = 3  # goes on from its checkpoint
-    BUSY = 4  # begins anew
-
-
 Victims = dict[AllocationId, Allocation]
-_Rank = tuple[Harm, float, AllocationId]
-_Cost = tuple[tuple[int, ...], float]
+_Cost = tuple[tuple[int, ...], Above, float]
+"""How many of each harm, the worst first; how far above who gives stands; the youngest."""
 
 
 class Made(NamedTuple):
@@ -69,14 +60,13 @@ class RoomMaker:
         self.outlook = Outlook(admission.usage, admission.pool)
         self._admission = admission
         self._facts = facts
-        self._on_node: dict[NodeId, list[tuple[_Rank, Allocation]]] = {}
+        self._on_node: dict[NodeId, Offers] = {}
         for allocation in offered:
             rank = self._harm(allocation), -began_at(allocation), allocation.id
             for node in {placement.node: None for placement in allocation.placements}:
-                self._on_node.setdefault(node, []).append((rank, allocation))
-        for entries in self._on_node.values():
-            entries.sort(key=lambda entry: entry[0])
-        self._by_harm = sorted(self._on_node, key=lambda node: (self._on_node[node][0][0], node))
+                self._on_node.setdefault(node, Offers()).add(rank, allocation)
+        first = {node: offers.lay_out() for node, offers in self._on_node.items()}
+        self._by_harm = sorted(first, key=lambda node: (first[node], node))
 
     def _harm(self, allocation: Allocation) -> Harm:
         facts = self._facts.get(allocation.id, Facts())
@@ -144,8 +134,8 @@ class RoomMaker:
             above, name, _ = short
             offered = {
                 entry[1].id: entry
-                for entries in self._on_node.values()
-                for entry in entries
+                for offers in self._on_node.values()
+                for entry in offers
                 if entry[1].id not in job.chosen and entry[1].total.get(name)
             }
             usable = (
@@ -221,11 +211,20 @@ class RoomMaker:
         if not self._admission.pool.copies_when_empty(node, job.each):
             return None
         missing = {name: amount - self.outlook.room(node, name) for name, amount in job.each}
-        victims: list[tuple[_Rank, Allocation]] = []
-        for rank, allocation in self._on_node.get(node, ()):
-            short = tuple(name for name, amount in missing.items() if amount > 0)
-            if not short:
-                break
+        victims = self._least_harmful(job, node, missing)
+        if victims is None:
+            return None
+        needed = _needed(victims, node, missing)
+        counts = tuple(sum(rank[0] is harm for rank, _ in needed) for harm in reversed(Harm))
+        how_far = min((above for each in needed if (above := job.right.above(each[1].team))), default=())
+        return (counts, how_far, sum(rank[1] for rank, _ in needed)), [allocation for _, allocation in needed]
+
+    def _least_harmful(self, job: _Job, node: NodeId, missing: Amounts) -> list[Entry] | None:
+        """Return whose end would leave nothing missing, and count it off; None where that cannot be."""
+        victims: list[Entry] = []
+        short = tuple(name for name, amount in missing.items() if amount > 0)
+        offers = self._on_node.get(node) if short else None
+        for rank, allocation in () if offers is None else offers.in_order(job.right.above):
             if allocation.id in job.chosen or not job.right.allows(allocation, job.each, short):
                 continue
             victims.append((rank, allocation))
@@ -233,13 +232,12 @@ class RoomMaker:
             for name, amount in _held_on(allocation, node):
                 if name in missing:
                     missing[name] -= amount
+            short = tuple(name for name, amount in missing.items() if amount > 0)
+            if not short:
+                break
         for _, allocation in victims:
             self.outlook.end(allocation, -1)
-        if any(amount > 0 for amount in missing.values()):
-            return None
-        needed = _needed(victims, node, missing)
-        counts = [sum(rank[0] is harm for rank, _ in needed) for harm in reversed(Harm)]
-        return (tuple(counts), sum(-rank[1] for rank, _ in needed)), [allocation for _, allocation in needed]
+        return None if short else victims
 
     def _give_back(self, job: _Job, total: Pairs) -> None:
         """Let those live whose end is not needed for the whole, the most harmful first."""
@@ -270,12 +268,10 @@ def _held_on(allocation: Allocation, node: NodeId) -> Iterator[tuple[AmountName,
             yield from placement.resources.amounts()
 
 
-def _needed(
-    victims: list[tuple[_Rank, Allocation]], node: NodeId, missing: Mapping[AmountName, int]
-) -> list[tuple[_Rank, Allocation]]:
+def _needed(victims: list[Entry], node: NodeId, missing: Mapping[AmountName, int]) -> list[Entry]:
     """Leave out, the most harmful first, those without whom there is room as well; `missing` is at most 0."""
     left = dict(missing)
-    needed: list[tuple[_Rank, Allocation]] = []
+    needed: list[Entry] = []
     for rank, allocation in sorted(victims, key=lambda entry: entry[0], reverse=True):
         held: dict[AmountName, int] = {}
         for name, amount in _held_on(allocation, node):
