@@ -149,7 +149,7 @@ class QuotaMachine:
                 machine._desk.wait(request)
         for allocation in machine._desk.live_allocations():
             machine._desk.occupy(allocation)
-            machine._enforcing.limits.watch(allocation)
+            machine._enforcing.limits.watch(allocation, kept.at)
         machine._admission.usage.recall(kept.past)
         machine._admission.usage.measure_against(machine._admission.pool.capacity)
         machine._excuses.excuse_all(machine._admission)
@@ -256,7 +256,7 @@ class QuotaMachine:
         if self._bars.obstacle(request) is not None:
             self._desk.wait(request)
         elif not (self._desk.is_settled and self._desk.starts_alone(event.at, request)):
-            self._admission.line.add(request)
+            self._desk.join(request)
             self._desk.is_settled &= not self._admission.may_hold
 
     def learn(self, facts: Mapping[AllocationId, Facts]) -> None:

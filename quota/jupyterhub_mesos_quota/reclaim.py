@@ -101,10 +101,12 @@ class Planner:
         for allocation in live:
             if allocation.state is AllocationState.STOPPING:
                 ending.append(allocation)
-            elif allocation.ends_at is not None and allocation.ends_at <= horizon:
+            elif allocation.state not in DRAINABLE_STATES or requests[allocation.request_id].is_ending:
+                continue
+            elif allocation.ends_at is not None and horizon is not None and allocation.ends_at <= horizon:
                 ending.append(allocation)
                 self._look_again_at = horizon
-            elif allocation.state in DRAINABLE_STATES and not requests[allocation.request_id].is_ending:
+            else:
                 offered.append(allocation)
         self._running = [*offered, *ending]
         accounts = admission.usage.accounts
@@ -113,11 +115,11 @@ class Planner:
         for allocation in ending:
             self._maker.outlook.end(allocation)
 
-    def _horizon(self) -> float:
+    def _horizon(self) -> float | None:
         """Return up to when what ends by itself is let be: when the last that opened is to be clear."""
         bookings, now = self._admission.bookings, self._admission.now
         times = [bookings.cleared_at(aside.reservation) for aside in bookings.open_asides(now)]
-        return max((time for time in times if time > now), default=now)
+        return max((time for time in times if time > now), default=None)
 
     def plan(self) -> Plan:
         """Make room for what is booked, then for those who wait inside their guarantee."""
