@@ -65,6 +65,8 @@ def test_a_waiting_page_says_that_its_queue_is_paused_and_goes_on_by_itself(
     client = cloud.client("admin")
     client.pause_queue(None, "a power cut")
     ann = enter("ann")
+    expect(ann.page.get_by_text("The whole queue is paused since")).to_contain_text(": a power cut")
+    expect(ann.page.get_by_text("Will wait").first).to_be_visible()
     ann.ask_in_vain("Small")
     expect(ann.page.get_by_text("The whole queue is paused: a power cut.")).to_be_visible()
     expect(ann.page.get_by_text("It waits at its place until the queue is resumed.")).to_be_visible()
