@@ -83,6 +83,7 @@ from jupyterhub_mesos.wire.problems import (
 )
 from jupyterhub_mesos.wire.requests import (
     AllocationView,
+    ExpectedStartView,
     ExplanationView,
     LogView,
     NotebookPayload,
@@ -135,6 +136,7 @@ __all__ = [
     "CordonOrder",
     "Count",
     "Environment",
+    "ExpectedStartView",
     "ExplanationView",
     "FactView",
     "Health",
