@@ -239,7 +239,7 @@ class Store:
     def _select(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> Sequence[encoding.Row]:
         return self._rows(sa.select(table).where(condition))
 
-    def _rows(self, statement: sa.Select[Any]) -> Sequence[encoding.Row]:
+    def _rows(self, statement: sa.Executable) -> Sequence[encoding.Row]:
         try:
             with self._connected().connect() as connection:
                 return connection.execute(statement).mappings().all()
