@@ -138,7 +138,10 @@ def handle(
 
 def keep(machine: QuotaMachine, memory: Memory, batch: Batch, handled: Handled) -> None:
     """Put into `batch` what the machine wants kept beside the rows, as far as a batch changed it."""
-    for key, doc in list(keeping.changes(machine, memory.kept, is_whole=handled.is_recounted)):
+    changes = list(keeping.changes(machine, memory.kept, is_whole=handled.is_recounted))
+    if batch.is_empty and not any(keeping.is_news(key) for key, _ in changes):
+        return
+    for key, doc in changes:
         memory.put_kept(key, doc)
         batch.kept[key] = doc
 
@@ -200,6 +203,9 @@ def _touch(
         touched.requests.add(event.request.id)
     elif isinstance(event, EndRequested):
         touched.requests.add(event.request_id)
+    elif isinstance(event, UserRenamed):
+        mine = (request.id for request in machine.requests.values() if request.user == event.after)
+        touched.requests.update(mine)
     elif isinstance(event, SessionExtended) and (held := memory.allocation_of(event.request_id, machine)):
         touched.allocations.add(held.id)  # its end moved, and no action tells
     for action in actions:

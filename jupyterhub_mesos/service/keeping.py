@@ -55,6 +55,8 @@ _KINDS: Final[Mapping[str, _Kind[Any]]] = {
         TypeAdapter(Reservation), lambda booked: booked.id, left_out={"resources": {"_pairs"}}
     ),
 }
+_MOMENT: Final = KeptKey("at", "")
+"""The row of the last moment that was told of: it goes with every commit while something is booked."""
 _SETS: Final = frozenset(name for name in _KINDS if isinstance(getattr(NOTHING_KEPT, name), frozenset))
 
 
@@ -65,7 +67,8 @@ def kept_of(written: Written) -> Kept:
         docs = written.get(name, {}).values()
         values = [kind.adapter.validate_python(doc.json, strict=False) for doc in docs]
         fields[name] = frozenset(values) if name in _SETS else tuple(values)
-    return Kept(**fields)
+    moment = written.get(_MOMENT.kind, {}).get(_MOMENT.key)
+    return Kept(**fields, at=0.0 if moment is None else float(moment.json))
 
 
 def changes(
@@ -85,6 +88,13 @@ def changes(
                 yield KeptKey(name, key), doc
         if is_whole or not kind.is_by_change:
             yield from ((KeptKey(name, key), None) for key in known if key not in told)
+    if kept.reservations:
+        yield _MOMENT, KeptDoc(kept.at)
+
+
+def is_news(key: KeptKey) -> bool:
+    """Say whether a row is worth a commit by itself; that time has passed is not."""
+    return key != _MOMENT
 
 
 def _docs(kind: _Kind[V], values: Iterable[V]) -> Mapping[str, KeptDoc]:

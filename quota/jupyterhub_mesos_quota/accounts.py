@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from jupyterhub_mesos_quota.model import TeamId
 from jupyterhub_mesos_quota.resources import AmountName, Bounds, Unlimited
@@ -12,9 +11,6 @@ from jupyterhub_mesos_quota.tree import Amounts, TeamTree
 
 Finite = Mapping[AmountName, int]
 """Bounds by name; what is not named is unlimited."""
-
-NOBODY: Final = -1
-"""The number of who stands above a root."""
 
 
 class Account:
@@ -28,15 +24,16 @@ class Account:
     """
 
     __slots__ = (
-        "above_number",
         "borrow_cap",
         "children",
         "claimed",
         "committed",
+        "gates",
         "guarantee",
         "has_rest",
         "id",
         "is_family",
+        "is_gated",
         "kept",
         "limit",
         "number",
@@ -52,7 +49,6 @@ class Account:
         self.id = team
         self.number = number
         self.path: tuple[Account, ...] = (self, *(above.path if above else ()))
-        self.above_number = above.number if above else NOBODY
         self.children: list[Account] = []
         self.guarantee: Finite = tree.guarantee(team)
         self.limit = _finite(tree[team].limit)
@@ -61,6 +57,8 @@ class Account:
         self.weight = tree[team].weight
         self.has_rest = _has_rest(tree, team)
         self.is_family = any(other.has_rest for other in self.path[1:])
+        self.is_gated = bool(self.limit or self.borrow_cap)
+        self.gates: tuple[Account, ...] = tuple(each for each in self.path if each.is_gated)
         self.used: Amounts = {}
         self.committed: Amounts = {}
         self.kept: Amounts = {}

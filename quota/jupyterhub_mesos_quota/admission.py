@@ -195,7 +195,6 @@ class Admission:
             if not self._is_hot(lane):
                 del self.line.hot[lane]
                 continue
-            lane.catch_up()
             for standing in Standing:
                 key = lane.contests[standing].first_key()
                 if key is None or (lane, standing) in passed:
@@ -317,7 +316,6 @@ class Admission:
             return None
         found: tuple[Place, Group] | None = None
         for lane in self.line.lanes.values():
-            lane.catch_up()
             key = None if lane.ages is None else lane.ages.first_key()
             if key is not None and (found is None or _place(key) < found[0]):
                 group = self.line.group_of(_place(key).id)

@@ -87,7 +87,7 @@ class Claims:
                         most[name] = max(most.get(name, 0), amount)
             if most != account.claimed:
                 account.claimed = most
-                self._usage.changes.note(account)
+                self._usage.eased.note(account)
 
     def of(self, standing: Standing) -> Iterator[Group]:
         """Yield the claims of one standing, in order."""

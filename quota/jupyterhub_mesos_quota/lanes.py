@@ -21,12 +21,13 @@ from jupyterhub_mesos_quota.usage import Standing, Usage
 class Group:
     """The waiting requests of one team for one size, the next first."""
 
-    __slots__ = ("_heap", "_places", "account", "lane", "standing")
+    __slots__ = ("_heap", "_places", "account", "head", "lane", "standing")
 
     def __init__(self, account: Account, lane: Lane) -> None:
         self.account = account
         self.lane = lane
         self.standing: Standing | None = None  # None until it was looked at
+        self.head: Place | None = None  # the next of the group
         self._heap: list[Place] = []
         self._places: dict[RequestId, Place] = {}
 
@@ -40,6 +41,8 @@ class Group:
         """Let one more wait."""
         self._places[place.id] = place
         heappush(self._heap, place)
+        if self.head is None or place < self.head:
+            self.head = place
 
     def remove(self, place: Place) -> None:
         """Let one wait no more."""
@@ -47,13 +50,14 @@ class Group:
         if len(self._heap) > 2 * len(self._places) + 2:
             self._heap = list(self._places.values())
             heapify(self._heap)
+        if place == self.head:
+            self.head = self._find_head()
 
-    @property
-    def head(self) -> Place | None:
-        """The next of the group."""
-        while self._heap and self._places.get(self._heap[0].id) != self._heap[0]:
-            heappop(self._heap)
-        return self._heap[0] if self._heap else None
+    def _find_head(self) -> Place | None:
+        heap, places = self._heap, self._places
+        while heap and places.get(heap[0].id) != heap[0]:
+            heappop(heap)
+        return heap[0] if heap else None
 
 
 class Lane:
@@ -62,37 +66,26 @@ class Lane:
     def __init__(self, size: Size, usage: Usage, tally: Tally, *, has_ages: bool) -> None:
         self.size = size
         self.groups: dict[Account, Group] = {}
-        self._usage = usage
-        self._below: dict[int, int] = {}  # groups under each account
-        self._seen = usage.changes.end
-        share = usage.share if usage.strategy.is_by_share else None
+        by_share, by_promise = usage.strategy.is_by_share, usage.strategy.ranks_by_promise
         self.contests = tuple(
             Contest(
-                usage.depth,
-                None if standing is Standing.INSIDE and usage.strategy.ranks_by_promise else share,
+                usage,
                 self._inside_gate if standing is Standing.INSIDE else self._gate,
                 tally,
+                is_by_share=by_share and not (by_promise and standing is Standing.INSIDE),
             )
             for standing in Standing
         )
         # Of those who borrow the oldest first, where somebody asks.
-        self.ages = Contest(usage.depth, None, self._gate, tally) if has_ages else None
-        self._all = (*self.contests, self.ages) if self.ages is not None else self.contests
-        self._stale: dict[Account, None] = {}  # whose offers are to be made anew
+        self.ages = Contest(usage, self._gate, tally, is_by_share=False) if has_ages else None
 
     def join(self, group: Group) -> None:
         """Take in a group."""
         self.groups[group.account] = group
-        for above in group.account.path:
-            self._below[above.number] = self._below.get(above.number, 0) + 1
 
     def leave(self, group: Group) -> None:
         """Drop a group that nobody waits in."""
         del self.groups[group.account]
-        for above in group.account.path:
-            self._below[above.number] -= 1
-            if not self._below[above.number]:
-                del self._below[above.number]
 
     def stand(self, group: Group, standing: Standing | None) -> None:
         """Let the head of a group compete where it stands now; with None nowhere."""
@@ -105,32 +98,10 @@ class Lane:
         if self.ages is not None:
             is_borrower = head is not None and standing is Standing.BORROWS
             self.ages.enter(account, Place(0, head.rank, head.id) if head and is_borrower else None)
-        self._stale[account] = None
 
     def sit_out(self, group: Group) -> None:
         """Keep a group out of its contest until it stands again."""
         self.stand(group, None)
-
-    def catch_up(self) -> None:
-        """Make the offers anew of all accounts that changed since this was last asked."""
-        changes = self._usage.changes
-        stale = self._stale
-        if self._seen != changes.end:
-            changed = changes.since(self._seen)
-            self._seen = changes.end
-            for account in self.groups if changed is None else changed:
-                lowest = self._lowest(account)
-                if lowest is not None:
-                    stale[lowest] = None
-        for account in stale:
-            for contest in self._all:
-                if contest.is_going:
-                    contest.refresh(account)
-        stale.clear()
-
-    def _lowest(self, account: Account) -> Account | None:
-        """Return the lowest account on the path that somebody of this lane waits under."""
-        return next((each for each in account.path if each.number in self._below), None)
 
     # ---- gates ----------------------------------------------------------------------------------
 

@@ -64,7 +64,6 @@ class WaitingLine:
         place = place_of(request)
         group.add(place)
         self._group_of[request.id] = group
-        self.hot[lane] = None
         if group.head == place:
             self.stand(group)
         return group
@@ -97,8 +96,9 @@ class WaitingLine:
         key = self._key_for(request)
         lane = self.lanes.get(key)
         if lane is None:
-            size = size_of(*key)
-            lane = self.lanes[key] = Lane(size, self._usage, self._tally, has_ages=self._has_ages)
+            lane = Lane(size_of(*key), self._usage, self._tally, has_ages=self._has_ages)
+            self.lanes[key] = lane
+            self.hot[lane] = None
         return lane
 
     def _drop(self, group: Group) -> None:

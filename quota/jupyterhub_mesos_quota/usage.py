@@ -94,6 +94,7 @@ class Usage:
         self.total: Amounts = {}
         self.accounts: dict[TeamId, Account] = {}
         self.changes = ChangeLog()
+        self.eased = ChangeLog()  # of those who may stand further ahead, or may have more, than before
         self.depth = 0
         has_past = strategy.has_past and half_life_seconds is not None
         self.past = Past(half_life_seconds) if has_past and half_life_seconds else None
@@ -133,6 +134,8 @@ class Usage:
             if self.past is not None and self.yard:
                 self.past.hold(above, self._held(above))
         self.changes.note(account)
+        if sign < 0:
+            self.eased.note(account)
 
     def _keep(self, account: Account, name: AmountName, delta: int) -> None:
         for above in account.path:
@@ -283,6 +286,7 @@ class Usage:
         for account in self.in_order:
             account.share = None
         self.changes.note_all()
+        self.eased.note_all()
 
     def share(self, account: Account) -> int:
         """Return by how much a team stands behind its siblings; the smaller goes first."""

@@ -1,14 +1,20 @@
-"""An admin's levers with the mouse: pause and resume, cordon, drain and uncordon."""
+"""An admin's levers with the mouse: pause and resume, cordon, drain and uncordon, book and cancel."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Enter
 from browser.test_pages import training
 from browser.visitor import Visitor
 from installation import Installation
-from jupyterhub_mesos.wire import NodeStanding
+from jupyterhub_mesos.wire import NodeStanding, ResourcesModel, TeamsModel
 
 
 def dialog(page: Page, title: str) -> Locator:
@@ -131,3 +137,88 @@ def test_a_node_is_emptied_and_opened_again(enter: Enter, cloud: Installation) -
     expect(table.get_by_text("Open")).to_be_visible()
     cloud.until_running("ann", job.id)
     assert [view.standing for view in cloud.client("ann").nodes().items] == [NodeStanding.OPEN]
+
+
+@pytest.fixture
+def with_room(cloud: Installation) -> Iterator[Installation]:
+    """Half a CPU that no team is guaranteed, so that it can be booked; all is as it was afterwards."""
+    client = cloud.client("admin")
+    before = {view.id: view.team for view in client.teams().teams}
+    less = ResourcesModel(cpu_millis=3500, mem_mib=5 * 1024)
+    client.put_teams(TeamsModel(teams=before | {"lab": before["lab"].model_copy(update={"guarantee": less})}))
+    yield cloud
+    for booked in client.reservations().items:
+        client.cancel_reservation(booked.id, "a test is over")
+    client.put_teams(TeamsModel(teams=before))
+
+
+def test_capacity_is_booked_seen_by_the_members_and_cancelled(enter: Enter, with_room: Installation) -> None:
+    admin, ann = enter("admin", timezone_id="Europe/Berlin"), enter("ann", timezone_id="Asia/Tokyo")
+    for visitor in (admin, ann):
+        visitor.page.get_by_role("link", name="Reservations").click()
+        expect(visitor.page.get_by_text("Nothing is booked for your teams.")).to_be_visible()
+    expect(ann.page.get_by_role("button", name="Book…")).to_have_count(0)
+    admin.page.get_by_role("button", name="Book…").click()
+    asked = dialog(admin.page, "Book capacity")
+    day = (datetime.now(UTC) + timedelta(days=3)).date()
+    asked.get_by_label("Team").select_option("vision")
+    asked.get_by_label("What it is for").fill("Deep learning")
+    asked.get_by_label("From").fill(f"{day}T12:00")
+    asked.get_by_label("Until").fill(f"{day}T14:00")
+    asked.get_by_label("CPU of each").fill("2")
+    asked.get_by_label("Memory of each, in GiB").fill("0.5")
+    asked.get_by_label("Reason").fill("a class")
+    asked.get_by_role("button", name="Book").click()
+    expect(asked.get_by_role("alert")).to_contain_text("2 CPU to be booked")
+    asked.get_by_label("CPU of each").fill("0.5")
+    asked.get_by_role("button", name="Book").click()
+    expect(asked).to_have_count(0)
+    assert all("409" in trouble for trouble in admin.troubles)
+    admin.troubles.clear()
+    (booked,) = with_room.client("ann").reservations().items
+    assert datetime.fromtimestamp(booked.starts_at, ZoneInfo("Europe/Berlin")).hour == 12
+    row = ann.page.get_by_role("row").filter(has_text="Deep learning")
+    expect(row).to_contain_text("0.5 CPU, 512 MiB")
+    begins = datetime.fromtimestamp(booked.starts_at, ZoneInfo("Asia/Tokyo"))
+    expect(row.get_by_role("time").first).to_have_text(re.compile(rf"{begins:%-I}:00\s{begins:%p}"))
+    expect(row.get_by_role("button")).to_have_count(0)
+    button = "Cancel the reservation Deep learning of team vision"
+    pull(admin, button, "Cancel Deep learning", "moved", "Cancel the reservation")
+    expect(ann.page.get_by_text("Nothing is booked for your teams.")).to_be_visible()
+    ann.page.get_by_text("What is over").click()
+    expect(ann.page.get_by_text("cancelled: moved").first).to_be_visible()
+
+
+def test_a_user_who_left_has_nothing_any_more(enter: Enter, cloud: Installation) -> None:
+    job = cloud.client("sam").submit(training())
+    cloud.until_running("sam", job.id)
+    admin = enter("admin")
+    admin.go("teams")
+    admin.page.get_by_role("button", name="A user has left…").click()
+    asked = dialog(admin.page, "A user has left")
+    asked.get_by_label("User").fill("smm")
+    asked.get_by_label("Reason").fill("graduated")
+    asked.get_by_role("button", name="End everything").click()
+    expect(asked.get_by_role("alert")).to_contain_text("Nobody called 'smm' has asked for anything here")
+    asked.get_by_label("User").fill("sam")
+    asked.get_by_role("button", name="End everything").click()
+    expect(admin.page.get_by_role("status").filter(has_text="What sam had is ended")).to_be_visible()
+    cloud.until_over("sam", job.id)
+    assert all("404" in trouble for trouble in admin.troubles)
+    admin.troubles.clear()
+
+
+def test_a_user_s_new_name_takes_over_what_runs(enter: Enter, cloud: Installation) -> None:
+    job = cloud.client("sam").submit(training())
+    cloud.until_running("sam", job.id)
+    admin = enter("admin")
+    admin.go("teams")
+    admin.page.get_by_role("button", name="A user has a new name…").click()
+    asked = dialog(admin.page, "A user has a new name")
+    asked.get_by_label("User").fill("sam")
+    asked.get_by_label("New name").fill("samuel")
+    asked.get_by_label("Reason").fill("by wish")
+    asked.get_by_role("button", name="Rename").click()
+    said = "What sam had is samuel's now: 0 waiting, 1 running."
+    expect(admin.page.get_by_role("status").filter(has_text=said)).to_be_visible()
+    assert cloud.client("admin").request(job.id).user == "samuel"

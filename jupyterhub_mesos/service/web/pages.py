@@ -196,6 +196,20 @@ class CapacityPage(LaunchPage):
         )
 
 
+class ReservationsPage(PageHandler):
+    """What is booked, and the levers of those who may book."""
+
+    async def get(self) -> None:
+        """Show the reservations of the asker's teams."""
+        levers = self.context.levers.reservations
+        self.render_page(
+            "reservations.html",
+            reservations=await levers.listed(self.identity),
+            bookable=levers.bookable(self.identity),
+            flavors=sorted(self.context.teams.capacity().total.accelerators),
+        )
+
+
 class TeamsPage(PageHandler):
     """What each team has and holds, and its admins' levers."""
 
@@ -276,6 +290,7 @@ __all__ = [
     "MissingPage",
     "QueuePage",
     "RequestPage",
+    "ReservationsPage",
     "TeamsPage",
     "WebContext",
     "environment",

@@ -244,6 +244,14 @@ async def test_a_drained_node_stays_closed_when_its_backend_reports_it_again(web
     assert (node["standing"], node["capacity"]["cpu_millis"]) == ("drained", 16000)
 
 
+async def test_a_cordoned_node_is_not_reported_again_and_again(web: Web) -> None:
+    await web.api("POST", "nodes/memory/cordon", "admin", why())
+    commits: list[object] = []
+    web.service.ledger.subscribe(commits.append)
+    await web.service.controller._report_nodes()
+    assert commits == []
+
+
 async def test_members_see_how_a_node_stands_and_not_who_holds_it(web: Web) -> None:
     asked = await web.api("POST", "requests", "speaker", job())
     await running(web, asked["id"])
@@ -317,6 +325,8 @@ async def test_a_team_s_admin_extends_a_session_by_minutes_and_an_admin_until_a_
     until = after["ends_at"] + 48 * HOUR
     last = await web.api("POST", f"requests/{name}/extend", "admin", why("a paper", until=iso(until)))
     assert last["ends_at"] == pytest.approx(until, abs=0.001)
+    (stored,) = (await web.service.ledger.read(lambda store: store.load())).allocations
+    assert stored.ends_at == last["ends_at"]
     rows = [row for row in await audited(web, name) if row.what == "session extended"]
     assert [(row.who, row.why) for row in rows] == [("ada", "a paper"), ("tara", "a demo")]
     assert rows[1].data["until"] == after["ends_at"]

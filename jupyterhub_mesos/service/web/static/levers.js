@@ -11,6 +11,15 @@ export function moment(at) {
   return element("time", text, { datetime: date.toISOString(), title: date.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" }) });
 }
 
+const MINUTE_MS = 60000;
+
+/** Say a moment (in ms) as a `datetime-local` field takes it: in the viewer's zone, without naming it. */
+export function localMoment(ms) {
+  return new Date(ms - new Date(ms).getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
+}
+
+export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** Make a labelled field; `options` makes it a choice, [value, text] each. */
 export function field({ name, label, hint, options, ...attributes }) {
   const wrapper = element("label", label, { class: "field" });
@@ -25,21 +34,22 @@ export function field({ name, label, hint, options, ...attributes }) {
  * Ask for confirmation and a reason, then `send` the form's values; what it throws is shown, and nothing is lost.
  * `text` says what will happen; `fields` come before the reason.
  */
-export function order({ title, text, fields = [], confirm, isDanger = false, send }) {
+export function order({ title, text, fields = [], confirm, dismiss = "Cancel", isDanger = false, send }) {
   made += 1;
   const dialog = element("dialog", "", { "aria-labelledby": `order-${made}`, "aria-describedby": `order-text-${made}` });
   const form = element("form");
   const problem = element("p", "", { class: "banner bad", role: "alert", hidden: "" });
-  const cancel = element("button", "Cancel", { type: "button" });
+  const cancel = element("button", dismiss, { type: "button" });
   const submit = element("button", confirm, { type: "submit", class: isDanger ? "destroy" : "primary" });
   const actions = element("div", "", { class: "actions" });
   actions.append(submit, cancel);
   form.append(
     element("h2", title, { id: `order-${made}` }), element("p", text, { id: `order-text-${made}` }),
-    ...fields.map(field),
+    element("div", "", { class: "fields" }),
     field({ name: "reason", label: "Reason", hint: "Kept in the audit, and shown to those whom it concerns.", required: "", maxlength: MOST_REASON, autocomplete: "off" }),
     problem, actions,
   );
+  form.querySelector(".fields").append(...fields.map(field));
   dialog.append(form);
   cancel.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => dialog.remove());

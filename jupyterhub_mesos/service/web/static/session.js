@@ -1,6 +1,6 @@
 // When a time limit ends what runs, and the lever of those who may extend it.
 import { call, element } from "./api.js";
-import { moment, order } from "./levers.js";
+import { localMoment, moment, order, zone } from "./levers.js";
 
 const MINUTE_MS = 60000;
 const EXTENSION_MS = 60 * MINUTE_MS; // what the dialog proposes
@@ -30,20 +30,13 @@ function display(found) {
   ends.replaceChildren(...(session?.ends_at ? [moment(session.ends_at)] : []));
 }
 
-/** Say a moment as a `datetime-local` field takes it: in the viewer's zone, without naming it. */
-function local(ms) {
-  const date = new Date(ms);
-  return new Date(ms - date.getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
-}
-
 function extension() {
   const ends = session.ends_at * 1000, latest = Math.floor(session.latest * 1000 / MINUTE_MS) * MINUTE_MS;
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return {
     title: "Extend the session",
     text: `It runs until ${moment(session.ends_at).textContent}. You may let it run until ${moment(session.latest).textContent}.`,
-    fields: [{ name: "until", label: "Run until", type: "datetime-local", required: "", hint: `In your time zone, ${zone}.`,
-      min: local(ends), max: local(latest), value: local(Math.min(ends + EXTENSION_MS, latest)) }],
+    fields: [{ name: "until", label: "Run until", type: "datetime-local", required: "", hint: `In your time zone, ${zone()}.`,
+      min: localMoment(ends), max: localMoment(latest), value: localMoment(Math.min(ends + EXTENSION_MS, latest)) }],
     confirm: "Extend",
     send: async ({ until, reason }) => display(await call("POST", `requests/${encodeURIComponent(session.request_id)}/extend`, { until: new Date(until).toISOString(), reason })),
   };
