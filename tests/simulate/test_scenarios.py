@@ -8,6 +8,7 @@ import pytest
 
 from jupyterhub_mesos.configuration import InvalidFile
 from jupyterhub_mesos.errors import InvalidInput
+from jupyterhub_mesos.service.policy_traits import product_policy
 from jupyterhub_mesos.simulate.scenarios import (
     POLICIES,
     SILO,
@@ -46,6 +47,10 @@ def test_a_policy_goes_by_its_name(name: str) -> None:
     assert scenario(name, BASE, [GPU]) == Scenario(name, TEAMS, POLICIES[name])
 
 
+def test_the_default_is_what_the_service_does_when_nobody_says_otherwise() -> None:
+    assert POLICIES["default"] == product_policy()
+
+
 def test_in_silos_a_guarantee_is_the_limit_and_nothing_is_lent() -> None:
     found = scenario(SILO, BASE, [GPU])
     limits = {team.id: team.limit.get(GPU) for team in found.teams}
@@ -71,7 +76,9 @@ def test_a_file_with_teams_changes_the_teams_and_another_the_policy(tmp_path: Pa
 def test_what_stands_in_the_ledger_is_the_current() -> None:
     current = (Team(TeamId("vision")),)
     assert scenario("current", BASE, [GPU], current) == Scenario("current", current, BASE.policy)
-    with pytest.raises(InvalidInput, match="is no policy: name one of fair, lowest-use, fifo, silo, or"):
+    with pytest.raises(
+        InvalidInput, match="is no policy: name one of default, fair, lowest-use, fifo, silo, or"
+    ):
         scenario("current", BASE, [GPU])
 
 
