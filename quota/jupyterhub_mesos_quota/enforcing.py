@@ -49,6 +49,7 @@ class Enforcing:
             stops_at = at + self._grace_seconds if reached.percent >= WARNED_AT[-1] else None
             if stops_at is not None:
                 self.stops.setdefault((reached.team, reached.user), stops_at)
+                self._desk.stand_back_all(book.requests)
             book.note(BudgetReached(at, reached.team, reached.user, reached.percent, stops_at))
         if self.stops:
             over = set(bars.budgets.exhausted())

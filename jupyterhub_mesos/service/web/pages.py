@@ -160,6 +160,7 @@ class LaunchPage(PageHandler):
                 for team in own
                 if team.id in view.teams
             },
+            pauses=self.context.levers.queues.pauses(self.identity),
             mine=mine,
             mine_data=[view.model_dump(mode="json") for view in mine],
             server=self.get_query_argument("server", ""),

@@ -1,5 +1,7 @@
 // The launch page: Start, and the list of what is mine.
 import { amounts, budgetText, call, countdown, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
+import { replaceRows } from "./levers.js";
+import { pauseBanner } from "./pauses.js";
 
 const OUTLOOK = {
   now: ["Starts now", "pill ok"], wait: ["Will wait", "pill wait"], never: ["Over the limit", "pill bad"],
@@ -137,6 +139,15 @@ async function start(event) {
   }
 }
 
+const banners = document.getElementById("pauses");
+
+function showPauses({ items }) {
+  replaceRows(banners, items.map((pause) => pauseBanner(pause, showPauses)));
+}
+
+const refresh = () => Promise.all([refreshFits(), refreshTeams()]).catch((error) => show(error.message));
+
+showPauses(JSON.parse(banners.dataset.pauses));
 showMine(JSON.parse(list.dataset.requests));
 if (form) {
   form.addEventListener("submit", start);
@@ -147,7 +158,6 @@ if (form) {
 window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
 follow({
   requests: showMine,
-  capacity: (capacity) => { showCapacity(capacity);
-    if (form) Promise.all([refreshFits(), refreshTeams()]).catch((error) => show(error.message));
-  },
+  capacity: (capacity) => { showCapacity(capacity); if (form) refresh(); },
+  pauses: (pauses) => { showPauses(pauses); if (form) refresh(); },
 });
