@@ -43,7 +43,6 @@ from jupyterhub_mesos_quota.policy import Policy, Preempt, Reclaim
 from jupyterhub_mesos_quota.preempt import Taker, home
 from jupyterhub_mesos_quota.rights import Booked, ByPriority, Elder, LentOut, Over, Ripeness
 from jupyterhub_mesos_quota.room import RoomMaker
-from jupyterhub_mesos_quota.sizes import size_of
 from jupyterhub_mesos_quota.tree import Amounts, add_amounts
 from jupyterhub_mesos_quota.usage import Standing
 
@@ -150,8 +149,7 @@ class Planner:
         over = self._over_at_begin(aside)
         accounts, outlook = self._admission.usage.accounts, self._maker.outlook
         right = Booked(outlook, accounts, self._ripeness, aside.account, over)
-        size = size_of(reservation.resources, aside.pieces)
-        victims, count = self._maker.make_most(aside.account, size, right, aside.copies)
+        victims, count = self._maker.make_most(aside, right)
         begins = tell_moment(reservation.starts_at)
         purpose = Purpose(
             StopReason.RESERVED,
@@ -238,9 +236,13 @@ class Planner:
         self._takers.append(Taker(group, amounts))
 
     def _do_others_wait(self, group: Group) -> bool:
-        """Say whether somebody of another home waits on a promise and is not served by this plan."""
+        """Say whether this plan leaves somebody of another home waiting: on a promise, or for too long."""
         claims, mine = self._admission.line.claims, home(group.account)
         others = chain(claims.of(Standing.INSIDE), claims.of(Standing.FAMILY))
+        if any(
+            hold.standing is Standing.BORROWS and hold.group is not group for hold in self._admission.holds()
+        ):
+            return True
         return any(home(each.account) is not mine and each not in self._served for each in others)
 
 
