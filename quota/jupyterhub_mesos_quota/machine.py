@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
-from jupyterhub_mesos_quota.budgets import Whose
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.ending import end_request
 from jupyterhub_mesos_quota.enforcing import Enforcing
@@ -375,9 +374,10 @@ class QuotaMachine:
         found = explain_waiting(self._admission, request) if obstacle is None else explain_bar(obstacle)
         return replace(found, position=position, waiting=len(order))
 
-    def budget_stop(self, request_id: RequestId) -> tuple[Whose, float] | None:
-        """Return whose budget is used up and when, for that, what a request holds is stopped."""
-        return self._enforcing.stop_of(self._book.request(request_id))
+    @property
+    def enforcing(self) -> Enforcing:
+        """How budgets and time limits stand; to be asked, not told."""
+        return self._enforcing
 
     def could_start(
         self, team: TeamId, resources: Resources, replicas: int = 1, rule: PlacementRule | None = None
