@@ -251,7 +251,8 @@ class RoomMaker:
                 for placement in allocation.placements
                 for name, _ in placement.resources.amounts()
             )
-            if fits and not any(job.right.bounds(total)):
+            others = [each for each in job.chosen.values() if each is not allocation]
+            if fits and not any(job.right.bounds(total)) and job.right.suffices(total, others):
                 del job.chosen[allocation.id]
             else:
                 self.outlook.end(allocation)
