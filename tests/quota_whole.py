@@ -280,6 +280,5 @@ class History:
             is_stopping = live[0].state is AllocationState.STOPPING
             self.tell(self.gone(live[0], GoneReason.STOPPED if is_stopping else GoneReason.FINISHED))
         self.pass_time(60.0 if live else HOUR)
-        return bool(live) or any(
-            self.machine.explain(each.id).code == "over-budget" for each in self.machine.queue()
-        )
+        codes = {self.machine.explain(each.id).code for each in self.machine.queue()}
+        return bool(live or self.live()) or "over-budget" in codes
