@@ -133,6 +133,13 @@ def test_nothing_is_taken_of_a_team_inside_its_guarantee(make: Make) -> None:
     assert bench.why("a1") == "no-room"
 
 
+def test_nothing_is_taken_of_an_amount_inside_the_guarantee_of_who_borrows_another(make: Make) -> None:
+    bench = make([team("a", 3), team("b", 2)], [node("n", 4, h200=1)])
+    run(bench, "b1", "b", 2)
+    run(bench, "b2", "b", 0, h200=1)
+    assert stopped(submit(bench, "a1", "a", 3)) == []
+
+
 def test_nothing_is_taken_where_room_could_not_be_made_whole(make: Make) -> None:
     bench = make([team("a", 8), team("b", 4), team("c")], [node("n", 8)])
     run(bench, "b1", "b", 4)
