@@ -65,6 +65,8 @@ def test_a_waiting_page_says_that_its_queue_is_paused_and_goes_on_by_itself(
     client = cloud.client("admin")
     client.pause_queue(None, "a power cut")
     ann = enter("ann")
+    expect(ann.page.get_by_text("The whole queue is paused since")).to_contain_text(": a power cut")
+    expect(ann.page.get_by_text("Will wait").first).to_be_visible()
     ann.ask_in_vain("Small")
     expect(ann.page.get_by_text("The whole queue is paused: a power cut.")).to_be_visible()
     expect(ann.page.get_by_text("It waits at its place until the queue is resumed.")).to_be_visible()
@@ -222,3 +224,56 @@ def test_a_user_s_new_name_takes_over_what_runs(enter: Enter, cloud: Installatio
     said = "What sam had is samuel's now: 0 waiting, 1 running."
     expect(admin.page.get_by_role("status").filter(has_text=said)).to_be_visible()
     assert cloud.client("admin").request(job.id).user == "samuel"
+
+
+def test_a_notebook_on_a_drained_node_waits_and_starts_again_when_the_node_is_opened(
+    enter: Enter, cloud: Installation
+) -> None:
+    request = cloud.start_notebook("ann", "small")
+    client = cloud.client("admin")
+    (node,) = (view.id for view in client.nodes().items)
+    ann = enter("ann")
+    ann.go(f"requests/{request.id}")
+    client.cordon_node(node, "new disks", drains=True)
+    expect(ann.page.get_by_role("status").filter(has_text="Waiting")).to_be_visible()
+    client.uncordon_node(node, "disks are in")
+    ann.sees_server()
+    assert cloud.until_running("ann", request.id).allocation is not None
+
+
+@pytest.fixture
+def with_limit(cloud: Installation) -> Iterator[Installation]:
+    """Notebooks of team vision run half an hour at most; all is as it was afterwards."""
+    client = cloud.client("admin")
+    before = {view.id: view.team for view in client.teams().teams}
+    limited = before["vision"].model_copy(update={"max_session_minutes": 30})
+    client.put_teams(TeamsModel(teams=before | {"vision": limited}))
+    yield cloud
+    client.put_teams(TeamsModel(teams=before))
+
+
+def test_a_session_is_extended_and_its_owner_sees_until_when(enter: Enter, with_limit: Installation) -> None:
+    request = with_limit.start_notebook("ann", "small")
+    before = with_limit.client("ann").session(request.id)
+    assert before.ends_at is not None
+    zone = ZoneInfo("Europe/Berlin")
+    until = (datetime.fromtimestamp(before.ends_at, zone) + timedelta(hours=2)).replace(
+        second=0, microsecond=0
+    )
+    ann, admin = enter("ann", timezone_id=zone.key), enter("admin", timezone_id=zone.key)
+    for visitor in (ann, admin):
+        visitor.go(f"requests/{request.id}")
+        expect(visitor.page.get_by_text("Runs until")).to_be_visible()
+    expect(ann.page.get_by_role("button", name="Extend…")).to_be_hidden()
+    admin.page.get_by_role("button", name="Extend…").click()
+    asked = dialog(admin.page, "Extend the session")
+    asked.get_by_label("Run until").fill(f"{until:%Y-%m-%dT%H:%M}")
+    asked.get_by_label("Reason").fill("a demo")
+    asked.get_by_role("button", name="Extend").click()
+    expect(asked).to_have_count(0)
+    assert with_limit.client("ann").session(request.id).ends_at == until.timestamp()
+    shown = re.compile(rf"{until:%-I}:{until:%M}\s{until:%p}")
+    for visitor in (admin, ann):
+        expect(visitor.page.locator("#ends")).to_have_text(shown)
+    with_limit.end("ann", request.id)
+    expect(admin.page.get_by_text("Runs until")).to_be_hidden()
