@@ -70,6 +70,7 @@ class Ledger:
         self._is_stale = True  # memory may say more than the disk
         self._is_closed = False
         self._failure = ""
+        self._doubt = ""
         self._taken_over = asyncio.Event()
         self._listeners: list[Callable[[Commit], None]] = []
 
@@ -118,6 +119,21 @@ class Ledger:
         except TakenOver as error:
             self._note(error)
             raise
+
+    def doubt(self, error: LedgerError) -> None:
+        """Believe memory no more until it was read back: the ledger may be another service's by now."""
+        self._is_stale, self._doubt = True, str(error)
+        if isinstance(error, TakenOver):
+            self._note(error)
+
+    def trust(self) -> None:
+        """Know again that the ledger is ours."""
+        self._doubt = ""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody could say when asked last that the ledger is ours."""
+        return bool(self._doubt)
 
     @property
     def is_taken_over(self) -> bool:

@@ -10,33 +10,31 @@ It also says, where a connection broke in a commit, whether that was made.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from jupyterhub_mesos.configuration.databases import Database, sqlite_url
 from jupyterhub_mesos.errors import LedgerError, OutcomeUnknown, TakenOver
-from jupyterhub_mesos.service import encoding, schema
+from jupyterhub_mesos.service import encoding, schema, writes
 from jupyterhub_mesos.service.rows import (
     AuditRow,
     Batch,
     JobRow,
-    KeptDoc,
-    KeptKey,
     Loaded,
     RequestQuery,
     RequestRow,
     ServerKey,
     TaskRow,
 )
+from jupyterhub_mesos.service.texts import is_storable
 from jupyterhub_mesos.wire import TeamsModel
 from jupyterhub_mesos_quota.forecast import PastWait
 from jupyterhub_mesos_quota.model import (
@@ -65,8 +63,8 @@ def store_url(path: Path) -> str:
 class Store:
     """One open ledger. Every method raises `LedgerError` when the database fails."""
 
-    def __init__(self, url: str) -> None:
-        self.database = Database.at(url, where="the ledger's URL")
+    def __init__(self, where: str | Database) -> None:
+        self.database = Database.at(where, where="the ledger's URL") if isinstance(where, str) else where
         self._engine: sa.Engine | None = None
         self._epoch = 0
         self._commits = 0
@@ -108,7 +106,7 @@ class Store:
         try:
             with closing(self._connected().connect()) as connection:
                 self._move_on(connection)
-                _write(connection, batch)
+                writes.write(connection, batch)
                 is_sent = True
                 connection.commit()
         except SQLAlchemyError as error:
@@ -330,7 +328,7 @@ def _next_epoch(connection: sa.Connection) -> int:
     table = schema.meta
     held = sa.select(table.c.value).where(table.c.key == EPOCH).with_for_update()
     epoch = int(connection.execute(held).scalar() or 0) + 1
-    _upsert(
+    writes.upsert(
         connection,
         table,
         # the order in which rows are locked: a commit in progress holds the second
@@ -339,69 +337,22 @@ def _next_epoch(connection: sa.Connection) -> int:
     return epoch
 
 
-def _write(connection: sa.Connection, batch: Batch) -> None:
-    # A server's old request has to be ended before its next one is inserted.
-    requests = sorted(batch.requests.values(), key=lambda row: encoding.is_live(row.request))
-    if batch.teams is not None:
-        revision, model = batch.teams
-        doc = model.model_dump(mode="json")
-        connection.execute(sa.insert(schema.teams), [{"revision": revision, "at": batch.at, "doc": doc}])
-    _upsert(connection, schema.requests, map(encoding.request_columns, requests))
-    _upsert(connection, schema.allocations, map(encoding.allocation_columns, batch.allocations.values()))
-    _upsert(connection, schema.tasks, map(encoding.task_columns, batch.tasks.values()))
-    _upsert(connection, schema.jobs, map(encoding.job_columns, batch.jobs.values()))
-    tokens = batch.tokens.values()
-    _upsert(connection, schema.tokens, (encoding.token_columns(token) for token in tokens if token))
-    revoked = [name for name, token in batch.tokens.items() if token is None]
-    if revoked:
-        connection.execute(sa.delete(schema.tokens).where(schema.tokens.c.id.in_(revoked)))
-    _write_kept(connection, batch.kept)
-    if batch.audit:
-        connection.execute(sa.insert(schema.audit), [encoding.audit_columns(row) for row in batch.audit])
-
-
-def _write_kept(connection: sa.Connection, kept: Mapping[KeptKey, KeptDoc | None]) -> None:
-    written = (encoding.kept_columns(key, doc) for key, doc in kept.items() if doc is not None)
-    _upsert(connection, schema.kept, written)
-    dropped = [key._asdict() for key, doc in kept.items() if doc is None]
-    if dropped:
-        table = schema.kept
-        one = sa.delete(table).where(table.c.kind == sa.bindparam("kind"), table.c.key == sa.bindparam("key"))
-        connection.execute(one, dropped)
-
-
-def _upsert(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert rows, or replace every column of those whose primary key is there already."""
-    values = [dict(row) for row in rows]
-    if not values:
-        return
-    keys = [column.name for column in table.primary_key]
-    others = [column.name for column in table.columns if column.name not in keys]
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    statement = insert.on_conflict_do_update(
-        index_elements=keys, set_={name: insert.excluded[name] for name in others}
-    )
-    connection.execute(statement, values)
-
-
 def _conditions(query: RequestQuery) -> list[sa.ColumnElement[bool]]:
     table = schema.requests
     conditions: list[sa.ColumnElement[bool]] = []
     owners = [
-        column.in_(sorted(names))
+        column.in_(sorted(filter(is_storable, names)))
         for column, names in ((table.c.user, query.users), (table.c.team, query.teams))
         if names is not None
     ]
     if owners:
         conditions.append(sa.or_(*owners))
-    if query.within is not None:
-        conditions.append(table.c.team == query.within)
-    if query.parent is not None:
-        conditions.append(table.c.parent == query.parent)
-    if query.kinds is not None:
-        conditions.append(table.c.kind.in_(sorted(query.kinds)))
-    if query.statuses is not None:
-        conditions.append(table.c.status.in_(sorted(query.statuses)))
+    for column, name in ((table.c.team, query.within), (table.c.parent, query.parent)):
+        if name is not None:
+            conditions.append(column == name if is_storable(name) else sa.false())
+    for column, words in ((table.c.kind, query.kinds), (table.c.status, query.statuses)):
+        if words is not None:
+            conditions.append(column.in_(sorted(filter(is_storable, words))))
     if query.before is not None:
         conditions.append(table.c.seq < query.before)
     return conditions

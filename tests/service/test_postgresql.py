@@ -143,7 +143,7 @@ async def test_a_service_goes_on_after_its_database_was_restarted(own_cluster: C
 
 def test_what_the_database_says_names_no_value_of_a_row(database: str) -> None:
     store = opened(database)
-    broken = AuditRow(1.0, "root", "looked", "all", None, {"env": "a-secret"})  # type: ignore[arg-type]
+    broken = AuditRow(None, "root", "looked", "all", "", {"env": "a-secret"})  # type: ignore[arg-type]
     with pytest.raises(LedgerError) as caught:
         store.write(Batch(audit=[broken]))
     assert "a-secret" not in str(caught.value)

@@ -19,14 +19,6 @@ from jupyterhub_mesos.service.rows import AuditRow, Batch, KeptDoc, KeptKey, Tok
 from jupyterhub_mesos.service.store import MIGRATIONS, Store, store_url
 
 
-def test_the_migrations_make_the_tables_that_the_code_speaks_to(empty_url: str) -> None:
-    opened(empty_url).close()
-    engine = engine_of(empty_url)
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
-    engine.dispose()
-
-
 def test_a_ledger_of_the_first_revision_is_upgraded_with_what_it_holds(empty_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -74,6 +66,21 @@ def test_a_ledger_of_the_second_revision_is_upgraded_with_what_runs_on_it(empty_
     store.write(Batch(kept={key: None}))
     assert store.load().kept == {}
     store.close()
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    engine.dispose()
+
+
+@pytest.mark.parametrize("revision", [None, "0001", "0002", "0003"])
+def test_a_ledger_of_any_age_comes_to_the_present_tables(empty_url: str, revision: str | None) -> None:
+    engine = engine_of(empty_url)
+    if revision is not None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    opened(empty_url).close()
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     engine.dispose()
@@ -143,7 +150,7 @@ def test_a_ledger_in_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path)
 
 def test_a_batch_is_written_whole_or_not_at_all(url: str) -> None:
     store = opened(url)
-    broken = AuditRow(1.0, "root", "looked", "all", None)  # type: ignore[arg-type]  # not null
+    broken = AuditRow(None, "root", "looked", "all", "why")  # type: ignore[arg-type]  # not null
     with pytest.raises(LedgerError, match=r"NOT NULL|not-null"):
         store.write(Batch(audit=[AuditRow(1.0, "root", "looked", "all", "first"), broken]))
     assert store.audit() == ()
