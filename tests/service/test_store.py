@@ -11,6 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from jupyterhub_mesos.configuration.databases import Database
 from jupyterhub_mesos.errors import LedgerError
@@ -71,7 +72,10 @@ def test_a_ledger_of_the_second_revision_is_upgraded_with_what_runs_on_it(empty_
     engine.dispose()
 
 
-@pytest.mark.parametrize("revision", [None, "0001", "0002", "0003"])
+REVISIONS = [each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+
+
+@pytest.mark.parametrize("revision", [None, *REVISIONS])
 def test_a_ledger_of_any_age_comes_to_the_present_tables(empty_url: str, revision: str | None) -> None:
     engine = engine_of(empty_url)
     if revision is not None:
