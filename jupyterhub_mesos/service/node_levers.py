@@ -60,6 +60,8 @@ class NodeLevers:
             standing=self._standing(name, note, is_empty=not here),
             capacity=ResourcesModel.of(node.capacity if node else NOTHING),
             free=ResourcesModel.of(machine.free(name) if node else NOTHING),
+            zone=node.zone if node else "",
+            labels=dict(node.labels) if node else {},
             is_reported=node is not None,
             since=note.at if note else None,
             reason=note.why if note else "",

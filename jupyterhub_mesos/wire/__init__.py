@@ -76,6 +76,7 @@ from jupyterhub_mesos.wire.levers import (
     UserStanding,
 )
 from jupyterhub_mesos.wire.pipelines import PipelinePayload, PipelineStep, StepEvent, StepState
+from jupyterhub_mesos.wire.placement import PlacementModel
 from jupyterhub_mesos.wire.problems import (
     ClashView,
     Health,
@@ -160,6 +161,7 @@ __all__ = [
     "Payload",
     "PipelinePayload",
     "PipelineStep",
+    "PlacementModel",
     "PlacementView",
     "Positive",
     "Problem",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from jupyterhub_mesos.wire.base import Count, Name, Positive, ResourcesModel, Text, Wire
+from jupyterhub_mesos.wire.placement import PlacementModel
 
 
 class NodeView(Wire):
@@ -16,6 +17,8 @@ class NodeView(Wire):
     capacity: ResourcesModel
     free: ResourcesModel
     is_schedulable: bool
+    zone: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
 
 
 class FactView(Wire):
@@ -110,6 +113,7 @@ class ProfileModel(Wire):
     resources: ResourcesModel
     teams: tuple[Name, ...] = ()  # who may use it; empty for everybody
     is_default: bool = False
+    placement: PlacementModel | None = None  # on which nodes
     environment: Annotated[str, StringConstraints(pattern=r"^(/[^\x00]*)?$", max_length=4096)] = ""
 
 

@@ -110,6 +110,8 @@ class NodeStandingView(Wire):
     standing: NodeStanding
     capacity: ResourcesModel
     free: ResourcesModel
+    zone: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
     is_reported: bool = True
     since: float | None = None
     reason: str = ""

@@ -21,7 +21,8 @@ from tornado.web import HTTPError
 from jupyterhub_mesos.errors import NotAllowed, NotFound
 from jupyterhub_mesos.service.web.base import BaseHandler, WebContext, json_text
 from jupyterhub_mesos.service.web.problems import headers_of, problem_of
-from jupyterhub_mesos.wire import CapacityView, PipelineStep, ResourcesModel, TeamUseView
+from jupyterhub_mesos.wire import CapacityView, PipelineStep, PlacementModel, ResourcesModel, TeamUseView
+from jupyterhub_mesos_quota.explain_rules import describe_rule
 from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
 
 CSP: Final = (
@@ -42,12 +43,20 @@ def environment() -> Environment:
     )
     templates.filters["amounts"] = amounts
     templates.filters["ago"] = ago
+    templates.filters["where"] = where
     return templates
 
 
 def amounts(resources: ResourcesModel) -> str:
     """Say resources in a person's words."""
     return str(resources.value())
+
+
+def where(placement: PlacementModel) -> str:
+    """Say a placement rule in a person's words."""
+    told = describe_rule(placement.value()).strip()
+    wish = f"zone {placement.prefer_zone} if it does as well" if placement.prefer_zone else ""
+    return ", ".join(part for part in (told, wish) if part)
 
 
 def ago(at: float, now: float | None = None) -> str:

@@ -29,6 +29,14 @@ function why(node) {
   return made.childNodes.length ? made : "";
 }
 
+function name(node) {
+  const made = element("div", node.id);
+  const told = [node.zone && `zone ${node.zone}`, ...Object.entries(node.labels).map(([key, value]) => `${key}=${value}`)];
+  const text = told.filter(Boolean).join(", ");
+  if (text) made.append(element("div", text, { class: "row-text" }));
+  return made;
+}
+
 function held(node) {
   const count = `${node.held} ${node.held === 1 ? "workload" : "workloads"}`;
   if (!node.holds.length) return node.held ? count : "nothing";
@@ -81,7 +89,7 @@ function levers(node) {
 
 function line(node) {
   const made = element("tr");
-  made.append(...cells({ Node: node.id, Stands: standing(node), Free: free(node), Holds: held(node), Why: why(node), ...(isAdmin ? { Actions: levers(node) } : {}) }));
+  made.append(...cells({ Node: name(node), Stands: standing(node), Free: free(node), Holds: held(node), Why: why(node), ...(isAdmin ? { Actions: levers(node) } : {}) }));
   return made;
 }
 
