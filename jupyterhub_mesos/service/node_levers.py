@@ -58,10 +58,10 @@ class NodeLevers:
         return NodeStandingView(
             id=name,
             standing=self._standing(name, note, is_empty=not here),
-            capacity=ResourcesModel.of(node.capacity if node else NOTHING),
-            free=ResourcesModel.of(machine.free(name) if node else NOTHING),
             zone=node.zone if node else "",
             labels=dict(node.labels) if node else {},
+            capacity=ResourcesModel.of(node.capacity if node else NOTHING),
+            free=ResourcesModel.of(machine.free(name) if node else NOTHING),
             is_reported=node is not None,
             since=note.at if note else None,
             reason=note.why if note else "",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from jupyterhub_mesos.errors import InvalidInput, NotAllowed, TooMany
@@ -22,6 +22,7 @@ from jupyterhub_mesos.wire import (
     RequestSubmission,
     ResourcesModel,
     ServingPayload,
+    TeamModel,
     TrainingPayload,
 )
 from jupyterhub_mesos_quota.model import Request, RequestId, TeamId, UserName, WorkloadKind
@@ -47,6 +48,7 @@ class Asked:
     resources: ResourcesModel
     replicas: int = 1
     placement: PlacementModel | None = None
+    max_session_minutes: int | None = None
 
     def request(
         self, request_id: str, user: str, team: str, submission: RequestSubmission, at: float
@@ -63,6 +65,7 @@ class Asked:
             priority=submission.priority,
             parent=RequestId(submission.parent) if submission.parent else None,
             rule=None if self.placement is None else self.placement.value(),
+            max_seconds=None if self.max_session_minutes is None else self.max_session_minutes * 60.0,
         )
 
     def info(self, request_id: str) -> RequestInfo:
@@ -170,8 +173,26 @@ def _notebook(
     chosen = payload.model_copy(update={"profile": name})
     profile = usable[name]
     return Asked(
-        WorkloadKind.NOTEBOOK, payload.server_name, chosen, profile.resources, placement=profile.placement
+        WorkloadKind.NOTEBOOK,
+        payload.server_name,
+        chosen,
+        profile.resources,
+        placement=profile.placement,
+        max_session_minutes=_bound(profile.max_session_minutes),
     )
+
+
+def within_session(wanted: Asked, teams: Iterable[TeamModel]) -> Asked:
+    """Let a notebook run for as long as its profile and all of `teams` allow: the shortest counts."""
+    if wanted.kind is not WorkloadKind.NOTEBOOK:
+        return wanted
+    limits = [wanted.max_session_minutes, *(_bound(team.max_session_minutes) for team in teams)]
+    shortest = min((limit for limit in limits if limit is not None), default=None)
+    return replace(wanted, max_session_minutes=shortest)
+
+
+def _bound(written: int | str) -> int | None:
+    return written if isinstance(written, int) else None
 
 
 def _training(submission: RequestSubmission, payload: TrainingPayload) -> Asked:

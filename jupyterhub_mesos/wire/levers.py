@@ -108,10 +108,10 @@ class NodeStandingView(Wire):
 
     id: str
     standing: NodeStanding
-    capacity: ResourcesModel
-    free: ResourcesModel
     zone: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
+    capacity: ResourcesModel
+    free: ResourcesModel
     is_reported: bool = True
     since: float | None = None
     reason: str = ""

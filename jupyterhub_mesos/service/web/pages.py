@@ -18,10 +18,19 @@ from jupyterhub.services.auth import (  # type: ignore[import-untyped]  # the hu
 )
 from tornado.web import HTTPError
 
+from jupyterhub_mesos.configuration.teams import describe_window
 from jupyterhub_mesos.errors import NotAllowed, NotFound
 from jupyterhub_mesos.service.web.base import BaseHandler, WebContext, json_text
 from jupyterhub_mesos.service.web.problems import headers_of, problem_of
-from jupyterhub_mesos.wire import CapacityView, PipelineStep, PlacementModel, ResourcesModel, TeamUseView
+from jupyterhub_mesos.wire import (
+    BudgetUse,
+    BudgetView,
+    CapacityView,
+    PipelineStep,
+    PlacementModel,
+    ResourcesModel,
+    TeamUseView,
+)
 from jupyterhub_mesos_quota.explain_rules import describe_rule
 from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
 
@@ -44,6 +53,7 @@ def environment() -> Environment:
     templates.filters["amounts"] = amounts
     templates.filters["ago"] = ago
     templates.filters["where"] = where
+    templates.filters["budget"] = budget
     return templates
 
 
@@ -57,6 +67,19 @@ def where(placement: PlacementModel) -> str:
     told = describe_rule(placement.value()).strip()
     wish = f"zone {placement.prefer_zone} if it does as well" if placement.prefer_zone else ""
     return ", ".join(part for part in (told, wish) if part)
+
+
+def budget(view: BudgetView) -> str:
+    """Say how a budget stands, e.g. `12.5 of 500 accelerator-hours used in 7 days`."""
+    window = describe_window(view.window_seconds)
+    told = [] if view.team is None else [_used(view.team, f"used in {window}")]
+    if view.asker is not None:
+        told.append(_used(view.asker, "by you" if told else f"used by you in {window}"))
+    return "; ".join(told) or f"per user, in {window}"
+
+
+def _used(use: BudgetUse, how: str) -> str:
+    return f"{use.used_hours:g} of {use.hours} accelerator-hours {how}"
 
 
 def ago(at: float, now: float | None = None) -> str:
@@ -147,6 +170,7 @@ class LaunchPage(PageHandler):
                 for team in own
                 if team.id in view.teams
             },
+            pauses=self.context.levers.queues.pauses(self.identity),
             mine=mine,
             mine_data=[view.model_dump(mode="json") for view in mine],
             server=self.get_query_argument("server", ""),

@@ -29,14 +29,6 @@ function why(node) {
   return made.childNodes.length ? made : "";
 }
 
-function name(node) {
-  const made = element("div", node.id);
-  const told = [node.zone && `zone ${node.zone}`, ...Object.entries(node.labels).map(([key, value]) => `${key}=${value}`)];
-  const text = told.filter(Boolean).join(", ");
-  if (text) made.append(element("div", text, { class: "row-text" }));
-  return made;
-}
-
 function held(node) {
   const count = `${node.held} ${node.held === 1 ? "workload" : "workloads"}`;
   if (!node.holds.length) return node.held ? count : "nothing";
@@ -84,6 +76,13 @@ function levers(node) {
       send: async ({ reason }) => display(await call("POST", path(node, "uncordon"), { reason })),
     })));
   }
+  return made;
+}
+
+function name(node) {
+  const made = element("div", node.id);
+  const told = [node.zone ? `zone ${node.zone}` : "", ...Object.entries(node.labels).map(([label, value]) => `${label}=${value}`)];
+  for (const one of told.filter(Boolean)) made.append(element("div", one, { class: "row-text" }));
   return made;
 }
 
