@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final, assert_never
 
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.simulate.agenda import Agenda, Due, Entry
 from jupyterhub_mesos.simulate.jobs import Job
-from jupyterhub_mesos.simulate.observers import Observer
+from jupyterhub_mesos.simulate.observers import Json, Observer
 from jupyterhub_mesos.simulate.runs import Run
 from jupyterhub_mesos.simulate.sessions import Sessions
 from jupyterhub_mesos.simulate.setting import Setting
-from jupyterhub_mesos_quota.errors import QuotaError
+from jupyterhub_mesos.simulate.state import Rows, State, from_json, to_json
+from jupyterhub_mesos_quota.errors import InvariantBroken, QuotaError
 from jupyterhub_mesos_quota.events import (
     Action,
     AllocationClaimed,
@@ -63,10 +65,54 @@ class Simulation:
         self._used: dict[AmountName, int] = {}
         self._capacity = _sum_capacity(setting.nodes)
         self._over = 0
-        self._timed_at: float | None = None  # the last deadline that was told
         self._jobs: Iterator[Job] = iter(jobs)
         self._coming = next(self._jobs, None)
         self._read = 0
+
+    @classmethod
+    def recalled(
+        cls, jobs: Iterable[Job], setting: Setting, observers: Sequence[Observer], saved: Json
+    ) -> Simulation:
+        """Go on from what `saved` returned: with the same trace from its begin, setting and observers.
+
+        What is to be taken back is planned anew, where an unbroken run may wait for some seconds before it
+        plans again: a guarantee that could not be served yet may be served by so much earlier.
+        Raises `InvalidInput` for what is no state of a replay.
+        """
+        state = from_json(saved)
+        for observer, seen in zip(observers, state.seen, strict=True):
+            observer.recall(seen)
+        return cls(islice(jobs, state.read, None), setting, observers)._go_on(state)
+
+    def _go_on(self, state: State) -> Simulation:
+        rows, setting = state.rows, self._setting
+        self._machine = QuotaMachine.restore(
+            setting.teams, setting.nodes, rows.requests, rows.allocations, setting.policy, rows.kept
+        )
+        self.now, self._read, self._over = state.now, state.read, state.over
+        self._agenda.recall(state.due)
+        self._sessions.recall(state.sessions)
+        self._runs = {run.job.id: run for run in state.runs}
+        for id_ in state.running:
+            run = self._runs[id_]
+            self._on[run.allocation] = run
+            self._count(run, +1)
+        return self
+
+    def saved(self) -> Json:
+        """Return all that `recalled` needs to go on from here; call it between two steps."""
+        state = State(
+            now=self.now,
+            read=self._read,
+            over=self._over,
+            runs=list(self._runs.values()),
+            running=[run.job.id for run in self._on.values()],
+            due=self._agenda.entries(),
+            sessions=self._sessions.told(),
+            rows=Rows.of(self._machine),
+            seen=[observer.saved() for observer in self._observers],
+        )
+        return to_json(state)
 
     # ---- the caller's side ----------------------------------------------------------------------
 
@@ -94,7 +140,7 @@ class Simulation:
         times = [] if due is None else [due.at]
         if self._coming is not None:
             times.append(self._coming.submit_s)
-        deadline = self._deadline()
+        deadline = self._machine.next_deadline()
         if deadline is not None and (times or self.waiting):
             times.append(max(deadline, self.now))
         return min(times, default=None)
@@ -156,16 +202,14 @@ class Simulation:
                 self._agenda.plan(due, Due.SUBMITS, job.id)
 
     def _tell_time(self, at: float) -> None:
-        """Let the machine look at its clock; a deadline that was told and stands still is not told again."""
-        deadline = self._deadline()
-        if deadline is not None and deadline <= at:
-            self._timed_at = at
-            self._tell(TimePassed(at))
-
-    def _deadline(self) -> float | None:
+        """Let the machine look at its clock."""
         deadline = self._machine.next_deadline()
-        is_told = deadline is not None and self._timed_at is not None and deadline <= self._timed_at
-        return None if is_told else deadline
+        if deadline is None or deadline > at:
+            return
+        self._tell(TimePassed(at))
+        after = self._machine.next_deadline()
+        if after is not None and after <= at:
+            raise InvariantBroken(f"the machine was told that it is {at} s, and waits for {after} s still")
 
     def _submit(self, at: float, job: Job) -> None:
         if job.id in self._runs:
