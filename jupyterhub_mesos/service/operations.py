@@ -14,15 +14,17 @@ from dataclasses import dataclass, field, replace
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from jupyterhub_mesos.service.controller import Controller
+from jupyterhub_mesos.service.expectations import Expectations
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.lever_notes import LeverNotes
 from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
-from jupyterhub_mesos.service.submissions import Asked, Places, asked
+from jupyterhub_mesos.service.submissions import Places, asked, within_session
 from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
 from jupyterhub_mesos.service.words import warning
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import (
+    ExplanationView,
     LogView,
     NotebookPayload,
     ProfilesModel,
@@ -36,7 +38,6 @@ from jupyterhub_mesos.wire import (
 )
 from jupyterhub_mesos_quota.bars import Bar
 from jupyterhub_mesos_quota.events import EndRequested, RequestSubmitted
-from jupyterhub_mesos_quota.explain import Explanation
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
@@ -98,6 +99,7 @@ class Operations:
         self.profiles = profiles
         self.links = links
         self.notes = LeverNotes(ledger)
+        self.expectations = Expectations(ledger)
         self._places = Places(max_live, ledger.rows)
 
     @property
@@ -129,7 +131,9 @@ class Operations:
     def change(self, who: Identity, submission: RequestSubmission, why: str = "asked for") -> Change:
         """Return the change that enters a submission into the ledger, or refuse it."""
         team = self.membership.charged_team(who, submission.team)
-        wanted: Asked = asked(submission, self.profiles, team)
+        teams = self.membership.teams
+        above = [teams[each] for each in self.membership.ancestors(team)]
+        wanted = within_session(asked(submission, self.profiles, team), above)
         self._check_priority(who, submission, team)
         submission = self._with_parent(who, submission)
         request_id, now = new_request_id(), self.ledger.clock()
@@ -253,7 +257,7 @@ class Operations:
                 replicas=request.replicas,
                 submitted_at=request.submitted_at,
                 is_mine=request.user == who.name,
-                explanation=explanation_view(self._explained(request, position)),
+                explanation=self._explanation(request, position),
             )
             for position, request in enumerate(waiting, start=1)
             if request.team in seen or request.user == who.name
@@ -329,7 +333,7 @@ class Operations:
         """Return a request with its explanation while it waits and its newest allocation."""
         explained = None
         if row.request.status in WAITING and row.id in self.ledger.machine.requests:
-            explained = self._explained(row.request)
+            explained = self._explanation(row.request)
         allocation = self.ledger.allocation_of(row.id)
         if allocation is None and row.request.allocations and row.request.status not in WAITING:
             past = await self._allocations(row)
@@ -340,12 +344,13 @@ class Operations:
         warned = warning(row, allocation, ledger.machine, ledger.clock(), ledger.policy.notice_seconds)
         return request_view(row, self.links, explained, (allocation, tasks), shown, warned)
 
-    def _explained(self, request: Request, position: int | None = None) -> Explanation:
-        """Say why a request waits; of a pause with its reason, which the core does not know."""
-        explained = self.ledger.machine.explain(request.id, position)
-        if explained.code != Bar.PAUSED:
-            return explained
-        return replace(explained, sentence=self.notes.pause_over(request.team) or explained.sentence)
+    def _explanation(self, request: Request, position: int | None = None) -> ExplanationView:
+        """Say why a request waits, and when it may start; of a pause its reason, which the core has not."""
+        found = self.ledger.machine.explain(request.id, position)
+        if found.code == Bar.PAUSED:
+            found = replace(found, sentence=self.notes.pause_over(request.team) or found.sentence)
+        is_queued = request.status is RequestStatus.QUEUED
+        return explanation_view(found, self.expectations.of(request.id, found.code) if is_queued else None)
 
     async def _row(self, request_id: RequestId) -> RequestRow:
         row = await self.ledger.find(request_id)

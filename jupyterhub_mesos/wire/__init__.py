@@ -20,6 +20,9 @@ from jupyterhub_mesos.wire.base import (
 )
 from jupyterhub_mesos.wire.capacity import (
     BoundsModel,
+    BudgetModel,
+    BudgetUse,
+    BudgetView,
     CapacityView,
     FactView,
     NodeView,
@@ -33,6 +36,7 @@ from jupyterhub_mesos.wire.capacity import (
     TeamsModel,
     TeamsView,
     TeamUseView,
+    UserCapsModel,
 )
 from jupyterhub_mesos.wire.hub import (
     HubClaim,
@@ -83,6 +87,7 @@ from jupyterhub_mesos.wire.problems import (
 )
 from jupyterhub_mesos.wire.requests import (
     AllocationView,
+    ExpectedStartView,
     ExplanationView,
     LogView,
     NotebookPayload,
@@ -127,6 +132,9 @@ __all__ = [
     "AllocationView",
     "Argument",
     "BoundsModel",
+    "BudgetModel",
+    "BudgetUse",
+    "BudgetView",
     "CapacityView",
     "ClashView",
     "ConnectionModel",
@@ -135,6 +143,7 @@ __all__ = [
     "CordonOrder",
     "Count",
     "Environment",
+    "ExpectedStartView",
     "ExplanationView",
     "FactView",
     "Health",
@@ -201,6 +210,7 @@ __all__ = [
     "TeamsView",
     "Text",
     "TrainingPayload",
+    "UserCapsModel",
     "UserStanding",
     "Variables",
     "WarningView",

@@ -44,6 +44,7 @@ class Bars:
     def __init__(self, tree: TeamTree) -> None:
         self.paused: set[TeamId | None] = set()
         self.budgets = Budgets(tree)
+        self.may_bind = _may_bind(tree)  # a user's cap or a budget may stop somebody
         self._tree = tree
         self._held: dict[tuple[TeamId, UserName], Amounts] = {}
         self._before: dict[RequestId, tuple[Request, Obstacle]] = {}
@@ -59,6 +60,7 @@ class Bars:
         """Put a tree in force, with those who hold something under it and what was spent."""
         self._tree = tree
         self.paused = {team for team in self.paused if team is None or team in tree}
+        self.may_bind = _may_bind(tree)
         self._held.clear()
         self.budgets.plant(tree, active, spent)
         for request in active:
@@ -162,6 +164,10 @@ class Bars:
         """Return who waits before a bar, by priority and rank."""
         before = sorted((-request.priority, request.rank, id_) for id_, (request, _) in self._before.items())
         return [id_ for _, _, id_ in before]
+
+
+def _may_bind(tree: TeamTree) -> bool:
+    return any(team.per_user.by_name or team.budget for team in tree.teams.values())
 
 
 def counted(request: Request) -> Iterator[tuple[AmountName, int]]:

@@ -134,6 +134,13 @@ export function timeTo(until, now = Date.now() / 1000) {
   return `in ${parts.slice(first, first + 2).filter(([count]) => count > 0).map(([count, name]) => `${count} ${name}`).join(" ")}`;
 }
 
+/** Say in few words when a request may start; the page of the request has the sentence. */
+export function expectedStart(expected) {
+  if (expected?.median_seconds == null) return "not known yet";
+  const bound = expected.within_seconds == null ? "" : `, nine of ten ${timeTo(expected.within_seconds, 0)}`;
+  return `half ${timeTo(expected.median_seconds, 0)}${bound}`;
+}
+
 /** Make a text that counts down to a moment; a screen reader is not told every second. */
 export function countdown(until) {
   return element("span", timeTo(until), { role: "timer", "aria-live": "off", "data-until": until });
@@ -162,6 +169,18 @@ export function describeAmount(key, amount) {
   const flavor = key.startsWith("accelerator/") ? key.slice(12) : null;
   if (!amount) return flavor ? `0 ${flavor}` : { cpu_millis: "0 CPU", mem_mib: "0 MiB" }[key];
   return amounts({ cpu_millis: 0, mem_mib: 0, accelerators: flavor ? { [flavor]: amount } : {}, [key]: amount });
+}
+
+/** Say how a budget stands, as the launch page's first answer does. */
+export function budgetText(budget) {
+  if (!budget) return "none";
+  const hours = budget.window_seconds / 3600;
+  const [count, unit] = hours % 24 ? [hours, "hour"] : [hours / 24, "day"];
+  const span = `in ${count} ${unit}${count === 1 ? "" : "s"}`;
+  const used = (use, how) => `${use.used_hours} of ${use.hours} accelerator-hours ${how}`;
+  const parts = budget.team ? [used(budget.team, `used ${span}`)] : [];
+  if (budget.asker) parts.push(used(budget.asker, parts.length ? "by you" : `used by you ${span}`));
+  return parts.join("; ") || `per user, ${span}`;
 }
 
 /** Bring the capacity bars up to date. */
