@@ -221,11 +221,12 @@ class Admission:
         self, size: Size, standing: Standing, group: Group | None
     ) -> tuple[Placement, ...] | None:
         """Find room; what is laid aside is looked up only where there is room that it may spoil."""
-        placements = self.pool.place(size)
+        where = None if group is None else self.line.hot.get(group.lane)
+        placements = self.pool.place(size, where=where)
         if placements is None or standing is Standing.INSIDE or not self.may_hold:
             return placements
         withheld = self.holds().withheld(standing, group)
-        return placements if not withheld else self.pool.place(size, withheld)
+        return placements if not withheld else self.pool.place(size, withheld, where)
 
     @property
     def may_hold(self) -> bool:
