@@ -22,6 +22,7 @@ AREAS: Final = {
     "export": "Export of a model",
     "serving": "Model server",
     "admission": "Admission: the quota core",
+    "placement": "Placement: how whole the nodes stay",
 }
 INTRODUCTION: Final = """\
 Measured by `make bench`, which writes this page. Machines are noisy: compare the ratios to the baseline,

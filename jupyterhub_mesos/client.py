@@ -36,9 +36,13 @@ from jupyterhub_mesos.wire import (
     ProgressView,
     QueueOrder,
     QueueView,
+    RenameOrder,
     RequestPage,
     RequestSubmission,
     RequestView,
+    ReservationOrder,
+    ReservationsView,
+    ReservationView,
     SessionExtension,
     SessionView,
     TaskView,
@@ -48,6 +52,7 @@ from jupyterhub_mesos.wire import (
     TeamTokenMade,
     TeamTokenOrder,
     TeamTokensView,
+    UserStanding,
     Wire,
 )
 from jupyterhub_mesos.wire.levers import Order
@@ -277,6 +282,29 @@ class Client:
         """Let what runs under a time limit go on: `by_minutes`, or `until` a moment that has a zone."""
         order = _order(SessionExtension, reason=reason, by_minutes=by_minutes, until=until)
         return self._post(f"/requests/{quote(request_id, safe='')}/extend", order, SessionView)
+
+    def reservations(self, *, past: bool = False) -> ReservationsView:
+        """Return what is booked for the asker's teams, with `past` also what is over."""
+        return self._get("/reservations", ReservationsView, {"past": "true"} if past else {})
+
+    def book(self, order: ReservationOrder) -> ReservationView:
+        """Book capacity for a team; raises `Conflict` with the clash where it is promised already."""
+        return self._post("/reservations", order, ReservationView)
+
+    def cancel_reservation(self, reservation_id: str, reason: str) -> ReservationView:
+        """Free what was booked, at once."""
+        path = f"/reservations/{quote(reservation_id, safe='')}/cancel"
+        return self._post(path, _order(Order, reason=reason), ReservationView)
+
+    def rename_user(self, user: str, to: str, reason: str) -> UserStanding:
+        """Make everything of a user another name's."""
+        path = f"/users/{quote(user, safe='')}/rename"
+        return self._post(path, _order(RenameOrder, to=to, reason=reason), UserStanding)
+
+    def user_left(self, user: str, reason: str) -> UserStanding:
+        """Withdraw what waits of a user and stop what runs."""
+        path = f"/users/{quote(user, safe='')}/leave"
+        return self._post(path, _order(Order, reason=reason), UserStanding)
 
     # ---- a team's tokens
 

@@ -20,7 +20,7 @@ from jupyterhub_mesos.cli.demo_probes import is_over, is_ready, is_running
 from jupyterhub_mesos.cli.person import Person
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.statefolder import LOOPBACK, StateFolder
-from jupyterhub_mesos.wire import RequestView
+from jupyterhub_mesos.wire import NodeStanding, RequestView
 
 CONFIG: Final = Path(__file__).parent / "end_to_end" / "hub_config.py"
 PEOPLE: Final = {
@@ -154,6 +154,11 @@ class Installation:
     def end_everything(self) -> None:
         """Leave nothing for the next test."""
         client = self.client("admin")
+        for pause in client.pauses().items:
+            client.resume_queue(pause.team, "a test is over")
+        for node in client.nodes().items:
+            if node.standing not in {NodeStanding.OPEN, NodeStanding.CLOSED}:
+                client.uncordon_node(node.id, "a test is over")
         for view in client.requests():
             if not is_over(view):
                 client.end(view.id)

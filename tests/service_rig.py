@@ -42,6 +42,7 @@ from jupyterhub_mesos_quota.model import (
     UserName,
     WorkloadKind,
 )
+from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
 
 T = TypeVar("T")
@@ -110,9 +111,11 @@ class FakeHub:
 
 
 @asynccontextmanager
-async def opened(path: Path, clock: Clock | None = None, store: Store | None = None) -> AsyncIterator[Ledger]:
+async def opened(
+    path: Path, clock: Clock | None = None, store: Store | None = None, policy: Policy = DEFAULT_POLICY
+) -> AsyncIterator[Ledger]:
     """A ledger with one team, opened over `path`."""
-    ledger = Ledger(store or Store(store_url(path)), clock or Clock())
+    ledger = Ledger(store or Store(store_url(path)), clock or Clock(), policy)
     await ledger.open()
     if not ledger.revision:
         await ledger.apply(
@@ -122,6 +125,12 @@ async def opened(path: Path, clock: Clock | None = None, store: Store | None = N
         yield ledger
     finally:
         await ledger.close()
+
+
+async def plant(ledger: Ledger, teams: TeamsModel) -> None:
+    """Put another tree in force."""
+    event = TeamsReplaced(ledger.clock(), team_values(teams))
+    await ledger.apply(Change(event, (TeamsRecord(teams),), who="root"))
 
 
 async def add_node(ledger: Ledger, node: Node = NODE) -> None:
@@ -202,6 +211,14 @@ class Rig:
         assert row is not None
         return row
 
+    async def until_audited(self, subject: str, what: str) -> None:
+        """Wait until something stands in the audit log."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while what not in [
+                row.what for row in await self.ledger.read(lambda store: store.audit(subject=subject))
+            ]:
+                pass
+
     async def task(self, allocation: str, role: str, index: int = 0, generation: int = 1) -> TaskId:
         """Wait until a task runs; return its id."""
         name = TaskId(f"{allocation}-g{generation}-{role}-{index}")
@@ -221,6 +238,7 @@ async def running(
     hub: FakeHub | None = None,
     clock: Clock | None = None,
     store: Store | None = None,
+    policy: Policy = DEFAULT_POLICY,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """A controller at work; for ledger and backend, leaving it is a `kill -9` of the service."""
@@ -230,7 +248,7 @@ async def running(
         hub or FakeHub(),
         backend or MemoryBackend(MemoryWorld(nodes=(NODE,))),
     )
-    async with opened(path, clock, store) as ledger:
+    async with opened(path, clock, store, policy) as ledger:
         await backend.open()
         controller = Controller(ledger, backend, FakeLake(), hub, ControllerSettings(**chosen))
         await controller.open()

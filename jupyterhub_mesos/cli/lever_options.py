@@ -1,4 +1,4 @@
-"""The options of an admin's levers: `queue`, `node`, `session`."""
+"""The options of an admin's levers: `queue`, `node`, `session`, `reservation`, `user`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def add_levers(commands: Adder) -> None:
     _add_queue(commands)
     _add_node(commands)
     _add_session(commands)
+    _add_reservation(commands)
+    _add_user(commands)
 
 
 def _group(commands: Adder, name: str, help_text: str) -> Adder:
@@ -27,16 +29,20 @@ def _group(commands: Adder, name: str, help_text: str) -> Adder:
     return cast("Adder", group.add_subparsers(title="actions", metavar="ACTION", required=True))
 
 
-def _lever(actions: Adder, name: str, function: str, help_text: str) -> argparse.ArgumentParser:
+def _lever(
+    actions: Adder, name: str, function: str, help_text: str, module: str = "levers"
+) -> argparse.ArgumentParser:
     """Add an action that asks for its reason."""
-    action = add(actions, name, lazily("levers", function), help_text, epilog=_EPILOG)
+    action = add(actions, name, lazily(module, function), help_text, epilog=_EPILOG)
     action.add_argument("--reason", required=True, metavar="TEXT", help="why, for the audit and for people")
     add_service(action)
     return action
 
 
-def _look(actions: Adder, name: str, function: str, help_text: str) -> argparse.ArgumentParser:
-    action = add(actions, name, lazily("levers", function), help_text, epilog=_EPILOG)
+def _look(
+    actions: Adder, name: str, function: str, help_text: str, module: str = "levers"
+) -> argparse.ArgumentParser:
+    action = add(actions, name, lazily(module, function), help_text, epilog=_EPILOG)
     add_service(action)
     return action
 
@@ -72,3 +78,42 @@ def _add_session(commands: Adder) -> None:
     how_long = extend.add_mutually_exclusive_group(required=True)
     how_long.add_argument("--by", type=int, metavar="MINUTES", help="so many minutes more")
     how_long.add_argument("--until", type=moment, metavar="MOMENT", help=MOMENT)
+
+
+def _add_reservation(commands: Adder) -> None:
+    actions = _group(commands, "reservation", "book capacity for a team, for a class or a deadline")
+    look = _look(actions, "list", "listed", "print what is booked for your teams", "reservations")
+    look.add_argument("--past", action="store_true", help="also what is over or was cancelled")
+    book = _lever(actions, "book", "book", "book capacity for a team and those under it", "reservations")
+    book.add_argument("team", metavar="TEAM", help="the team's id")
+    book.add_argument(
+        "--from",
+        dest="starts_at",
+        type=moment,
+        required=True,
+        metavar="MOMENT",
+        help=f"when it begins: {MOMENT}",
+    )
+    book.add_argument(
+        "--until", dest="ends_at", type=moment, required=True, metavar="MOMENT", help="when it ends"
+    )
+    book.add_argument("--title", default="", metavar="TEXT", help="what it is for, such as the class")
+    book.add_argument(
+        "--replicas", type=int, default=1, metavar="N", help="how many pieces (default: %(default)s)"
+    )
+    book.add_argument("--cpu-millis", type=int, default=0, metavar="N", help="CPU of a piece, in thousandths")
+    book.add_argument("--mem-mib", type=int, default=0, metavar="N", help="memory of a piece, in MiB")
+    book.add_argument(
+        "--accelerator", action="append", default=[], metavar="FLAVOR=N", help="of a piece; repeatable"
+    )
+    cancel = _lever(actions, "cancel", "cancel", "free what was booked, at once", "reservations")
+    cancel.add_argument("reservation", metavar="ID", help="the reservation's id")
+
+
+def _add_user(commands: Adder) -> None:
+    actions = _group(commands, "user", "follow what became of a user of the hub; admins only")
+    rename = _lever(actions, "rename", "rename", "make everything of a user another name's", "reservations")
+    leave = _lever(actions, "leave", "leave", "withdraw what waits and stop what runs", "reservations")
+    for action in (rename, leave):
+        action.add_argument("user", metavar="USER", help="the user's name")
+    rename.add_argument("to", metavar="NAME", help="the name from now on")

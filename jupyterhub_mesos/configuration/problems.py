@@ -75,7 +75,7 @@ def _due(place: Place, errors: list[ErrorDetails], document: Document) -> str:
         bound = {"greater_than": ", above 0", "greater_than_equal": ", 0 or more"}.get(errors[0]["type"], "")
         return f"a number of {unit[1]} is due{bound}"
     if "literal_error" in kinds and len(errors) == 1:
-        return f"possible: {errors[0]['ctx']['expected'].replace(' or ', ', ')}"
+        return f"possible: {errors[0].get('ctx', {})['expected'].replace(' or ', ', ')}"
     if kinds & _WHOLE:
         return _number_due(place, errors) + _amount_hint(place, document)
     return next((due for kind, due in _DUE.items() if kind in kinds), errors[0]["msg"])

@@ -33,6 +33,7 @@ def parts(settings: CapacitySettings) -> Parts:
             job_key=hashlib.sha256(f"jobs:{settings.cookie_secret}".encode()).digest(),
             connections=Connections(model),
             output_seconds=settings.output_days * SECONDS_PER_DAY,
+            stop_grace_seconds=settings.stop_grace_seconds,
         ),
     )
 

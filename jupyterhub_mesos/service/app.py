@@ -79,7 +79,7 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
     """Serve while the context is open; leaving it stops the service and no workload."""
     async with AsyncExitStack() as stack:
         sockets = _bind(settings, stack)
-        ledger = Ledger(Store(store_url(settings.ledger_file)), time.time)
+        ledger = Ledger(Store(store_url(settings.ledger_file)), time.time, settings.policy)
         await ledger.open()
         stack.push_async_callback(ledger.close)
         await seed_teams(ledger, settings)

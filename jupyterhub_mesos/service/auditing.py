@@ -86,7 +86,10 @@ def _of_action(change: Change, action: Action) -> AuditRow | None:
         case BudgetReached():
             what = f"{action.percent} % of a budget used"
             return AuditRow(action.at, change.who, what, action.team, action.user or "", cause)
-        case StopAllocation() | WarnAllocation() | LiftWarning():
+        case WarnAllocation():
+            told = {"until": action.until, **cause}
+            return AuditRow(action.at, change.who, "warned", action.allocation_id, action.why, told)
+        case StopAllocation() | LiftWarning():
             return None  # its AllocationMoved says the same
         case _:
             assert_never(action)

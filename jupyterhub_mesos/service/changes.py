@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -10,6 +10,7 @@ from jupyterhub_mesos.errors import CapacityError, Conflict, NotFound
 from jupyterhub_mesos.service import keeping
 from jupyterhub_mesos.service.auditing import audit, refusal
 from jupyterhub_mesos.service.encoding import is_live
+from jupyterhub_mesos.service.facts import NOTHING_KNOWN, facts_of
 from jupyterhub_mesos.service.memory import Memory
 from jupyterhub_mesos.service.rows import (
     AuditRow,
@@ -27,6 +28,7 @@ from jupyterhub_mesos.service.rows import (
     TokenRow,
     TokenUsed,
 )
+from jupyterhub_mesos.service.words import messages
 from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import (
     Action,
@@ -42,10 +44,12 @@ from jupyterhub_mesos_quota.events import (
     RequestSubmitted,
     SessionExtended,
     StopAllocation,
+    TeamsReplaced,
+    UserRenamed,
     WarnAllocation,
 )
 from jupyterhub_mesos_quota.machine import QuotaMachine
-from jupyterhub_mesos_quota.model import AllocationId, RequestId, RequestStatus
+from jupyterhub_mesos_quota.model import AllocationId, Facts, RequestId, RequestStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,12 @@ class Commit:
 
 @dataclass(slots=True)
 class Handled:
-    """A commit while it is being put together."""
+    """A commit while it is being put together; `is_recounted`: teams or users are other ones now."""
 
     actions: list[Action] = field(default_factory=list[Action])
     requests: set[RequestId] = field(default_factory=set[RequestId])
     allocations: set[AllocationId] = field(default_factory=set[AllocationId])
+    is_recounted: bool = False
 
     def commit(self, revision: int) -> Commit:
         """Return what the listeners are told."""
@@ -116,20 +121,27 @@ def handle(
     for record in change.records:
         _take(record, memory, batch, touched)
     _refresh(change, machine, memory, touched)
+    for request_id, message in messages(actions, machine):
+        memory.put_request(replace(memory.requests[request_id], message=message))
+    machine.learn(dict(_granted_facts(actions, memory)))
     _put(machine, memory, batch, touched)
     batch.audit += audit(change, actions, batch.at)
     if change.note is not None:
         note = change.note
         batch.audit.append(AuditRow(batch.at, change.who, note.what, note.subject, change.why, note.data))
+    handled.is_recounted |= isinstance(change.event, TeamsReplaced | UserRenamed)
     handled.actions += actions
     handled.requests |= touched.requests
     handled.allocations |= touched.allocations
     return actions
 
 
-def keep(machine: QuotaMachine, memory: Memory, batch: Batch) -> None:
+def keep(machine: QuotaMachine, memory: Memory, batch: Batch, handled: Handled) -> None:
     """Put into `batch` what the machine wants kept beside the rows, as far as a batch changed it."""
-    for key, doc in list(keeping.changes(machine, memory.kept, is_whole=batch.teams is not None)):
+    changes = list(keeping.changes(machine, memory.kept, is_whole=handled.is_recounted))
+    if batch.is_empty and not any(keeping.is_news(key) for key, _ in changes):
+        return
+    for key, doc in changes:
         memory.put_kept(key, doc)
         batch.kept[key] = doc
 
@@ -150,6 +162,14 @@ def _check(change: Change, memory: Memory) -> None:
             other = memory.servers.get(server) if server is not None else None
             if server is not None and other not in {None, record.id}:
                 raise _occupied(server, memory.requests.get(other) if other is not None else None)
+
+
+def _granted_facts(actions: Sequence[Action], memory: Memory) -> Iterator[tuple[AllocationId, Facts]]:
+    for action in actions:
+        if isinstance(action, Grant):
+            facts = facts_of(memory.requests[action.allocation.request_id].info.payload)
+            if facts != NOTHING_KNOWN:
+                yield action.allocation.id, facts
 
 
 def _check_token(token: TokenRow, memory: Memory) -> None:
@@ -183,6 +203,9 @@ def _touch(
         touched.requests.add(event.request.id)
     elif isinstance(event, EndRequested):
         touched.requests.add(event.request_id)
+    elif isinstance(event, UserRenamed):
+        mine = (request.id for request in machine.requests.values() if request.user == event.after)
+        touched.requests.update(mine)
     elif isinstance(event, SessionExtended) and (held := memory.allocation_of(event.request_id, machine)):
         touched.allocations.add(held.id)  # its end moved, and no action tells
     for action in actions:

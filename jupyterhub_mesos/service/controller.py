@@ -45,6 +45,7 @@ from jupyterhub_mesos_quota.events import (
     GoneReason,
     NodeRemoved,
     NodeSeen,
+    TimePassed,
 )
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, RequestId, WorkloadKind
 
@@ -57,9 +58,12 @@ WATCH: Final = "watch"
 CAPACITY: Final = "capacity"
 HUB: Final = "hub"
 RETENTION: Final = "retention"
+TIME: Final = "time"
+LOOK_SECONDS: Final = 0.2
+"""The least between two looks at what is due by time alone: many commits make one look."""
 SILENT_ROUNDS: Final = 3
 """Reports of its nodes that a backend may miss before `/health` says so."""
-ROUNDS: Final = (WATCH, CAPACITY, HUB, RETENTION)
+ROUNDS: Final = (WATCH, CAPACITY, HUB, RETENTION, TIME)
 
 
 def _jitter() -> float:
@@ -101,6 +105,7 @@ class Controller:
             count_failure=self._offers.count_failure,
         )
         self._unsubscribe: Callable[[], None] | None = None
+        self._time_told_at = 0.0
 
     # ---- life ----------------------------------------------------------------------------------
 
@@ -188,6 +193,8 @@ class Controller:
             await self._ledger.check_owner()
             await self._report_nodes()
             return self._settings.capacity_seconds
+        if name == TIME:
+            return await self._pass_time()
         if name == HUB:
             with self.vitals.hub():
                 await self._offers.compare()
@@ -201,6 +208,20 @@ class Controller:
                 async for status in statuses:
                     await self._heard(status)
         return self._settings.backoff_seconds  # the backend ended the watch: begin another one
+
+    async def _pass_time(self) -> float:
+        """Tell the machine that time has passed, where something is due by it; return when to look again.
+
+        Its patience with who waits ends without a deadline: where it has some, it is told now and then.
+        """
+        longest, has_patience = self._settings.time_seconds, self._ledger.policy.patience_seconds is not None
+        at, due = self._ledger.clock(), self._ledger.machine.next_deadline()
+        is_late = has_patience and not 0 <= at - self._time_told_at < longest
+        if is_late or (due is not None and due <= at):
+            self._time_told_at = at
+            await self._ledger.apply(Change(TimePassed(at), why="time passed"))
+            due = self._ledger.machine.next_deadline()
+        return longest if due is None else min(max(due - at, LOOK_SECONDS), longest)
 
     async def _report_nodes(self) -> None:
         """Tell the machine of nodes that are new, changed or gone."""
@@ -247,6 +268,8 @@ class Controller:
     # ---- the reconcile ---------------------------------------------------------------------------
 
     def _committed(self, commit: Commit) -> None:
+        if commit.requests or commit.allocations:
+            self._rounds.add_after(TIME, LOOK_SECONDS)
         for allocation_id in commit.allocations:
             self.look(allocation_id)
         for request_id in commit.requests:

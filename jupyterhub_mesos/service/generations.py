@@ -19,7 +19,7 @@ from jupyterhub_mesos.service.rows import JobRow, Outcome, RequestRow, TaskPhase
 from jupyterhub_mesos.tasks import Endpoint, TaskContext, TaskSpec
 from jupyterhub_mesos.training.generation import Decision, Failed, Finished, NextGeneration, StopRest, Wait
 from jupyterhub_mesos_quota.events import AllocationClaimed, GoneReason
-from jupyterhub_mesos_quota.model import Allocation, AllocationState
+from jupyterhub_mesos_quota.model import Allocation, AllocationState, allocation_id
 
 TIMED_OUT: Final = "time-limit"
 NOT_STARTED: Final = "not-started"
@@ -72,8 +72,9 @@ class Generations:
     async def reconcile(self, row: RequestRow, allocation: Allocation, workload: Workload) -> float | None:
         """Bring one allocation a step further; return after how long to look again, if by time alone."""
         if allocation.state is AllocationState.GRANTED:
+            job = await self._begun(row, allocation)
             event = AllocationClaimed(self._ledger.clock(), allocation.id)
-            await self._ledger.apply(Change(event, (JobRow(allocation.id),), why="the service starts it"))
+            await self._ledger.apply(Change(event, (job,), why="the service starts it"))
             return None
         turn = _Turn(row, allocation, self._launcher.job(allocation.id) or JobRow(allocation.id), workload)
         if turn.job.is_stopping:
@@ -87,6 +88,19 @@ class Generations:
             if not await self._launch(turn, tasks):
                 return None  # the reason is stored, and that commit has this allocation looked at again
         return await self._decide(turn)
+
+    async def _begun(self, row: RequestRow, allocation: Allocation) -> JobRow:
+        """Return where an allocation's generations begin: after those of the one that was taken before it.
+
+        One that was taken back is counted, so that the next one's tasks know of it, and charges no restart.
+        """
+        first, before = JobRow(allocation.id), row.request.allocations - 1
+        if not before:
+            return first
+        last = await self._ledger.read(lambda store: store.job(allocation_id(row.id, before)))
+        if last is None:
+            return first
+        return replace(first, generation=last.generation + 1, restarts_used=last.restarts_used)
 
     async def _reserve(self, turn: _Turn) -> float | None:
         """Choose endpoints for the generation, once it is due."""

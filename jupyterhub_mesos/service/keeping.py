@@ -16,7 +16,7 @@ from jupyterhub_mesos.service.rows import KeptDoc, KeptKey
 from jupyterhub_mesos_quota.budgets import Spent
 from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
 from jupyterhub_mesos_quota.machine import QuotaMachine
-from jupyterhub_mesos_quota.model import NodeId, TeamId, UserName
+from jupyterhub_mesos_quota.model import NodeId, Reservation, TeamId, UserName
 from jupyterhub_mesos_quota.past import PastUse
 
 V = TypeVar("V")
@@ -29,11 +29,13 @@ class _Kind(Generic[V]):
     """One field of `Kept`: how its values are told apart and laid out.
 
     `is_by_change`: the core tells of it only what changed, so that what it leaves out stands.
+    `left_out`: fields that are worked out of others.
     """
 
     adapter: TypeAdapter[V]
     key: Callable[[V], str]
     is_by_change: bool = False
+    left_out: Mapping[str, set[str]] | None = None
 
 
 _Stop = tuple[TeamId, UserName | None, float]
@@ -49,7 +51,12 @@ _KINDS: Final[Mapping[str, _Kind[Any]]] = {
     "budget_stops": _Kind(TypeAdapter(_Stop), lambda stop: _whose(stop[0], stop[1])),
     "paused": _Kind(TypeAdapter(TeamId | None), lambda team: team or ""),
     "cordoned": _Kind(TypeAdapter(NodeId), str),
+    "reservations": _Kind(
+        TypeAdapter(Reservation), lambda booked: booked.id, left_out={"resources": {"_pairs"}}
+    ),
 }
+_MOMENT: Final = KeptKey("at", "")
+"""The row of the last moment that was told of: it goes with every commit while something is booked."""
 _SETS: Final = frozenset(name for name in _KINDS if isinstance(getattr(NOTHING_KEPT, name), frozenset))
 
 
@@ -60,7 +67,8 @@ def kept_of(written: Written) -> Kept:
         docs = written.get(name, {}).values()
         values = [kind.adapter.validate_python(doc.json, strict=False) for doc in docs]
         fields[name] = frozenset(values) if name in _SETS else tuple(values)
-    return Kept(**fields)
+    moment = written.get(_MOMENT.kind, {}).get(_MOMENT.key)
+    return Kept(**fields, at=0.0 if moment is None else float(moment.json))
 
 
 def changes(
@@ -68,9 +76,9 @@ def changes(
 ) -> Iterator[tuple[KeptKey, KeptDoc | None]]:
     """Yield the rows that are otherwise than they were written; None for one that is no more.
 
-    `is_whole`: look at everything, not only at what the core says has changed (after an edit of the teams).
+    `is_whole`: look at everything, not only at what the core says has changed: what it left out is no more.
     """
-    kept = machine.kept_changes()
+    kept = machine.kept(is_change=True)
     if is_whole:
         kept = machine.kept()
     for name, kind in _KINDS.items():
@@ -80,7 +88,17 @@ def changes(
                 yield KeptKey(name, key), doc
         if is_whole or not kind.is_by_change:
             yield from ((KeptKey(name, key), None) for key in known if key not in told)
+    if kept.reservations:
+        yield _MOMENT, KeptDoc(kept.at)
+
+
+def is_news(key: KeptKey) -> bool:
+    """Say whether a row is worth a commit by itself; that time has passed is not."""
+    return key != _MOMENT
 
 
 def _docs(kind: _Kind[V], values: Iterable[V]) -> Mapping[str, KeptDoc]:
-    return {kind.key(value): KeptDoc(kind.adapter.dump_python(value, mode="json")) for value in values}
+    def doc(value: V) -> KeptDoc:
+        return KeptDoc(kind.adapter.dump_python(value, mode="json", exclude=kind.left_out))
+
+    return {kind.key(value): doc(value) for value in values}

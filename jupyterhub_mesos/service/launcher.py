@@ -76,6 +76,7 @@ class ControllerSettings:
     """How the controller works; times in seconds.
 
     `start_timeout_seconds`: from the claim, or from a generation's begin, until everything runs.
+    `time_seconds`: the longest between two looks at the clock, so that a clock that was set is noticed.
     `claim_seconds`: from a start that the hub took until its claim.
     `give_up_after`: failed starts of a notebook until its request ends.
     `output_seconds`: for how long the output of an allocation that is gone is kept.
@@ -91,6 +92,7 @@ class ControllerSettings:
     start_timeout_seconds: float = 300.0
     capacity_seconds: float = 10.0
     hub_seconds: float = 60.0
+    time_seconds: float = 30.0
     claim_seconds: float = 15.0
     launch_wait_seconds: float = 2.0
     output_seconds: float = 7 * 86400.0

@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 from jupyterhub_mesos.configuration.teams import team_values
 from jupyterhub_mesos.errors import CapacityError, LedgerError, TakenOver
 from jupyterhub_mesos.service.changes import Change, Commit, Handled, handle, keep
+from jupyterhub_mesos.service.facts import facts_of
 from jupyterhub_mesos.service.keeping import kept_of
 from jupyterhub_mesos.service.memory import Memory
 from jupyterhub_mesos.service.rows import Batch, Loaded, RequestRow, TaskRow, server_key
@@ -224,7 +225,7 @@ class Ledger:
         try:
             for call in calls:
                 self._handle(call, batch, commit)
-            keep(self._machine, self._memory, batch)
+            keep(self._machine, self._memory, batch, commit)
         except Exception as error:  # a bug must reach the callers and roll memory back
             log.exception("the ledger could not handle a batch")
             self._fail(calls, error)
@@ -327,6 +328,8 @@ class Ledger:
             self.policy,
             kept_of(memory.kept),
         )
+        payloads = {row.id: row.info.payload for row in loaded.requests}
+        machine.learn({each.id: facts_of(payloads[each.request_id]) for each in loaded.allocations})
         self._memory, self._machine, self._is_stale = memory, machine, False
 
     def _everything(self) -> Commit:

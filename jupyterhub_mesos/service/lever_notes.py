@@ -33,6 +33,10 @@ class Lever(StrEnum):
     DRAINED = "node drained"
     UNCORDONED = "node uncordoned"
     EXTENDED = "session extended"
+    BOOKED = "reservation booked"
+    CANCELLED = "reservation cancelled"
+    RENAMED = "user renamed"
+    LEFT = "user left"
 
 
 HELD_BY: Final = frozenset({Lever.PAUSED, Lever.CORDONED, Lever.DRAINED})
@@ -107,10 +111,9 @@ class LeverNotes:
         data = {**pull.data, "is_by_admin": who.is_admin}
         note = Note(pull.lever, pull.subject, data)
         await self._ledger.apply(Change(event, who=who.signature, why=reason, note=note))
-        if pull.lever in HELD_BY:
-            self._pulled[pull.subject] = Pulled(pull.lever, who.signature, event.at, reason, who.is_admin)
-        else:
-            self._pulled.pop(pull.subject, None)
+        found = await self._ledger.read(lambda store: tuple(_last_pulls(store, [pull.subject])))
+        self._pulled.pop(pull.subject, None)
+        self._pulled.update(found)
 
 
 def _last_pulls(store: Store, subjects: Iterable[str]) -> Iterator[tuple[str, Pulled]]:

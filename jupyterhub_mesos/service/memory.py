@@ -53,7 +53,10 @@ class Memory:
         return memory
 
     def put_request(self, row: RequestRow) -> None:
-        """Keep a request and the server that it stands for."""
+        """Keep a request and the server that it stands for; a renamed user's old one is let go."""
+        before = self.requests.get(row.id)
+        if before is not None and before.server is not None and before.server != row.server:
+            self.servers.pop(before.server, None)
         self.requests[row.id] = row
         if row.server is not None and is_live(row.request):
             self.servers[row.server] = row.id

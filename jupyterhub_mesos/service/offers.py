@@ -13,6 +13,7 @@ from jupyterhub_mesos.service.hub_api import HubStarts, StartAnswer
 from jupyterhub_mesos.service.launcher import ControllerSettings
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.rows import Outcome, RequestRow
+from jupyterhub_mesos.service.words import LIVES
 from jupyterhub_mesos.service.workqueue import WorkQueue
 from jupyterhub_mesos.wire import NotebookPayload
 from jupyterhub_mesos_quota.events import EndRequested, GrantUnclaimed
@@ -144,7 +145,7 @@ class Offers:
         found: dict[AllocationId, RequestRow] = {}
         for row in self._ledger.rows():
             allocation = self._ledger.allocation_of(row.id) if row.server is not None else None
-            if allocation is not None and allocation.state is AllocationState.RUNNING:
+            if allocation is not None and allocation.state in LIVES:
                 found[allocation.id] = row
         return found
 

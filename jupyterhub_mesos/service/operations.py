@@ -20,6 +20,7 @@ from jupyterhub_mesos.service.lever_notes import LeverNotes
 from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
 from jupyterhub_mesos.service.submissions import Asked, Places, asked
 from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
+from jupyterhub_mesos.service.words import warning
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import (
     LogView,
@@ -266,14 +267,16 @@ class Operations:
     ) -> LogView:
         """Read a piece of a task's output; without a task, of the newest generation's first."""
         row = await self.visible(who, request_id)
-        tasks = [
-            task for allocation in await self._allocations(row) for task in await self._tasks(allocation.id)
-        ]
+        had = await self._allocations(row)
+        tasks = [task for allocation in had for task in await self._tasks(allocation.id)]
         known = {found.id: found for found in tasks}
         if task is None:
             if not tasks:
                 raise NotFound(f"{request_id} has run nothing yet, so there is no output.")
-            newest = max(tasks, key=lambda found: (found.allocation_id, found.generation, -found.index))
+            order = {allocation.id: number for number, allocation in enumerate(had)}
+            newest = max(
+                tasks, key=lambda found: (order[found.allocation_id], found.generation, -found.index)
+            )
             task = newest.id
         if TaskId(task) not in known:
             raise NotFound(f"{request_id} has no task {task!r}.")
@@ -333,7 +336,9 @@ class Operations:
             allocation = past[-1] if past else None
         tasks = await self._tasks(allocation.id) if allocation else ()
         shown = Shown(env_values=who.owns(row.request), file_texts=has_file_texts)
-        return request_view(row, self.links, explained, (allocation, tasks), shown)
+        ledger = self.ledger
+        warned = warning(row, allocation, ledger.machine, ledger.clock(), ledger.policy.notice_seconds)
+        return request_view(row, self.links, explained, (allocation, tasks), shown, warned)
 
     def _explained(self, request: Request, position: int | None = None) -> Explanation:
         """Say why a request waits; of a pause with its reason, which the core does not know."""

@@ -35,6 +35,14 @@ class QueueLevers:
         teams = (*whole, *(TeamId(team) for team in visible if team in paused))
         return PausesView(items=tuple(self._view(who, team) for team in teams))
 
+    def pausable(self, who: Identity) -> tuple[str, ...]:
+        """Return the teams whose queues the asker may pause, paused or not; the empty name is all of it."""
+        whole = ("",) if who.is_admin else ()
+        return (
+            *whole,
+            *(team for team in self._membership.visible_to(who) if self._may_pull(who, TeamId(team))),
+        )
+
     def _view(self, who: Identity, team: TeamId | None) -> PauseView:
         note = self._notes.of(queue_subject(team))
         is_by_admin = note is not None and note.is_by_admin

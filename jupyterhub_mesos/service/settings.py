@@ -17,7 +17,9 @@ from traitlets import Bool, Dict, Enum, Integer, TraitType, Unicode, default
 from traitlets.config import Application
 
 from jupyterhub_mesos.errors import InvalidInput
+from jupyterhub_mesos.service.policy_traits import STOP_GRACE_SECONDS, PolicyTraits, product_policy
 from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
+from jupyterhub_mesos_quota.policy import Policy
 
 ADMIN_SCOPE: Final = "custom:jupyterhub-mesos:admin"
 """Who holds it in the hub administers every team."""
@@ -66,6 +68,8 @@ class CapacitySettings:
     output_days: int = 7
     max_live_requests_per_user: int = DEFAULT_LIVE_REQUESTS
     writes_per_minute: int = DEFAULT_WRITES
+    policy: Policy = field(default_factory=product_policy)
+    stop_grace_seconds: float = STOP_GRACE_SECONDS
 
     @property
     def ledger_file(self) -> Path:
@@ -73,7 +77,7 @@ class CapacitySettings:
         return self.state_dir / "ledger.sqlite"
 
 
-class CapacityService(Application):
+class CapacityService(PolicyTraits, Application):
     """The capacity service: quota, queue and workloads of a JupyterHub."""
 
     name: str | Unicode[str, str | bytes] = "jupyterhub-mesos-service"
@@ -303,6 +307,8 @@ class CapacityService(Application):
             output_days=self.output_days,
             max_live_requests_per_user=self.max_live_requests_per_user,
             writes_per_minute=self.writes_per_minute,
+            policy=self.policy(),
+            stop_grace_seconds=self.stop_grace_seconds,
         )
 
     def _backend_options(self, state: StateFolder) -> Mapping[str, object]:
@@ -324,8 +330,8 @@ class CapacityService(Application):
 
 def described_settings() -> Mapping[str, TraitType[Any, Any]]:
     """Return the settings by name, for the reference page and its test."""
-    traits = CapacityService.class_own_traits(config=True)
-    return dict(sorted(traits.items()))
+    own = CapacityService.class_own_traits(config=True)
+    return dict(sorted({**PolicyTraits.class_own_traits(config=True), **own}.items()))
 
 
 def _read_secret(path: Path, trait: str) -> str:

@@ -23,6 +23,7 @@ from jupyterhub_mesos.service import encoding, schema
 from jupyterhub_mesos.service.rows import (
     AuditRow,
     Batch,
+    JobRow,
     KeptDoc,
     KeptKey,
     Loaded,
@@ -160,6 +161,11 @@ class Store:
         table = schema.allocations
         rows = self._select(table, table.c.id == allocation_id)
         return bool(rows) and (rows[0]["gone_at"] is None or rows[0]["gone_at"] >= since)
+
+    def job(self, allocation_id: AllocationId) -> JobRow | None:
+        """Return how far the generations of an allocation came."""
+        rows = self._select(schema.jobs, schema.jobs.c.allocation_id == allocation_id)
+        return encoding.job_row(rows[0]) if rows else None
 
     def tasks_of(self, allocation_id: AllocationId) -> tuple[TaskRow, ...]:
         """Return every task that an allocation had, by generation, role and index."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jupyterhub_mesos.backends.base import Fact
 from jupyterhub_mesos.service.rows import AnyPayload, RequestRow, TaskRow
 from jupyterhub_mesos.service.settings import CapacitySettings
+from jupyterhub_mesos.service.words import LIVES
 from jupyterhub_mesos.wire import (
     AllocationView,
     ExplanationView,
@@ -21,8 +22,9 @@ from jupyterhub_mesos.wire import (
     ResourcesModel,
     TaskView,
     TrainingPayload,
+    WarningView,
 )
-from jupyterhub_mesos_quota.model import Allocation, AllocationState, Node, WorkloadKind
+from jupyterhub_mesos_quota.model import Allocation, Node, WorkloadKind
 from jupyterhub_mesos_quota.resources import Resources
 
 
@@ -39,6 +41,8 @@ class Explained(Protocol):
     def position(self) -> int | None: ...  # noqa: D102
     @property
     def waiting(self) -> int: ...  # noqa: D102
+    @property
+    def possible_at(self) -> float | None: ...  # noqa: D102
 
 
 class Links:
@@ -63,7 +67,7 @@ class Links:
 
     def of(self, row: RequestRow, allocation: Allocation | None) -> str | None:
         """Return where to go for what a request runs, while it runs."""
-        if allocation is None or allocation.state is not AllocationState.RUNNING:
+        if allocation is None or allocation.state not in LIVES:
             return None
         request = row.request
         if isinstance(row.info.payload, NotebookPayload):
@@ -79,6 +83,7 @@ def explanation_view(explained: Explained) -> ExplanationView:
         cure=explained.cure,
         position=explained.position,
         waiting=explained.waiting,
+        possible_at=explained.possible_at,
     )
 
 
@@ -109,6 +114,7 @@ def allocation_view(allocation: Allocation, tasks: Sequence[TaskRow]) -> Allocat
         started_at=allocation.started_at,
         gone_at=allocation.gone_at,
         borrowed=ResourcesModel.of(allocation.borrowed),
+        ends_at=allocation.ends_at,
         tasks=tuple(task_view(task) for task in tasks),
     )
 
@@ -145,6 +151,7 @@ def request_view(
     explained: Explained | None,
     held: tuple[Allocation | None, Sequence[TaskRow]],
     shown: Shown,
+    warning: WarningView | None = None,
 ) -> RequestView:
     """Show a request to somebody who may see it, with what it holds or held last."""
     request, (allocation, tasks) = row.request, held
@@ -168,6 +175,7 @@ def request_view(
         page_url=links.page(request.id),
         explanation=None if explained is None else explanation_view(explained),
         allocation=None if allocation is None else allocation_view(allocation, tasks),
+        warning=warning,
         payload=shown_payload(row.info.payload, shown),
     )
 

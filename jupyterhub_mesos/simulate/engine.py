@@ -133,7 +133,8 @@ class Simulation:
             case Due.GONE:
                 self._tell(AllocationGone(at, id_, GoneReason.STOPPED))
             case Due.LAUNCHED:
-                self._tell(AllocationStarted(at, id_))
+                if self._is_going(id_):
+                    self._tell(AllocationStarted(at, id_))
             case Due.SUBMITS:
                 self._submit(at, self._sessions.take(entry.key))
             case _:
@@ -201,7 +202,9 @@ class Simulation:
             self._act(action, events)
         while events:
             event = events.popleft()
-            if isinstance(event, AllocationStarted) and not self._is_going(event.allocation_id):
+            if isinstance(event, AllocationClaimed | AllocationStarted) and not self._is_going(
+                event.allocation_id
+            ):  # it was taken back in the same moment
                 continue
             for action in self._machine.handle(event):
                 self._act(action, events)

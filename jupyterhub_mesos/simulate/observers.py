@@ -7,7 +7,7 @@ from typing import Protocol
 
 from jupyterhub_mesos.simulate.jobs import Job
 from jupyterhub_mesos.simulate.runs import Run
-from jupyterhub_mesos_quota.resources import AmountName
+from jupyterhub_mesos_quota.resources import ACCELERATOR_PREFIX, CPU_MILLIS, AmountName
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Amounts = Mapping[AmountName, int]
@@ -39,3 +39,31 @@ class Observer(Protocol):
 
     def recall(self, saved: Json) -> None:
         """Go on from what `saved` returned."""
+
+
+class Onlooker:
+    """Sees nothing; who looks for one thing starts from here."""
+
+    def submitted(self, at: float, run: Run) -> None:
+        """Let it pass."""
+
+    def refused(self, at: float, job: Job, why: str) -> None:
+        """Let it pass."""
+
+    def started(self, at: float, run: Run) -> None:
+        """Let it pass."""
+
+    def evicted(self, at: float, run: Run) -> None:
+        """Let it pass."""
+
+    def ended(self, at: float, run: Run) -> None:
+        """Let it pass."""
+
+    def sampled(self, at: float, used: Amounts, capacity: Amounts, waiting: int) -> None:
+        """Let it pass."""
+
+
+def size_of(amounts: Amounts) -> int:
+    """Return the one number that a pool is measured by: its accelerators, of all flavors; else its CPU."""
+    accelerators = [amount for name, amount in amounts.items() if name.startswith(ACCELERATOR_PREFIX)]
+    return sum(accelerators) if accelerators else amounts.get(CPU_MILLIS, 0)

@@ -14,7 +14,8 @@ class Run:
     `submitted_at` is later than the trace says where the job before it in its session was late.
     `is_inside`: it stood inside its team's guarantee when it came. `allocation`: the one it has, or had
     last; `goes_on_at`: when the work of that begins, after the launch; `stopped_at`: when that was stopped.
-    `done_s` is its progress before it, `lost_s` what was lost in all.
+    `done_s` is its progress before it, `lost_s` what was lost in all, and `last_lost_s` the last
+    time.
     """
 
     job: Job
@@ -26,6 +27,7 @@ class Run:
     stopped_at: float | None = None
     done_s: float = 0.0
     lost_s: float = 0.0
+    last_lost_s: float = 0.0
     evictions: int = 0
 
     @property
@@ -48,6 +50,7 @@ class Run:
         at = at if self.stopped_at is None else self.stopped_at
         progress = min(self.job.duration_s, self.done_s + max(0.0, at - self.goes_on_at))
         kept = max(0.0, progress - restart_s)
-        self.lost_s += progress - kept
+        self.last_lost_s = progress - kept
+        self.lost_s += self.last_lost_s
         self.done_s = kept
         self.evictions += 1

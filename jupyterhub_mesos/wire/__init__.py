@@ -70,11 +70,14 @@ from jupyterhub_mesos.wire.levers import (
     PausesView,
     PauseView,
     QueueOrder,
+    RenameOrder,
     SessionExtension,
     SessionView,
+    UserStanding,
 )
 from jupyterhub_mesos.wire.pipelines import PipelinePayload, PipelineStep, StepEvent, StepState
 from jupyterhub_mesos.wire.problems import (
+    ClashView,
     Health,
     Problem,
 )
@@ -95,6 +98,13 @@ from jupyterhub_mesos.wire.requests import (
     ServingPayload,
     TaskView,
     TrainingPayload,
+    WarningView,
+)
+from jupyterhub_mesos.wire.reservations import (
+    ReservationOrder,
+    ReservationState,
+    ReservationsView,
+    ReservationView,
 )
 from jupyterhub_mesos.wire.tokens import (
     DEFAULT_TOKEN_DAYS,
@@ -118,6 +128,7 @@ __all__ = [
     "Argument",
     "BoundsModel",
     "CapacityView",
+    "ClashView",
     "ConnectionModel",
     "ConnectionView",
     "ConnectionsView",
@@ -159,9 +170,14 @@ __all__ = [
     "QueueEntry",
     "QueueOrder",
     "QueueView",
+    "RenameOrder",
     "RequestPage",
     "RequestSubmission",
     "RequestView",
+    "ReservationOrder",
+    "ReservationState",
+    "ReservationView",
+    "ReservationsView",
     "ResourcesModel",
     "Restart",
     "Role",
@@ -185,7 +201,9 @@ __all__ = [
     "TeamsView",
     "Text",
     "TrainingPayload",
+    "UserStanding",
     "Variables",
+    "WarningView",
     "Wire",
     "slug",
 ]

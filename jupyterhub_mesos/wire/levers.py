@@ -150,3 +150,20 @@ class SessionView(Wire):
     ends_at: float | None = None
     limit_seconds: float | None = None
     latest: float | None = None
+
+
+# ---- users ------------------------------------------------------------------------------------
+
+
+class RenameOrder(Order):
+    """`POST /users/USER/rename`: everything of a user is another name's from now on."""
+
+    to: Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x20]{1,255}$")]
+
+
+class UserStanding(Wire):
+    """What a user has now: requests that wait, and requests that hold something or are being stopped."""
+
+    user: str
+    waiting: int
+    active: int

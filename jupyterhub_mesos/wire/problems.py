@@ -7,6 +7,20 @@ from typing import Literal
 from jupyterhub_mesos.wire.base import Wire
 
 
+class ClashView(Wire):
+    """What a booking runs into: at a moment (Unix seconds), so much of `amount` is possible.
+
+    `team` is whose limit it is, None where it is what the nodes can hold; `reservations` hold the rest then.
+    """
+
+    at: float
+    amount: str
+    asked: int
+    possible: int
+    team: str | None = None
+    reservations: tuple[str, ...] = ()
+
+
 class Problem(Wire):
     """An error (RFC 9457, `application/problem+json`); `detail` is for people, `code` for machines."""
 
@@ -17,6 +31,7 @@ class Problem(Wire):
     code: str
     request_id: str | None = None
     page_url: str | None = None
+    clash: ClashView | None = None
 
 
 class Health(Wire):

@@ -78,8 +78,8 @@ class RequestSubmission(Wire):
 class ExplanationView(Wire):
     """Why a request waits: `code` for machines, `sentence` for people, `cure` is what would change it.
 
-    `position` counts from 1 among all that wait; `expected_start` is a median with a 90 % bound in Unix
-    seconds, or absent while there is not enough history.
+    `position` counts from 1 among all that wait; before `possible_at` it cannot start. `expected_start` is a
+    median with a 90 % bound. Times are in Unix seconds, and absent where none is known.
     """
 
     code: str
@@ -87,6 +87,7 @@ class ExplanationView(Wire):
     cure: str = ""
     position: int | None = None
     waiting: int = 0
+    possible_at: float | None = None
     expected_start: float | None = None
     expected_start_latest: float | None = None
 
@@ -113,7 +114,7 @@ class PlacementView(Wire):
 
 
 class AllocationView(Wire):
-    """One time that a request held resources."""
+    """One time that a request held resources; `ends_at` is when its time limit is reached."""
 
     id: str
     state: AllocationState
@@ -122,7 +123,19 @@ class AllocationView(Wire):
     started_at: float | None = None
     gone_at: float | None = None
     borrowed: ResourcesModel
+    ends_at: float | None = None
     tasks: tuple[TaskView, ...] = ()
+
+
+class WarningView(Wire):
+    """What runs is stopped at `until`, in Unix seconds, unless something changes before.
+
+    `code` is `reclaimed` (a lender takes its guarantee back), `over-budget` or `time-limit`.
+    """
+
+    until: float
+    code: str
+    why: str
 
 
 class RequestView(Wire):
@@ -155,6 +168,7 @@ class RequestView(Wire):
     page_url: str
     explanation: ExplanationView | None = None
     allocation: AllocationView | None = None
+    warning: WarningView | None = None
     payload: Payload
 
 

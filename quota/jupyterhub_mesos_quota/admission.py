@@ -15,12 +15,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from jupyterhub_mesos_quota.agenda import Agenda
+from jupyterhub_mesos_quota.bookings import Ask, Bookings, both
 from jupyterhub_mesos_quota.claims import Holds
 from jupyterhub_mesos_quota.contest import Key, Place
 from jupyterhub_mesos_quota.domains import Domains
 from jupyterhub_mesos_quota.lanes import Group, Lane
 from jupyterhub_mesos_quota.line import WaitingLine
-from jupyterhub_mesos_quota.model import NodeId, Placement, Request, RequestId, TeamId
+from jupyterhub_mesos_quota.model import NodeId, Placement, Request, RequestId, Reservation, TeamId
+from jupyterhub_mesos_quota.placement import Withheld
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.tally import Tally
@@ -35,6 +38,7 @@ class Verdict:
     standing: Standing
     hindrance: Hindrance | None = None
     rivals: tuple[TeamId, ...] = ()  # whose claims it must not pass
+    booked: tuple[Reservation, ...] = ()  # what it would take the room of
     placements: tuple[Placement, ...] | None = None
 
 
@@ -50,24 +54,33 @@ class Pick:
 class Admission:
     """The state that a decision looks at, beside the book of requests."""
 
-    def __init__(self, tree: TeamTree, policy: Policy, requests: Mapping[RequestId, Request]) -> None:
+    def __init__(
+        self, tree: TeamTree, policy: Policy, requests: Mapping[RequestId, Request], agenda: Agenda
+    ) -> None:
         self.policy = policy
         self._requests = requests
         self.tally = Tally()
         self.pool = Domains(self.tally)
         self.now = 0.0
         self._clearing: Mapping[NodeId, Amounts] = {}
-        self.plant(tree, self.new_usage(tree))
+        self.bookings = Bookings(agenda, policy, self.pool)
+        self.plant(tree, tree, self.new_usage(tree))
 
     def new_usage(self, tree: TeamTree) -> Usage:
         """Return the counters of a tree under which nobody holds anything."""
         return Usage(tree, self.policy.strategy, self.policy.half_life_seconds)
 
-    def plant(self, tree: TeamTree, usage: Usage) -> None:
-        """Put a tree in force, with its counters; nobody waits under it yet."""
-        self.tree = tree
+    def plant(self, tree: TeamTree, promised: TeamTree, usage: Usage) -> None:
+        """Put a tree in force, with what is booked on top of it, and its counters; nobody waits yet."""
+        self.tree = promised
         self.usage = usage
-        self.line = WaitingLine(usage, self.tally, has_ages=self.policy.patience_seconds is not None)
+        self.bookings.plant(tree, usage)
+        self.line = WaitingLine(
+            usage,
+            self.tally,
+            has_ages=self.policy.patience_seconds is not None,
+            tells_limits=bool(self.bookings),
+        )
         self._holds: Holds | None = None
         self._held_at: tuple[int, int, Group | None] | None = None
         self._measured = -1
@@ -93,8 +106,12 @@ class Admission:
             rivals = self._claimants_under_limits(team, size)
             if rivals:
                 return Verdict(standing, rivals=rivals)
-        placements = self._place_beside_holds(size, standing, group)
+        ask = Ask(account, standing, size.limit)
+        placements = self._place_beside_holds(size, ask, group)
         if placements is None and self.pool.place(size) is not None:
+            if self.bookings and self._place_beside_holds(size, ask, group, leaves_booked=False) is not None:
+                booked = self.bookings.binding(ask, self.now)
+                return Verdict(standing, booked=tuple(aside.reservation for aside in booked))
             held_by = {hold.group.account.id for hold in self.holds() if hold.group is not group}
             return Verdict(standing, rivals=tuple(sorted(held_by)))
         return Verdict(standing, placements=placements)
@@ -204,7 +221,7 @@ class Admission:
     def _room_for(self, group: Group, standing: Standing) -> tuple[Placement, ...] | None:
         """Return where the head of a group may go; note what is learnt where it may not."""
         size = group.lane.size
-        placements = self._place_beside_holds(size, standing, group)
+        placements = self._place_beside_holds(size, Ask(group.account, standing, size.limit), group)
         if placements is None:
             if self.pool.place(size) is None:
                 self.line.hot.pop(group.lane, None)
@@ -218,14 +235,20 @@ class Admission:
         return placements
 
     def _place_beside_holds(
-        self, size: Size, standing: Standing, group: Group | None
+        self, size: Size, ask: Ask, group: Group | None, *, leaves_booked: bool = True
     ) -> tuple[Placement, ...] | None:
         """Find room; what is laid aside is looked up only where there is room that it may spoil."""
         where = None if group is None else self.line.hot.get(group.lane)
         placements = self.pool.place(size, where=where)
-        if placements is None or standing is Standing.INSIDE or not self.may_hold:
-            return placements
-        withheld = self.holds().withheld(standing, group)
+        if placements is None:
+            return None
+        withheld: Withheld = {}
+        if ask.standing is not Standing.INSIDE and self.may_hold:
+            withheld = self.holds().withheld(ask.standing, group)
+        if leaves_booked and self.bookings:
+            if self.bookings.is_full(ask, size.total, self.now):
+                return None
+            withheld = both(withheld, self.bookings.withheld(ask, self.now))
         return placements if not withheld else self.pool.place(size, withheld, where)
 
     @property
@@ -234,14 +257,14 @@ class Admission:
         return bool(self.line.claims) or self.policy.patience_seconds is not None
 
     def _owners_in(self, lane: Lane, standing: Standing, but: Group) -> list[Group]:
-        """Return the groups of a lane that have a hold, and that no rule of the tree stops."""
+        """Return the groups of a lane that have a hold or a booking, and that no rule of the tree stops."""
+        owners = {hold.group: None for hold in self.holds() if hold.group.lane is lane}
+        if self.bookings:
+            owners |= {each: None for each in lane.groups.values() if self.bookings.has_owner(each.account)}
         return [
-            hold.group
-            for hold in self.holds()
-            if hold.group.lane is lane
-            and hold.group is not but
-            and hold.group.standing is standing
-            and self._is_free_to_go(hold.group)
+            group
+            for group in owners
+            if group is not but and group.standing is standing and self._is_free_to_go(group)
         ]
 
     def _is_free_to_go(self, group: Group) -> bool:
@@ -257,15 +280,17 @@ class Admission:
         starved = self._starved()
         stamp = self.pool.moves, self.line.claims.version, starved
         if self._holds is None or self._held_at != stamp:
-            self._holds = Holds(self.pool, self._wanted(starved), self._clearing)
+            booked = self.bookings.laid_aside(self.now) if self.bookings else {}
+            self._holds = Holds(self.pool, self._wanted(starved), self._clearing, booked)
             self._held_at = stamp
         return self._holds
 
-    def clear(self, clearing: Mapping[NodeId, Amounts]) -> bool:
-        """Say where room is being made; say whether that is otherwise than before."""
-        if clearing == self._clearing:
+    def clear(self, clearing: Mapping[NodeId, Amounts], booked: tuple[NodeId, ...] = ()) -> bool:
+        """Say where room is being made, and where for what is booked; say whether that is otherwise now."""
+        if clearing == self._clearing and booked == self.bookings.clearing:
             return False
         self._clearing = clearing
+        self.bookings.clearing = booked
         self._holds = None
         return True
 
@@ -281,6 +306,8 @@ class Admission:
         size = group.lane.size
         if not self.pool.could_ever_hold(size):
             return False
+        if self.bookings and self.bookings.serves(group.account, self.now):
+            return False  # what is laid aside for what is booked gathers for it too
         return self.usage.hindrance_of(group.account, size.total, self.pool.free) is None
 
     def _starved(self) -> Group | None:

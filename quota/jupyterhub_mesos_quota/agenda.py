@@ -57,10 +57,6 @@ class Agenda:
             for id_, each in self._booked.items()
         }
 
-    def next_due(self) -> float | None:
-        """Return when the first of them is over."""
-        return min((each.ends_at for each in self._booked.values()), default=None)
-
     def check_teams(self, tree: TeamTree) -> None:
         """Refuse a tree that lacks a team for which something is booked."""
         for each in self._booked.values():

@@ -89,6 +89,10 @@ class Bars:
                 whose = after if found.user == before else found.user
                 self.hold_back(requests[id_], replace(found, user=whose))
 
+    def is_paused(self, team: TeamId) -> bool:
+        """Say whether nothing of a team starts, as a queue that it stands in is paused."""
+        return any(each in self.paused for each in (None, *self._tree.path(team)))
+
     def obstacle(self, request: Request) -> Obstacle | None:
         """Return the first bar before a request: pauses, then what its user holds."""
         path = self._tree.path(request.team)

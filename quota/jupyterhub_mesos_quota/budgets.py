@@ -189,7 +189,7 @@ class Budgets:
                 self._watch(whose, meter)
 
     def reached(self) -> list[Reached]:
-        """Return which marks were reached up to now."""
+        """Return which marks were reached up to now, in an order that a restart does not change."""
         reached: list[Reached] = []
         while self._due and self._due[0][0] <= self._now_ms:
             _, team, user = heappop(self._due)
@@ -198,7 +198,7 @@ class Budgets:
                 meter.run(self._now_ms)
                 reached += self._marks((team, user or None), meter)
                 self._watch((team, user or None), meter)
-        return reached
+        return sorted(reached, key=lambda each: (each.team, each.user or "", each.percent))
 
     def _marks(self, whose: Whose, meter: _Meter) -> Iterator[Reached]:
         for percent in WARNED_AT:

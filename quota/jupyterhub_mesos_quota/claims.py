@@ -102,8 +102,10 @@ class Holds:
         pool: Domains,
         wanted: Iterable[tuple[Group, Standing]],
         clearing: Mapping[NodeId, Mapping[AmountName, int]],
+        booked: Mapping[NodeId, Mapping[AmountName, int]],
     ) -> None:
         self._pool = pool
+        self._booked = booked
         self._clearing = clearing
         self._taken: set[NodeId] = set()
         self._views: dict[tuple[Standing, Group | None], Mapping[NodeId, Amounts]] = {}
@@ -189,4 +191,7 @@ class Holds:
             copies = [(room.get(name, 0) + coming.get(name, 0)) // amount for name, amount in size.each]
             yield node, min(copies) if room else 0
         for node in self._pool.emptiest(size.each):
-            yield node, self._pool.copies_when_empty(node, size.each)
+            copies_there = self._pool.copies_when_empty(node, size.each)
+            if booked := self._booked.get(node):  # as if the booked did not stand there at all
+                copies_there -= max(-(-booked.get(name, 0) // amount) for name, amount in size.each)
+            yield node, copies_there

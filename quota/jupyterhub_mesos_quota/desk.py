@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from jupyterhub_mesos_quota.admission import Admission
+from jupyterhub_mesos_quota.agenda import Agenda
 from jupyterhub_mesos_quota.bars import Bars
 from jupyterhub_mesos_quota.book import Book
 from jupyterhub_mesos_quota.events import StopReason
@@ -16,11 +17,12 @@ from jupyterhub_mesos_quota.model import (
     Request,
     RequestId,
     RequestStatus,
+    Reservation,
 )
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES, WAITING_STATUSES
 from jupyterhub_mesos_quota.policy import Policy
+from jupyterhub_mesos_quota.promises import with_reservations
 from jupyterhub_mesos_quota.resources import Resources
-from jupyterhub_mesos_quota.sizes import size_of
 from jupyterhub_mesos_quota.tree import TeamTree
 
 
@@ -29,9 +31,14 @@ class Desk:
 
     def __init__(self, tree: TeamTree, policy: Policy) -> None:
         self.book = Book()
-        self.admission = Admission(tree, policy, self.book.requests)
+        self.tree = tree  # as an admin wrote it; what is in force may promise more
+        self.agenda = Agenda()
+        self.admission = Admission(tree, policy, self.book.requests, self.agenda)
         self.bars = Bars(tree)
         self.is_settled = True  # nothing that waits may start
+        self._reviewed = 0
+        self._review_at: float | None = None
+        self._promised: tuple[tuple[Reservation, ...], bool] = (), False
 
     def stand_back(self, request: Request) -> None:
         """Take a request out of the line where a bar stands before it."""
@@ -61,9 +68,7 @@ class Desk:
         """
         if self.admission.may_hold:
             return False
-        verdict = self.admission.judge(
-            request.team, size_of(request.resources, request.replicas, request.rule)
-        )
+        verdict = self.admission.judge(request.team, self.admission.line.size_for(request))
         if verdict.placements is None:
             return False
         self.grant(at, request.id, verdict.placements)
@@ -128,17 +133,31 @@ class Desk:
         """Return the allocations that hold something."""
         return [self.book.allocations[id_] for id_ in self.book.live.values()]
 
+    def review(self) -> None:
+        """Put in force what is booked by now: what opened, is over, was booked or cancelled."""
+        bookings, now = self.admission.bookings, self.admission.now
+        if self._reviewed == self.agenda.version and (self._review_at is None or now < self._review_at):
+            return
+        self.is_settled &= self._reviewed == self.agenda.version
+        self._reviewed, self._review_at = self.agenda.version, bookings.next_due(now)
+        seen = bookings.open_at(now), bool(bookings)
+        if seen != self._promised:
+            self._promised = seen
+            self.plant(self.tree)
+
     def plant(self, tree: TeamTree) -> None:
         """Put another tree in force: all is counted anew, and all that waits joins a new line."""
         admission = self.admission
         past = () if admission.usage.past is None else admission.usage.past.told()
-        usage = admission.new_usage(tree)
+        self.tree = tree
+        promised = with_reservations(tree, admission.bookings.open_at(admission.now))
+        usage = admission.new_usage(promised)
         usage.advance(admission.now)
         usage.measure_against(admission.pool.capacity)
         for allocation in self.live_allocations():
             usage.charge(allocation.team, allocation.total.amounts())
         usage.recall(past)
-        admission.plant(tree, usage)
+        admission.plant(tree, promised, usage)
         self.bars.plant(tree, self.active(), self.bars.budgets.kept())
         for request in self.book.requests.values():
             if request.status in WAITING_STATUSES:

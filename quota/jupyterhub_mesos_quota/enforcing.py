@@ -5,7 +5,7 @@ from __future__ import annotations
 from jupyterhub_mesos_quota.budgets import WARNED_AT, Whose
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.events import BudgetReached, StopReason
-from jupyterhub_mesos_quota.model import TeamId, UserName
+from jupyterhub_mesos_quota.model import Request, TeamId, UserName
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.timelimits import TimeLimits
@@ -24,6 +24,12 @@ class Enforcing:
         """Return what the ledger is to keep."""
         told = ((team, user, at) for (team, user), at in self.stops.items())
         return tuple(sorted(told, key=lambda each: (each[0], each[1] or "")))
+
+    def stop_of(self, request: Request) -> tuple[Whose, float] | None:
+        """Return whose budget is used up and when, for that, what a request holds is stopped."""
+        path = self._desk.admission.tree.path(request.team) if self.stops and request.accelerators else ()
+        whose = [(team, user) for team in path for user in (None, request.user) if (team, user) in self.stops]
+        return min(((each, self.stops[each]) for each in whose), key=lambda stop: stop[1], default=None)
 
     def rename(self, before: UserName, after: UserName) -> None:
         """Say that what stops for one user stops for another name."""

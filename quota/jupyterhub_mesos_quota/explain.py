@@ -19,8 +19,9 @@ from jupyterhub_mesos_quota.explain_rules import (
     nodes_with,
 )
 from jupyterhub_mesos_quota.model import Request, RequestStatus, TeamId
+from jupyterhub_mesos_quota.moments import tell_moment
 from jupyterhub_mesos_quota.resources import AmountName, describe, describe_amount
-from jupyterhub_mesos_quota.sizes import Size, size_of
+from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.usage import Hindrance, Rule, Standing
 
 MOST_HOLDERS: Final = 3
@@ -92,13 +93,14 @@ class Shape(NamedTuple):
 
 def explain_waiting(admission: Admission, request: Request) -> Explanation:
     """Say why a queued request is not granted now: what could never be first, then rules, then room."""
-    shape = Shape(request.team, size_of(request.resources, request.replicas, request.rule))
+    shape = Shape(request.team, admission.line.size_for(request))
     verdict = admission.judge(shape.team, shape.size)
     if verdict.placements is not None:
         return Explanation("next", "There is room: it starts with the next look at the queue.")
     return (
         _never(admission, shape)
         or _ruled_out(admission, shape, verdict)
+        or _booked(shape, verdict)
         or _behind(admission, shape, verdict)
         or _zoned(admission, shape)
         or _lent_out(admission, shape, verdict)
@@ -185,6 +187,23 @@ def _lent_within(admission: Admission, shape: Shape, found: Hindrance) -> Explan
         f"{asked} asked for, inside the guarantee of team {shape.team}; the teams under {found.team} "
         f"have {room} of their limit left{_holders(admission, [found.name], shape.team)}.",
         "It is the next to start when those who borrow free enough.",
+    )
+
+
+def _booked(shape: Shape, verdict: Verdict) -> Explanation | None:
+    if not verdict.booked:
+        return None
+    told = [
+        f"team {each.team} has booked {each.total} from {tell_moment(each.starts_at)} "
+        f"until {tell_moment(each.ends_at)}"
+        for each in verdict.booked[:MOST_HOLDERS]
+    ]
+    first = min(each.starts_at for each in verdict.booked)
+    return Explanation(
+        "reserved",
+        f"{_asked(shape)} asked for by team {shape.team} would fit; but {', '.join(told)}.",
+        "It starts when that is over or cancelled, or when more is freed; "
+        f"with a time limit that ends before {tell_moment(first)} it may start sooner.",
     )
 
 

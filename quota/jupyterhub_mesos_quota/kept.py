@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from jupyterhub_mesos_quota.budgets import Spent
@@ -17,6 +17,7 @@ class Kept:
     `budget_stops` says for whom, and when, what runs on a budget that is used up is stopped.
     `paused` are the teams whose queues are paused (None: all of it),
     `cordoned` the nodes that take nothing new, `reservations` what is booked and not over.
+    `at` is the last moment that was told of, in Unix seconds: what is booked is open or not by then.
     """
 
     past: tuple[PastUse, ...] = ()
@@ -25,6 +26,7 @@ class Kept:
     paused: frozenset[TeamId | None] = frozenset()
     cordoned: frozenset[NodeId] = frozenset()
     reservations: tuple[Reservation, ...] = ()
+    at: float = field(default=0.0, compare=False)
 
 
 NOTHING_KEPT: Final = Kept()

@@ -11,12 +11,18 @@ from jupyterhub_mesos_quota.lanes import Group, Lane
 from jupyterhub_mesos_quota.model import NodeId, Request, RequestId, TeamId
 from jupyterhub_mesos_quota.resources import AmountName, Resources
 from jupyterhub_mesos_quota.rules import PlacementRule, tidy_rule
-from jupyterhub_mesos_quota.sizes import Pairs, Size, size_of
+from jupyterhub_mesos_quota.sizes import Pairs, Size, size_of, stepped_limit
 from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.usage import Standing, Usage
 
+_LaneKey = tuple[Resources, int, PlacementRule | None, float | None]
+"""A size in short: what a replica takes, how many, where they may stand, how long they may run."""
 OrderKey = tuple[int, Key]
 """The class of the promise, then the key of the contests; smaller is sooner."""
+
+
+def _key_of(size: Size) -> _LaneKey:
+    return size.resources, size.replicas, size.rule, size.limit
 
 
 def place_of(request: Request) -> Place:
@@ -27,13 +33,14 @@ def place_of(request: Request) -> Place:
 class WaitingLine:
     """Everything that waits under one team tree; a new tree needs a new line."""
 
-    def __init__(self, usage: Usage, tally: Tally, *, has_ages: bool) -> None:
+    def __init__(self, usage: Usage, tally: Tally, *, has_ages: bool, tells_limits: bool = False) -> None:
         self.claims = Claims(usage)
-        self.lanes: dict[tuple[Resources, int, PlacementRule | None], Lane] = {}
+        self.lanes: dict[_LaneKey, Lane] = {}
         # Lanes that may have room for one more, and where it may be; None where that is not known.
         self.hot: dict[Lane, dict[NodeId, None] | None] = {}
         self.version = 0  # grows when a request comes or goes
         self._has_ages = has_ages
+        self._tells_limits = tells_limits  # how long one may run makes a size of its own
         self._usage = usage
         self._tally = tally
         self._group_of: dict[RequestId, Group] = {}
@@ -48,7 +55,7 @@ class WaitingLine:
         """Let `request` wait, at its own place."""
         self.version += 1
         account = self._usage.accounts[request.team]
-        lane = self._lane(request.resources, request.replicas, request.rule)
+        lane = self._lane(request)
         group = lane.groups.get(account)
         if group is None:
             group = Group(account, lane)
@@ -73,13 +80,24 @@ class WaitingLine:
         elif group.head != was_head:
             self._stand_at(group, group.standing)
 
-    def _lane(self, resources: Resources, replicas: int, rule: PlacementRule | None) -> Lane:
-        rule = rule and tidy_rule(rule, replicas)
-        lane = self.lanes.get((resources, replicas, rule))
+    def size_for(self, request: Request) -> Size:
+        """Return the size that a request asks for, as this line tells them apart."""
+        return size_of(*self._key_for(request))
+
+    def _key_for(self, request: Request) -> _LaneKey:
+        rule, limit = request.rule, None
+        if rule is not None:
+            rule = tidy_rule(rule, request.replicas)
+        if self._tells_limits and request.max_seconds is not None:
+            limit = stepped_limit(request.max_seconds)
+        return request.resources, request.replicas, rule, limit
+
+    def _lane(self, request: Request) -> Lane:
+        key = self._key_for(request)
+        lane = self.lanes.get(key)
         if lane is None:
-            size = size_of(resources, replicas, rule)
-            lane = Lane(size, self._usage, self._tally, has_ages=self._has_ages)
-            self.lanes[resources, replicas, rule] = lane
+            lane = Lane(size_of(*key), self._usage, self._tally, has_ages=self._has_ages)
+            self.lanes[key] = lane
             self.hot[lane] = None
         return lane
 
@@ -90,7 +108,7 @@ class WaitingLine:
         if not self._groups[account]:
             del self._groups[account]
         if not lane.groups:
-            del self.lanes[lane.size.resources, lane.size.replicas, lane.size.rule]
+            del self.lanes[_key_of(lane.size)]
             self.hot.pop(lane, None)
 
     def warm_ruled(self) -> None:
@@ -152,7 +170,7 @@ class WaitingLine:
 
     def find(self, team: TeamId, size: Size) -> Group | None:
         """Return the group of a team and size, or None where nobody waits in it."""
-        lane = self.lanes.get((size.resources, size.replicas, size.rule))
+        lane = self.lanes.get(_key_of(size))
         return None if lane is None else lane.groups.get(self._usage.accounts[team])
 
     def groups(self) -> Iterator[Group]:

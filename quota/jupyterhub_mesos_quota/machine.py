@@ -13,9 +13,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 
-from jupyterhub_mesos_quota.agenda import Agenda
 from jupyterhub_mesos_quota.book import Forgotten
-from jupyterhub_mesos_quota.budgets import Spent
+from jupyterhub_mesos_quota.budgets import Whose
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.ending import end_request
 from jupyterhub_mesos_quota.enforcing import Enforcing
@@ -55,6 +54,7 @@ from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
+    Facts,
     Node,
     NodeId,
     Request,
@@ -70,7 +70,6 @@ from jupyterhub_mesos_quota.moves import (
     TERMINAL_STATUSES,
     WAITING_STATUSES,
 )
-from jupyterhub_mesos_quota.past import PastUse
 from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
 from jupyterhub_mesos_quota.resources import Resources
 from jupyterhub_mesos_quota.rules import PlacementRule
@@ -101,7 +100,7 @@ class QuotaMachine:
         self._book, self._admission, self._bars = self._desk.book, self._desk.admission, self._desk.bars
         self._taking = None if policy.reclaim is None else Taking(self._admission, self._book, policy.reclaim)
         self._enforcing = Enforcing(self._desk, policy)
-        self._agenda = Agenda()
+        self._agenda = self._desk.agenda
         self._users = Users(self._desk, self._enforcing, self._agenda)
         self._excuses = Excuses()
         self._fleet = Fleet(self._desk, self._excuses)
@@ -128,6 +127,10 @@ class QuotaMachine:
         allocation without its request.
         """
         machine = cls(teams, nodes, policy)
+        machine._agenda.restore(kept.reservations)
+        machine._agenda.check_teams(machine.tree)
+        machine._admission.now = kept.at
+        machine._desk.review()
         rows = {request.id: request for request in requests}
         given = {allocation.id: allocation for allocation in allocations}
         for allocation in given.values():
@@ -136,8 +139,6 @@ class QuotaMachine:
         machine._book.restore(rows, given)
         machine._check_teams_in_use(machine.tree)
         machine._fleet.restore(kept.cordoned)
-        machine._agenda.restore(kept.reservations)
-        machine._agenda.check_teams(machine.tree)
         machine._bars.paused.update(kept.paused)
         machine._bars.plant(machine.tree, machine._desk.active(), kept.spent)
         machine._enforcing.stops.update({(team, user): at for team, user, at in kept.budget_stops})
@@ -164,7 +165,8 @@ class QuotaMachine:
         self._admission.advance(event.at)
         self._bars.budgets.tell_time(event.at)
         self._apply(event)
-        self._agenda.advance(event.at)
+        self._agenda.advance(self._admission.now)
+        self._desk.review()
         self._enforcing.advance(event.at)
         self._order = None
         if not self._desk.is_settled:
@@ -184,8 +186,7 @@ class QuotaMachine:
             case EndRequested():
                 end_request(self._desk, event.at, event.request_id, "its end was asked for")
             case FactsSeen():
-                if self._taking is not None and event.allocation_id in self._book.allocations:
-                    self._taking.learn(event.allocation_id, event.facts)
+                self.learn({event.allocation_id: event.facts})
             case TimePassed():
                 self._desk.is_settled &= self._admission.policy.patience_seconds is None
             case (
@@ -268,6 +269,12 @@ class QuotaMachine:
             self._admission.line.add(request)
             self._desk.is_settled &= not self._admission.may_hold
 
+    def learn(self, facts: Mapping[AllocationId, Facts]) -> None:
+        """Take in what is known of what runs; decides nothing before the next event (`FactsSeen` does)."""
+        for id_, known in facts.items():
+            if self._taking is not None and id_ in self._book.allocations:
+                self._taking.learn(id_, known)
+
     def forget_ended(self) -> Forgotten:
         """Drop ended and withdrawn requests and gone allocations; return their ids."""
         return self._book.forget_ended()
@@ -280,27 +287,24 @@ class QuotaMachine:
     def next_deadline(self) -> float | None:
         """Return when `TimePassed` is to be sent, in Unix seconds; None where nothing waits for it."""
         taking = None if self._taking is None else self._taking.next_deadline()
-        times = (self._enforcing.next_due(), taking, self._agenda.next_due())
+        times = (self._enforcing.next_due(), taking, self._admission.bookings.next_due(self._admission.now))
         return min((time for time in times if time is not None), default=None)
 
-    def kept(self) -> Kept:
-        """Return what the ledger is to keep beside the rows, for `restore`."""
-        past = self._admission.usage.past
-        return self._kept(() if past is None else past.told(), self._bars.budgets.kept())
+    def kept(self, *, is_change: bool = False) -> Kept:
+        """Return what the ledger is to keep beside the rows, for `restore`.
 
-    def kept_changes(self) -> Kept:
-        """Return the same, but of past use and of budgets only what changed since this was last called."""
-        past = self._admission.usage.past
-        return self._kept(() if past is None else past.changes(), self._bars.budgets.changes())
-
-    def _kept(self, past: tuple[PastUse, ...], spent: tuple[Spent, ...]) -> Kept:
+        `is_change`: of past use and of budgets only what changed since it was last so asked for.
+        """
+        past, budgets = self._admission.usage.past, self._bars.budgets
+        told = () if past is None else past.changes() if is_change else past.told()
         return Kept(
-            past=past,
-            spent=spent,
+            past=told,
+            spent=budgets.changes() if is_change else budgets.kept(),
             budget_stops=self._enforcing.kept(),
             paused=frozenset(self._bars.paused),
             cordoned=frozenset(self._fleet.cordoned),
             reservations=tuple(self._agenda.booked.values()),
+            at=self._admission.now,
         )
 
     # ---- read side ------------------------------------------------------------------------------
@@ -308,7 +312,7 @@ class QuotaMachine:
     @property
     def tree(self) -> TeamTree:
         """The teams."""
-        return self._admission.tree
+        return self._desk.tree
 
     @property
     def requests(self) -> Mapping[RequestId, Request]:
@@ -381,14 +385,15 @@ class QuotaMachine:
         found = explain_waiting(self._admission, request) if obstacle is None else explain_bar(obstacle)
         return replace(found, position=position, waiting=len(order))
 
+    def budget_stop(self, request_id: RequestId) -> tuple[Whose, float] | None:
+        """Return whose budget is used up and when, for that, what a request holds is stopped."""
+        return self._enforcing.stop_of(self._book.request(request_id))
+
     def could_start(
         self, team: TeamId, resources: Resources, replicas: int = 1, rule: PlacementRule | None = None
     ) -> bool:
         """Say whether such a request would be granted if it were submitted now."""
-        paused = self._bars.paused
-        if team not in self.tree or None in paused or any(each in paused for each in self.tree.path(team)):
-            return False
-        if replicas < 1 or resources.is_zero:
+        if team not in self.tree or self._bars.is_paused(team) or replicas < 1 or resources.is_zero:
             return False
         return self._admission.judge(team, size_of(resources, replicas, rule)).placements is not None
 

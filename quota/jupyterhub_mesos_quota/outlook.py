@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.model import Allocation, NodeId
@@ -12,6 +13,16 @@ from jupyterhub_mesos_quota.sizes import Pairs
 from jupyterhub_mesos_quota.strategies import WHOLE, Yard
 from jupyterhub_mesos_quota.tree import Amounts
 from jupyterhub_mesos_quota.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What a team would hold, beside what it was promised."""
+
+    used: Mapping[AmountName, int]
+    guarantee: Mapping[AmountName, int]
+    weight: int
+    past: int
 
 
 class Outlook:
@@ -58,6 +69,10 @@ class Outlook:
         """Return how much of that is above the guarantee."""
         return self.used(account, name) - account.guarantee.get(name, 0)
 
+    def is_above(self, account: Account) -> bool:
+        """Say whether the team would hold more than its guarantee, in some amount."""
+        return any(self.over(account, name) > 0 for name in account.used)
+
     def is_promised_on(self, account: Account, name: AmountName) -> bool:
         """Say whether a team would hold, itself, what its children are promised."""
         committed = account.committed.get(name, 0) + self._uses.get(account, {}).get(name, 0)
@@ -86,3 +101,9 @@ class Outlook:
             if over > 0:
                 most = max(most, over * WHOLE // (yard.get(name) or 1))
         return most // account.weight
+
+    def strategic_share(self, account: Account) -> int:
+        """Return the team's share as the strategy counts it, past use included."""
+        used = {name: self.used(account, name) for name in account.used}
+        supposed = Supposed(used, account.guarantee, account.weight, account.past)
+        return self._usage.strategy.share(supposed, self._usage.yard)

@@ -42,6 +42,7 @@ class Policy:
     room laid aside against everybody who borrows; None for never.
     `budget_grace_seconds`: between a budget's end and the stop of what runs on it.
     `notice_seconds`: before a time limit is reached, its owner is told.
+    `clear_seconds`: between a stop and when its room is free, as reservations reckon with it.
     `reclaim`: None where guarantees wait until what is lent ends by itself.
     `preempt`: None where a higher priority waits until what runs of its team ends by itself.
     """
@@ -52,6 +53,7 @@ class Policy:
     most_holds: int = MOST_HOLDS
     budget_grace_seconds: float = 600.0
     notice_seconds: float = 600.0
+    clear_seconds: float = 60.0
     reclaim: Reclaim | None = None
     preempt: Preempt | None = None
 

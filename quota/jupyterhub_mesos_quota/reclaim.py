@@ -4,7 +4,7 @@
 2. For each request that waits inside its guarantee, in order: if it would start
    then, nothing more is taken for it.
 3. Else the least harmful allocations that make room for it, under limits and on
-   nodes, are looked for among those of teams above their guarantee. None that
+   nodes, are looked for among those of teams above their guarantee, the furthest above first. None that
    has not run for the policy's time; none of a team whose share is not larger
    than the taker's afterwards, so that nothing goes back and forth.
 4. What turns out not to be needed is given back, the most harmful first. Where the room
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from itertools import islice
 from typing import Final
@@ -35,6 +34,7 @@ from jupyterhub_mesos_quota.model import (
     TeamId,
 )
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES
+from jupyterhub_mesos_quota.offers import Above, Entry, Harm, Offers, Rank
 from jupyterhub_mesos_quota.outlook import Outlook
 from jupyterhub_mesos_quota.policy import Reclaim
 from jupyterhub_mesos_quota.resources import AmountName
@@ -50,16 +50,6 @@ MOST_COMPARED: Final = 128
 """Nodes compared at a time, those with the least harmful first; the next only where these do not do."""
 
 
-class Harm(IntEnum):
-    """What is lost when an allocation ends; the smaller goes first."""
-
-    WARNED = 0  # told already: to tell another would only disturb two
-    IDLE = 1  # nobody uses it, or nobody has claimed it yet
-    PARKABLE = 2  # lives on without its accelerators
-    CHECKPOINTED = 3  # goes on from its checkpoint
-    BUSY = 4  # begins anew
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Which allocations end, each with the team that it ends for, and when time alone changes the plan."""
@@ -69,8 +59,8 @@ class Plan:
     is_whole: bool = True  # everybody who waits inside is served by it
 
 
-_Rank = tuple[Harm, float, AllocationId]
-_Cost = tuple[tuple[int, ...], float]
+_Cost = tuple[tuple[int, ...], Above, float]
+"""How many of each harm, the worst first; how far above who gives stands; the youngest."""
 
 
 class Planner:
@@ -89,7 +79,7 @@ class Planner:
         self._policy = policy
         self._facts = facts
         self._outlook = Outlook(admission.usage, admission.pool)
-        self._on_node: dict[NodeId, list[tuple[_Rank, Allocation]]] = {}
+        self._on_node: dict[NodeId, Offers] = {}
         self._victims: dict[AllocationId, TeamId] = {}
         self._look_again_at: float | None = None
         for allocation in live:
@@ -97,9 +87,8 @@ class Planner:
                 self._outlook.end(allocation)
             elif allocation.state in DRAINABLE_STATES and not requests[allocation.request_id].is_ending:
                 self._offer(allocation)
-        for offered in self._on_node.values():
-            offered.sort(key=lambda entry: entry[0])
-        self._by_harm = sorted(self._on_node, key=lambda node: (self._on_node[node][0][0], node))
+        first = {node: offers.lay_out() for node, offers in self._on_node.items()}
+        self._by_harm = sorted(first, key=lambda node: (first[node], node))
 
     def _offer(self, allocation: Allocation) -> None:
         ripe_at = (allocation.started_at or allocation.granted_at) + self._policy.min_runtime_seconds
@@ -110,7 +99,7 @@ class Planner:
             return
         rank = harm, -(allocation.started_at or allocation.granted_at), allocation.id
         for node in {placement.node: None for placement in allocation.placements}:
-            self._on_node.setdefault(node, []).append((rank, allocation))
+            self._on_node.setdefault(node, Offers()).add(rank, allocation)
 
     def _harm(self, allocation: Allocation) -> Harm:
         facts = self._facts.get(allocation.id, Facts())
@@ -168,8 +157,8 @@ class Planner:
             above, name, _ = short
             offered = {
                 entry[1].id: entry
-                for entries in self._on_node.values()
-                for entry in entries
+                for offers in self._on_node.values()
+                for entry in offers
                 if entry[1].id not in chosen and entry[1].total.get(name)
             }
             usable = (
@@ -289,12 +278,10 @@ class Planner:
         if not self._admission.pool.copies_when_empty(node, each):
             return None
         missing = {name: amount - self._outlook.room(node, name) for name, amount in each}
-        victims: list[tuple[_Rank, Allocation]] = []
+        victims: list[tuple[Rank, Allocation]] = []
         supposed: list[Allocation] = []
-        for rank, allocation in self._on_node.get(node, ()):
-            short = tuple(name for name, amount in missing.items() if amount > 0)
-            if not short:
-                break
+        short = tuple(name for name, amount in missing.items() if amount > 0)
+        for rank, allocation in self._lent_on(node, account) if short else ():
             if allocation.id in chosen or not self._may_take(allocation, account, each, short):
                 continue
             victims.append((rank, allocation))
@@ -303,13 +290,30 @@ class Planner:
             for name, amount in _held_on(allocation, node):
                 if name in missing:
                     missing[name] -= amount
+            short = tuple(name for name, amount in missing.items() if amount > 0)
+            if not short:
+                break
         for allocation in supposed:
             self._outlook.end(allocation, -1)
         if any(amount > 0 for amount in missing.values()):
             return None
         needed = _needed(victims, node, missing)
-        counts = [sum(rank[0] is harm for rank, _ in needed) for harm in reversed(Harm)]
-        return (tuple(counts), sum(-rank[1] for rank, _ in needed)), [allocation for _, allocation in needed]
+        counts = tuple(sum(rank[0] is harm for rank, _ in needed) for harm in reversed(Harm))
+        how_far = min((above for each in needed if (above := self._above(each[1].team, account))), default=())
+        return (counts, how_far, sum(rank[1] for rank, _ in needed)), [allocation for _, allocation in needed]
+
+    def _lent_on(self, node: NodeId, taker: Account) -> Iterator[Entry]:
+        """Yield what is on a node of teams that stand above their guarantee, the least harmful first."""
+        offers = self._on_node.get(node)
+        return iter(()) if offers is None else offers.in_order(lambda team: self._above(team, taker))
+
+    def _above(self, team: TeamId, taker: Account) -> Above | None:
+        """Return how far a team stands above its guarantee, where it and the taker part and below."""
+        shared = set(taker.path)
+        lower = [above for above in self._admission.usage.accounts[team].path if above not in shared]
+        if not all(self._outlook.is_above(above) for above in lower):
+            return None
+        return tuple(-self._outlook.strategic_share(above) for above in reversed(lower))
 
     def _may_take(
         self, allocation: Allocation, taker: Account, asked: Pairs, names: tuple[AmountName, ...]
@@ -355,11 +359,11 @@ def _held_on(allocation: Allocation, node: NodeId) -> Iterator[tuple[AmountName,
 
 
 def _needed(
-    victims: list[tuple[_Rank, Allocation]], node: NodeId, missing: Mapping[AmountName, int]
-) -> list[tuple[_Rank, Allocation]]:
+    victims: list[tuple[Rank, Allocation]], node: NodeId, missing: Mapping[AmountName, int]
+) -> list[tuple[Rank, Allocation]]:
     """Leave out, the most harmful first, those without whom there is room as well; `missing` is at most 0."""
     left = dict(missing)
-    needed: list[tuple[_Rank, Allocation]] = []
+    needed: list[tuple[Rank, Allocation]] = []
     for rank, allocation in sorted(victims, key=lambda entry: entry[0], reverse=True):
         held: dict[AmountName, int] = {}
         for name, amount in _held_on(allocation, node):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil, frexp
 from typing import Final
 
 from jupyterhub_mesos_quota.resources import AmountName, Resources
@@ -12,6 +13,8 @@ from jupyterhub_mesos_quota.rules import PlacementRule, tidy_rule
 Pairs = tuple[tuple[AmountName, int], ...]
 """Amounts by name, none of them zero."""
 
+LIMIT_BITS: Final = 4
+"""Bits of a time limit that tell its class: eight classes per doubling."""
 KEPT_SIZES: Final = 4096
 """Sizes laid out at a time; a cluster's profiles are some dozens, and another is laid out in microseconds."""
 
@@ -25,6 +28,7 @@ class Size:
     each: Pairs  # of one replica
     total: Pairs  # of all replicas together
     rule: PlacementRule | None = None  # where they may stand
+    limit: float | None = None  # how long it may run, in seconds; only where something is booked
 
     @property
     def names(self) -> frozenset[AmountName]:
@@ -33,8 +37,21 @@ class Size:
 
 
 @lru_cache(maxsize=KEPT_SIZES)
-def size_of(resources: Resources, replicas: int = 1, rule: PlacementRule | None = None) -> Size:
+def size_of(
+    resources: Resources,
+    replicas: int = 1,
+    rule: PlacementRule | None = None,
+    limit: float | None = None,
+) -> Size:
     """Lay a size out."""
     each = resources.amounts()
     total = tuple((name, amount * replicas) for name, amount in each)
-    return Size(resources, replicas, each, total, tidy_rule(rule, replicas))
+    return Size(resources, replicas, each, total, tidy_rule(rule, replicas), limit)
+
+
+def stepped_limit(max_seconds: float) -> float:
+    """Return the class of a time limit: the next of eight per doubling, so that there are not too many."""
+    if max_seconds <= 0:
+        return max_seconds
+    step = 2.0 ** (frexp(max_seconds)[1] - LIMIT_BITS)
+    return ceil(max_seconds / step) * step

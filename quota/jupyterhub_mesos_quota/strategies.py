@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.resources import AmountName
 
 WHOLE: Final = 10**12
@@ -23,18 +22,42 @@ Yard = Mapping[AmountName, int]
 """The cluster's size, by amount."""
 
 
+class Holder(Protocol):
+    """What a share rests on: an account as it is, or as it would be."""
+
+    @property
+    def used(self) -> Mapping[AmountName, int]:
+        """What it holds, by amount."""
+        ...
+
+    @property
+    def guarantee(self) -> Mapping[AmountName, int]:
+        """What it was promised."""
+        ...
+
+    @property
+    def weight(self) -> int:
+        """What divides its share."""
+        ...
+
+    @property
+    def past(self) -> int:
+        """Its decayed past use, in the unit of a share."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Strategy:
     """How waiting requests are ordered; `share` is the smaller the sooner, in trillionths."""
 
     name: str
-    share: Callable[[Account, Yard], int]
+    share: Callable[[Holder, Yard], int]
     is_by_share: bool = True  # shares count at all
     ranks_by_promise: bool = True  # who stands on a better promise goes first
     has_past: bool = False  # past use counts where the policy gives it a half-life
 
 
-def borrowed_share(account: Account, yard: Yard) -> int:
+def borrowed_share(account: Holder, yard: Yard) -> int:
     """Return the largest part of the cluster that a team holds above its guarantee."""
     guarantee, most = account.guarantee, 0
     for name, used in account.used.items():
@@ -44,16 +67,16 @@ def borrowed_share(account: Account, yard: Yard) -> int:
     return most
 
 
-def _fair(account: Account, yard: Yard) -> int:
+def _fair(account: Holder, yard: Yard) -> int:
     return (borrowed_share(account, yard) + account.past) // account.weight
 
 
-def _lowest_use(account: Account, _yard: Yard) -> int:
+def _lowest_use(account: Holder, _yard: Yard) -> int:
     parts = (used * WHOLE // (account.guarantee.get(name) or 1) for name, used in account.used.items())
     return max(parts, default=0) // account.weight
 
 
-def _none(_account: Account, _yard: Yard) -> int:
+def _none(_account: Holder, _yard: Yard) -> int:
     return 0
 
 

@@ -6,7 +6,7 @@ set under `c.CapacityService`. Whatever a line after the call sets, wins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypedDict, Unpack, cast
@@ -56,6 +56,35 @@ class Options(TypedDict, total=False):
     may_reclaim: bool
     hub_ip: str
     public_ip: str
+    strategy: str
+    half_life_hours: float
+    patience_minutes: float
+    reclaim: bool
+    reclaim_min_runtime_minutes: float
+    reclaim_grace_minutes: float
+    preempt: bool
+    preempt_min_runtime_minutes: float
+    preempt_grace_minutes: float
+    budget_grace_minutes: float
+    notice_minutes: float
+    stop_grace_seconds: float
+
+
+POLICY_OPTIONS: Final = (
+    "strategy",
+    "half_life_hours",
+    "patience_minutes",
+    "reclaim",
+    "reclaim_min_runtime_minutes",
+    "reclaim_grace_minutes",
+    "preempt",
+    "preempt_min_runtime_minutes",
+    "preempt_grace_minutes",
+    "budget_grace_minutes",
+    "notice_minutes",
+    "stop_grace_seconds",
+)
+"""Those that are handed on to `c.CapacityService` under the same name, where they are given."""
 
 
 class HubConfig(Protocol):
@@ -217,6 +246,10 @@ def _service(c: HubConfig, plan: _Plan) -> None:
     for name in ("teams_file", "profiles_file", "lake_file"):
         if path := plan.options.get(name):
             setattr(service, name, str(path))
+    given = cast("Mapping[str, object]", plan.options)
+    for name in POLICY_OPTIONS:
+        if name in given:
+            setattr(service, name, given[name])
 
 
 def _origin(url: str) -> str:

@@ -78,7 +78,8 @@ def test_no_page_scrolls_sideways_on_a_small_phone(enter: Enter, full: Installat
     waiting = full.client("ann").submit(training())  # leaves the queue page something to show
     full.person("dan").press_start("large")
     ann = enter("ann", viewport={"width": 320, "height": 640})
-    for path in ("", "queue", f"requests/{job.id}", f"requests/{waiting.id}", "nosuchpage"):
+    requests = (f"requests/{job.id}", f"requests/{waiting.id}")
+    for path in ("", "queue", "capacity", "reservations", "teams", *requests, "nosuchpage"):
         ann.go(path)
         width, shown = ann.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         assert width <= shown == 320, path

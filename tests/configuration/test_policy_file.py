@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jupyterhub_mesos.configuration import InvalidFile, load_policy
-from jupyterhub_mesos.configuration.policy import PolicyModel, ReclaimModel
-from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy, Reclaim
+from jupyterhub_mesos.configuration.policy import PolicyModel, PreemptModel, ReclaimModel
+from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy, Preempt, Reclaim
 from jupyterhub_mesos_quota.strategies import LOWEST_USE
 
 
@@ -28,6 +28,7 @@ def refused(tmp_path: Path, text: str) -> list[str]:
 def test_an_empty_file_is_the_policy_of_the_core() -> None:
     assert PolicyModel().value() == DEFAULT_POLICY
     assert PolicyModel(reclaim=ReclaimModel()).value().reclaim == Reclaim()
+    assert PolicyModel(preempt=PreemptModel()).value().preempt == Preempt()
 
 
 def test_every_key_reaches_the_policy_in_seconds(tmp_path: Path) -> None:
@@ -37,9 +38,13 @@ half_life_hours: 168
 patience_minutes: 90
 budget_grace_minutes: 2
 notice_minutes: 0.5
+clear_seconds: 7
 reclaim:
   min_runtime_minutes: 10
   grace_minutes: 0
+preempt:
+  min_runtime_minutes: 1
+  grace_minutes: 2
 """
     assert loaded(tmp_path, text) == Policy(
         strategy=LOWEST_USE,
@@ -47,7 +52,9 @@ reclaim:
         patience_seconds=5400,
         budget_grace_seconds=120,
         notice_seconds=30,
+        clear_seconds=7,
         reclaim=Reclaim(600, 0),
+        preempt=Preempt(60, 120),
     )
 
 

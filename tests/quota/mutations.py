@@ -131,6 +131,12 @@ MUTATIONS = (
         "if False:",
     ),
     Mutation(
+        "The team furthest above gives first",
+        "reclaim.py",
+        "return tuple(-self._outlook.strategic_share(above) for above in reversed(lower))",
+        "return ()",
+    ),
+    Mutation(
         "A notebook has its grace",
         "taking.py",
         "elif allocation.warned_until <= at:",

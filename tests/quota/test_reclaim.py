@@ -35,6 +35,7 @@ from jupyterhub_mesos_quota.model import (
     WorkloadKind,
 )
 from jupyterhub_mesos_quota.policy import Policy, Reclaim
+from jupyterhub_mesos_quota.strategies import LOWEST_USE
 from quota_cases import Bench, granted, node, request, state_of, team
 from quota_histories import NAMES, RULES, WORDS, ZONES, event_of, random_tree
 
@@ -176,6 +177,40 @@ def test_the_least_harmful_is_taken(make: Make, facts: dict[str, str], victim: s
     for id_, fact in facts.items():
         learn(bench, id_, **{fact: True})
     assert stopped(submit(bench, "v1", "vision", 1)) == [victim]
+
+
+def test_of_equals_the_team_furthest_above_its_guarantee_gives_first_and_its_youngest(make: Make) -> None:
+    bench = make([team("a", 3), team("b", 1), team("c")], [node("n", 9)])
+    for id_, who in (
+        ("b1", "b"),
+        ("b2", "b"),
+        ("b3", "b"),
+        ("b4", "b"),
+        ("b5", "b"),
+        ("c1", "c"),
+        ("c2", "c"),
+    ):
+        run(bench, id_, who)
+    run(bench, "c3", "c", 2)
+    # Each of the two is 4 above: the youngest goes. Then c is 2 above, and b gives, though c's are younger.
+    assert stopped(submit(bench, "a1", "a", 2)) == ["c3"]
+    assert stopped(submit(bench, "a2", "a", 1)) == ["b5"]
+
+
+def test_of_nodes_alike_the_one_of_the_team_furthest_above_is_cleared(make: Make) -> None:
+    bench = make([team("a", 2), team("b"), team("c")], [node(id_, 2) for id_ in "lmn"])
+    for id_, who in (("b1", "b"), ("b2", "b"), ("c1", "c")):
+        run(bench, id_, who, 2)
+    assert stopped(submit(bench, "a1", "a", 2)) == ["b2"]
+
+
+def test_by_lowest_use_the_furthest_above_is_who_uses_the_most_of_its_guarantee() -> None:
+    policy = Policy(strategy=LOWEST_USE, reclaim=Reclaim())
+    bench = Bench(QuotaMachine([team("a", 2), team("b", 4), team("c", 1)], [node("n", 8)], policy))
+    run(bench, "c1", "c", 2)  # twice its guarantee, and 1 above it
+    for id_ in ("b1", "b2", "b3", "b4", "b5", "b6"):
+        run(bench, id_, "b")  # one and a half times, and 2 above it
+    assert stopped(submit(bench, "a1", "a", 1)) == ["c1"]
 
 
 def test_the_node_where_least_is_lost_is_cleared(make: Make) -> None:

@@ -25,6 +25,8 @@ from jupyterhub_mesos_quota.events import (
     NodeSeen,
     QueuePaused,
     QueueResumed,
+    ReservationBooked,
+    ReservationCancelled,
     TeamsReplaced,
     TimePassed,
 )
@@ -36,6 +38,8 @@ from jupyterhub_mesos_quota.model import (
     Budget,
     NodeId,
     RequestId,
+    Reservation,
+    ReservationId,
     Team,
     TeamId,
     UserName,
@@ -94,20 +98,25 @@ def with_budget(hours: int) -> Team:
 
 
 def test_every_field_of_what_the_core_keeps_has_its_rows() -> None:
+    GPUS.amounts()  # worked out once, and no part of the value
     told = Kept(
         past=(PastUse(VISION, 1, 2, 3, 4),),
         spent=(Spent(VISION, None, ((1, 2), (3, 4)), 5, 80), Spent(VISION, ADA, ((1, 2),), 5)),
         budget_stops=((VISION, None, 7.5), (VISION, ADA, 8.5)),
         paused=frozenset({None, VISION}),
         cordoned=frozenset({NodeId("n1"), NodeId("n2")}),
+        reservations=(Reservation(ReservationId("b1"), VISION, GPUS, 2, 10.0, 20.0, ADA, "a course"),),
+        at=9.5,
     )
     assert all(getattr(told, each.name) for each in fields(Kept)), "a new field: give it a value above"
     written: dict[str, dict[str, KeptDoc]] = {}
     for key, doc in keeping.changes(Telling(told), {}, is_whole=True):
         assert doc is not None
         written.setdefault(key.kind, {})[key.key] = doc
-    assert sum(map(len, written.values())) == 9
-    assert keeping.kept_of(written) == told
+    assert sum(map(len, written.values())) == 11
+    read = keeping.kept_of(written)
+    assert (read, read.at) == (told, told.at)
+    assert set(written["reservations"]["b1"].json["resources"]) == {"cpu_millis", "mem_mib", "accelerators"}
 
 
 class Telling(QuotaMachine):
@@ -117,7 +126,7 @@ class Telling(QuotaMachine):
         super().__init__()
         self._told = told
 
-    def kept(self) -> Kept:
+    def kept(self, *, is_change: bool = False) -> Kept:
         return self._told
 
 
@@ -217,3 +226,22 @@ async def test_a_warning_and_a_time_limit_are_there_after_a_restart(path: Path) 
     async with opened(path, clock, policy) as ledger:
         assert (ledger.machine.allocations[first], ledger.machine.requests[RequestId("r1")]) == before
         assert ledger.machine.next_deadline() == 1310.0
+
+
+async def test_the_moment_goes_with_a_commit_while_something_is_booked_and_makes_none(path: Path) -> None:
+    store = CountingStore(store_url(path))
+    booked = Reservation(ReservationId("b1"), VISION, rig.SMALL, 1, 5000.0, 6000.0, ADA)
+    async with rig.opened(path, store=store) as ledger:
+        await rig.add_node(ledger, replace(GPU_NODE, capacity=Resources.of(cpu_millis=9000, mem_mib=16384)))
+        await ledger.apply(Change(ReservationBooked(1001.0, booked)))
+        await ledger.apply(rig.notebook(ledger, "r1"))
+        writes = len(store.batches)
+        await ledger.apply(Change(TimePassed(1500.0)))
+        assert len(store.batches) == writes
+        await ledger.apply(Change(AllocationClaimed(1600.0, AllocationId("r1-1"))))
+    async with rig.opened(path) as ledger:
+        assert keeping.kept_of(ledger.memory.kept).at == 1600.0
+        assert list(ledger.machine.reservations) == ["b1"]
+        await ledger.apply(Change(ReservationCancelled(1700.0, ReservationId("b1"))))
+    async with rig.opened(path) as ledger:
+        assert list(ledger.machine.reservations) == []

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from traitlets import TraitError
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
+from jupyterhub_mesos.errors import InvalidInput
+from jupyterhub_mesos.service.policy_traits import PolicyTraits, product_policy
+from jupyterhub_mesos.service.settings import CapacityService
 from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
-from jupyterhub_mesos_spawner.configure import ADMIN_SCOPE, Options, configure
+from jupyterhub_mesos_quota.policy import Preempt
+from jupyterhub_mesos_spawner.configure import ADMIN_SCOPE, POLICY_OPTIONS, Options, configure
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -85,3 +91,38 @@ def test_every_option_is_documented_and_no_other() -> None:
     lines = (REPOSITORY / "docs" / "reference" / "configure.md").read_text().splitlines()
     documented = {line.split("`")[1] for line in lines if line.startswith("| `")}
     assert documented == set(Options.__annotations__)
+
+
+def test_the_policy_is_handed_on_to_the_service_and_is_its_own_where_nothing_is_said(tmp_path: Path) -> None:
+    c = configured(tmp_path, strategy="fifo", reclaim=False, half_life_hours=24, preempt=True)
+    service = CapacityService(config=c)
+    policy = service.policy()
+    assert (policy.strategy.name, policy.reclaim, policy.half_life_seconds) == ("fifo", None, 86400.0)
+    assert policy.preempt == Preempt(600.0, 300.0)
+    assert CapacityService(config=configured(tmp_path)).policy() == product_policy()
+
+
+def test_every_option_of_the_policy_is_a_setting_of_the_service_and_documented() -> None:
+    assert set(POLICY_OPTIONS) == set(PolicyTraits.class_own_traits(config=True))
+    page = (REPOSITORY / "docs" / "reference" / "configure.md").read_text()
+    defaults = dict(re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", page, re.M))
+    written = {True: "yes", False: "no", "fair": "`fair`"}
+    for name, trait in PolicyTraits.class_own_traits(config=True).items():
+        value = trait.default()
+        assert defaults[name] == (written[value] if isinstance(value, bool | str) else f"{value:g}"), name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("patience_minutes", float("nan")), ("half_life_hours", float("inf"))]
+)
+def test_what_is_no_length_of_time_is_refused_with_its_name(tmp_path: Path, name: str, value: float) -> None:
+    with pytest.raises(InvalidInput, match=f"CapacityService.{name}: .*is no length of time"):
+        CapacityService(config=configured(tmp_path, **{name: value})).policy()
+
+
+@pytest.mark.parametrize(("name", "value"), [("strategy", "fairest"), ("reclaim_grace_minutes", -1)])
+def test_a_policy_that_is_none_is_refused_when_the_service_starts(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    with pytest.raises(TraitError, match=name):
+        CapacityService(config=configured(tmp_path, **{name: value})).policy()

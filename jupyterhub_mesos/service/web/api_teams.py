@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.web.base import ApiHandler
 from jupyterhub_mesos.wire import Health, TeamsModel
@@ -13,7 +12,6 @@ from jupyterhub_mesos_quota.model import RequestStatus
 
 TEAMS_BYTES = 1024 * 1024
 """Room for some thousand teams."""
-_TRUTH = {"": True, "1": True, "true": True, "0": False, "false": False}
 
 
 class CapacityHandler(ApiHandler):
@@ -48,16 +46,10 @@ class TeamsHandler(ApiHandler):
         edit = await self.context.teams.edit(
             self.identity,
             self.body(TeamsModel),
-            is_dry_run=self._truth("dry_run"),
+            is_dry_run=self.truth("dry_run"),
             expected=self.number("revision", -1) if self.get_query_argument("revision", None) else None,
         )
         self.answer(edit)
-
-    def _truth(self, name: str) -> bool:
-        text = self.get_query_argument(name, "false").lower()
-        if text not in _TRUTH:
-            raise InvalidInput(f"{text!r} is neither true nor false", where=name)
-        return _TRUTH[text]
 
 
 class HealthHandler(ApiHandler):

@@ -37,6 +37,7 @@ _M = TypeVar("_M", bound=BaseModel)
 SMALL_BODY_BYTES: Final = 64 * 1024
 """Enough for every body but a job's source and a launch's environment."""
 
+_TRUTH: Final = {"": True, "1": True, "true": True, "0": False, "false": False}
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -133,6 +134,13 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # u
             return int(text)
         except ValueError as error:
             raise InvalidInput(f"{text!r} is no whole number", where=name) from error
+
+    def truth(self, name: str) -> bool:
+        """Return a yes or no of the query, no where it is left out; raises `InvalidInput`."""
+        text = self.get_query_argument(name, "false").lower()
+        if text not in _TRUTH:
+            raise InvalidInput(f"{text!r} is neither true nor false", where=name)
+        return _TRUTH[text]
 
 
 class ApiHandler(BaseHandler):

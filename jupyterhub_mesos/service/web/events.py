@@ -1,7 +1,9 @@
 """Live events for pages: one stream per browser, a snapshot at each change.
 
 A stream says `event: requests` (the asker's requests that are not over),
-`event: capacity`, and `event: request` for the one named in `?request=ID`;
+`event: capacity`, `event: pauses` (the paused queues that concern the asker), `event: cordoned` (the
+names of cordoned nodes), `event: reserved` (the ids of what is booked), and
+`event: request` for the one named in `?request=ID`;
 `event: beat` every few seconds tells a page that the stream lives: where the
 service dies, the hub's proxy leaves the browser's connection open and silent.
 It ends by itself after a while, so that the browser's reconnect shows its
@@ -122,6 +124,9 @@ class EventsHandler(ApiHandler):
         snapshot = {
             "requests": json.dumps([view.model_dump(mode="json") for view in mine]),
             "capacity": self.context.teams.capacity().model_dump_json(),
+            "pauses": self.context.levers.queues.pauses(who).model_dump_json(),
+            "reserved": json.dumps(self.context.levers.reservations.names(who)),
+            "cordoned": json.dumps(sorted(operations.ledger.machine.cordoned)),
         }
         wanted = self.get_query_argument("request", None)
         if wanted is not None:

@@ -175,8 +175,52 @@ class QueuePage(LaunchPage):
 
     async def get(self) -> None:
         """Show the queue of the asker's teams."""
+        levers = self.context.levers.queues
         self.render_page(
-            "queue.html", queue=self.context.operations.queue(self.identity), **self.capacity_values()
+            "queue.html",
+            queue=self.context.operations.queue(self.identity),
+            pauses=levers.pauses(self.identity),
+            pausable=levers.pausable(self.identity),
+            **self.capacity_values(),
+        )
+
+
+class CapacityPage(LaunchPage):
+    """How each node stands, and an admin's levers on it."""
+
+    async def get(self) -> None:
+        """Show the nodes."""
+        nodes = self.context.levers.nodes.nodes(self.identity)
+        self.render_page(
+            "capacity.html", nodes=nodes, is_admin=self.identity.is_admin, **self.capacity_values()
+        )
+
+
+class ReservationsPage(PageHandler):
+    """What is booked, and the levers of those who may book."""
+
+    async def get(self) -> None:
+        """Show the reservations of the asker's teams."""
+        levers = self.context.levers.reservations
+        self.render_page(
+            "reservations.html",
+            reservations=await levers.listed(self.identity),
+            bookable=levers.bookable(self.identity),
+            flavors=sorted(self.context.teams.capacity().total.accelerators),
+        )
+
+
+class TeamsPage(PageHandler):
+    """What each team has and holds, and its admins' levers."""
+
+    async def get(self) -> None:
+        """Show the teams that the asker may see."""
+        teams = self.context.teams.teams(self.identity).teams
+        self.render_page(
+            "teams.html",
+            teams=[team.model_dump(mode="json") for team in teams],
+            pauses=self.context.levers.queues.pauses(self.identity),
+            is_admin=self.identity.is_admin,
         )
 
 
@@ -241,10 +285,13 @@ def bars(capacity: CapacityView) -> list[dict[str, Any]]:
 
 __all__ = [
     "CallbackPage",
+    "CapacityPage",
     "LaunchPage",
     "MissingPage",
     "QueuePage",
     "RequestPage",
+    "ReservationsPage",
+    "TeamsPage",
     "WebContext",
     "environment",
 ]

@@ -10,14 +10,19 @@ from pydantic import BaseModel, ValidationError
 from tornado.web import HTTPError
 
 from jupyterhub_mesos.errors import CapacityError, InvalidInput, Queued
-from jupyterhub_mesos.wire import Problem
+from jupyterhub_mesos.wire import ClashView, Problem
 from jupyterhub_mesos_quota.errors import (
+    Clash,
     IllegalMove,
+    Overbooked,
     QuotaError,
+    RefusedRename,
     RefusedRequest,
+    RefusedReservation,
     TreeError,
     UnknownAllocation,
     UnknownRequest,
+    UnknownReservation,
     UnknownTeam,
 )
 
@@ -33,6 +38,10 @@ _QUOTA_STATUS: Final[tuple[tuple[type[QuotaError], HTTPStatus], ...]] = (
     (TreeError, HTTPStatus.BAD_REQUEST),
     (UnknownRequest, HTTPStatus.NOT_FOUND),
     (UnknownAllocation, HTTPStatus.NOT_FOUND),
+    (Overbooked, HTTPStatus.CONFLICT),  # before RefusedReservation, which it is
+    (RefusedReservation, HTTPStatus.BAD_REQUEST),
+    (UnknownReservation, HTTPStatus.NOT_FOUND),
+    (RefusedRename, HTTPStatus.CONFLICT),
     (IllegalMove, HTTPStatus.CONFLICT),
 )
 _TITLES: Final = {422: "Unprocessable Content", 413: "Content Too Large"}
@@ -48,6 +57,9 @@ def problem_of(error: BaseException) -> Problem:
             )
         case CapacityError():
             return _problem(error.status, str(error), error.code)
+        case Overbooked():
+            problem = _problem(_quota_status(error), str(error), error.code)
+            return problem.model_copy(update={"clash": _clash(error.clash)})
         case QuotaError():
             return _problem(_quota_status(error), _quota_text(error), error.code)
         case HTTPError():
@@ -100,6 +112,17 @@ def _problem(
         code=code,
         request_id=request_id,
         page_url=page_url,
+    )
+
+
+def _clash(clash: Clash) -> ClashView:
+    return ClashView(
+        at=clash.at,
+        amount=clash.name,
+        asked=clash.asked,
+        possible=clash.possible,
+        team=clash.team,
+        reservations=clash.reservations,
     )
 
 

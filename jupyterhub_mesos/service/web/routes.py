@@ -17,6 +17,7 @@ from jupyterhub_mesos.service.web import (
     api_lake,
     api_levers,
     api_requests,
+    api_reservations,
     api_teams,
     api_tokens,
     events,
@@ -70,6 +71,10 @@ ROUTES: Final = (
     _api("nodes", "nodes", "GET", api_levers.NodesHandler),
     _api("nodes/ID/cordon", f"nodes/{_ID}/cordon", "POST", api_levers.CordonHandler),
     _api("nodes/ID/uncordon", f"nodes/{_ID}/uncordon", "POST", api_levers.UncordonHandler),
+    _api("reservations", "reservations", "GET POST", api_reservations.ReservationsHandler),
+    _api("reservations/ID/cancel", f"reservations/{_ID}/cancel", "POST", api_reservations.CancelHandler),
+    _api("users/USER/rename", f"users/{_SEGMENT}/rename", "POST", api_reservations.RenameHandler),
+    _api("users/USER/leave", f"users/{_SEGMENT}/leave", "POST", api_reservations.LeaveHandler),
     _api("capacity", "capacity", "GET", api_teams.CapacityHandler),
     _api("profiles", "profiles", "GET", api_teams.ProfilesHandler),
     _api("teams", "teams", "GET PUT", api_teams.TeamsHandler),
@@ -90,6 +95,9 @@ ROUTES: Final = (
     Route("", "", ("GET",), pages.LaunchPage),
     Route("requests/ID", f"requests/{_ID}", ("GET",), pages.RequestPage),
     Route("queue", "queue", ("GET",), pages.QueuePage),
+    Route("capacity", "capacity", ("GET",), pages.CapacityPage),
+    Route("reservations", "reservations", ("GET",), pages.ReservationsPage),
+    Route("teams", "teams", ("GET",), pages.TeamsPage),
     Route("oauth_callback", "oauth_callback", ("GET",), pages.CallbackPage, Access.EVERYBODY),
 )
 

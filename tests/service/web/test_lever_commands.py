@@ -1,4 +1,4 @@
-"""`queue`, `node` and `session` against the real service."""
+"""`queue`, `node`, `session`, `reservation` and `user` against the real service."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ import time
 import pytest
 
 from jupyterhub_mesos.cli import main
-from service.web.test_levers import HOUR, running, session
+from jupyterhub_mesos_quota.model import RequestId
+from service.web.test_levers import HOUR, add_node, running, session
 from web_cases import Web, job
+
+BOOK = (
+    *("reservation", "book", "vision", "--from", "+2h", "--until", "+4h", "--reason", "a class"),
+    *("--replicas", "2", "--cpu-millis", "1000", "--mem-mib", "1024"),
+)
 
 
 async def command(web: Web, *words: str, who: str = "admin") -> int:
@@ -68,9 +74,46 @@ async def test_a_session_is_extended(web: Web, capsys: pytest.CaptureFixture[str
     assert after > before + 48 * HOUR
 
 
+async def test_capacity_is_booked_listed_and_cancelled(web: Web, capsys: pytest.CaptureFixture[str]) -> None:
+    await add_node(web, "second")
+    assert await command(web, *BOOK, "--title", "group 2", who="teamadmin") == 0
+    told = capsys.readouterr().out
+    name = told.partition(":")[0]
+    assert told.startswith(f"{name}: 2 x (1 CPU, 1 GiB) for team vision\nfrom ")
+    assert await command(web, "reservation", "list", who="member") == 0
+    heads, row = capsys.readouterr().out.splitlines()
+    assert heads.split() == ["id", "state", "team", "from", "until", "booked", "by", "title"]
+    assert row.startswith(f"{name}  coming  vision  ")
+    assert row.endswith("2 x (1 CPU, 1 GiB)  tara  group 2")
+    assert await command(web, "reservation", "cancel", name, "--reason", "moved") == 0
+    assert "is cancelled" in capsys.readouterr().out
+    assert await command(web, "reservation", "list") == 0
+    assert "Nothing is booked" in capsys.readouterr().out
+    assert await command(web, "reservation", "list", "--past") == 0
+    assert f"{name}  cancelled  vision" in capsys.readouterr().out
+
+
+async def test_a_user_is_renamed_and_let_go(web: Web, capsys: pytest.CaptureFixture[str]) -> None:
+    name = (await web.api("POST", "requests", body=job()))["id"]
+    await running(web, name)
+    assert await command(web, "user", "rename", "mia", "maria k", "--reason", "married") == 2
+    capsys.readouterr()
+    assert await command(web, "user", "rename", "mia", "maria%20k", "--reason", "married") == 0
+    assert capsys.readouterr().out == "What mia had is maria%20k's now: 0 waiting, 1 running.\n"
+    assert await command(web, "user", "leave", "maria%20k", "--reason", "graduated") == 0
+    assert "What waited of maria%20k is withdrawn" in capsys.readouterr().out
+    await web.service.ledger.until(lambda: True if web.service.ledger.row(RequestId(name)) is None else None)
+
+
 @pytest.mark.parametrize(
     ("words", "who", "said"),
     [
+        (BOOK, "member", "An admin, or an admin of team vision"),
+        ((*BOOK, "--replicas", "9"), "teamadmin", "team vision may hold 6 CPU at most"),
+        ((*BOOK, "--replicas", "0"), "teamadmin", "replicas: Input should be greater than or equal to 1"),
+        ((*BOOK, "--accelerator", "h200"), "teamadmin", "say FLAVOR=N, such as h200=2"),
+        (("reservation", "cancel", "none", "--reason", "x"), "admin", "There is no reservation 'none'"),
+        (("user", "leave", "nobody-s", "--reason", "x"), "admin", "Nobody called 'nobody-s'"),
         (("queue", "pause", "vision", "--reason", " "), "admin", "reason: String should have at least 1"),
         (("queue", "pause", "--all", "--reason", "x"), "teamadmin", "An admin pauses and resumes"),
         (("queue", "resume", "vision", "--reason", "x"), "admin", "is not paused"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from jupyterhub_mesos.backends.faulty import MEMORY_NODE
 from jupyterhub_mesos.service.identity import Identity
@@ -18,6 +20,7 @@ from jupyterhub_mesos.service.rows import AuditRow
 from jupyterhub_mesos.wire import RequestSubmission
 from jupyterhub_mesos_quota.events import NodeSeen, RequestSubmitted
 from jupyterhub_mesos_quota.model import AllocationState, NodeId, RequestId
+from service.web.test_pages import Stream
 from web_cases import Web, job, notebook
 
 HOUR = 3600.0
@@ -143,6 +146,39 @@ async def test_what_is_held_is_read_back_from_the_audit(web: Web) -> None:
     assert not held["queue/vision"].is_by_admin
 
 
+async def test_open_pages_hear_of_pauses_that_concern_them_and_of_cordons(web: Web) -> None:
+    stream = Stream()
+    request = HTTPRequest(
+        f"{web.service.url}api/v1/events",
+        headers={"Authorization": "token speaker"},
+        streaming_callback=stream.take,
+        request_timeout=60,
+    )
+    reading = asyncio.ensure_future(AsyncHTTPClient().fetch(request))
+    await stream.until("pauses", {"items": []})
+    await web.api("POST", "queue/pause", "teamadmin", why(team="vision"))
+    await web.api("POST", "nodes/memory/cordon", "admin", why())
+    await web.api("POST", "queue/pause", "admin", why("a power cut"))
+    async with asyncio.timeout(10):
+        while "a power cut" not in stream.text or 'event: cordoned\ndata: ["memory"]' not in stream.text:
+            stream.news.clear()
+            await stream.news.wait()
+    assert "vision" not in stream.text
+    web.service.context.feed.close()
+    async with asyncio.timeout(10):
+        assert (await reading).code == 200
+
+
+async def test_a_page_has_the_levers_of_those_who_may(web: Web) -> None:
+    shown = {who: (await web.ask("GET", "queue", who)).body for who in ("member", "teamadmin", "admin")}
+    assert b'id="pause"' not in shown["member"]
+    assert b'data-teams="[&#34;vision&#34;]"' in shown["teamadmin"]
+    assert b'data-teams="[&#34;&#34;,&#34;lab&#34;,&#34;speech&#34;,&#34;vision&#34;]"' in shown["admin"]
+    assert b'data-admin="no"' in (await web.ask("GET", "capacity", "teamadmin")).body
+    assert b'data-admin="yes"' in (await web.ask("GET", "capacity", "admin")).body
+    assert b"You are in no team yet" in (await web.ask("GET", "teams", "stranger")).body
+
+
 # ---- nodes ----------------------------------------------------------------------------------------
 
 
@@ -206,6 +242,14 @@ async def test_a_drained_node_stays_closed_when_its_backend_reports_it_again(web
     await web.service.ledger.apply(Change(NodeSeen(time.time(), larger)))
     node = await node_of(web)
     assert (node["standing"], node["capacity"]["cpu_millis"]) == ("drained", 16000)
+
+
+async def test_a_cordoned_node_is_not_reported_again_and_again(web: Web) -> None:
+    await web.api("POST", "nodes/memory/cordon", "admin", why())
+    commits: list[object] = []
+    web.service.ledger.subscribe(commits.append)
+    await web.service.controller._report_nodes()
+    assert commits == []
 
 
 async def test_members_see_how_a_node_stands_and_not_who_holds_it(web: Web) -> None:
@@ -281,6 +325,8 @@ async def test_a_team_s_admin_extends_a_session_by_minutes_and_an_admin_until_a_
     until = after["ends_at"] + 48 * HOUR
     last = await web.api("POST", f"requests/{name}/extend", "admin", why("a paper", until=iso(until)))
     assert last["ends_at"] == pytest.approx(until, abs=0.001)
+    (stored,) = (await web.service.ledger.read(lambda store: store.load())).allocations
+    assert stored.ends_at == last["ends_at"]
     rows = [row for row in await audited(web, name) if row.what == "session extended"]
     assert [(row.who, row.why) for row in rows] == [("ada", "a paper"), ("tara", "a demo")]
     assert rows[1].data["until"] == after["ends_at"]

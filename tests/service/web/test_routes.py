@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,32 @@ TABLE = {
     "GET api/v1/nodes": USERS,
     "POST api/v1/nodes/ID/cordon": ADMINS,
     "POST api/v1/nodes/ID/uncordon": (*ADMINS[:6], 409, *ADMINS[7:]),
+    "GET api/v1/reservations": USERS,
+    "POST api/v1/reservations": (
+        401,
+        404,
+        404,
+        403,
+        403,
+        409,
+        409,
+        403,
+        401,
+        401,
+        403,
+        403,
+    ),  # 409: overbooked
+    "POST api/v1/reservations/ID/cancel": (401, *[404] * 6, 403, 401, 401, 403, 403),  # 404: no such
+    "POST api/v1/users/USER/rename": (
+        *ADMINS[:6],
+        400,
+        *ADMINS[7:],
+    ),  # 400: let through, the name is the same
+    "POST api/v1/users/USER/leave": (
+        *ADMINS[:10],
+        401,
+        403,
+    ),  # 401: the pipeline was ended, its token with it
     "GET api/v1/capacity": ASKERS,
     "GET api/v1/profiles": USERS,
     "GET api/v1/teams": USERS,
@@ -88,6 +115,9 @@ TABLE = {
     "GET ": PAGE,
     "GET requests/ID": OWN_PAGE,
     "GET queue": PAGE,
+    "GET capacity": PAGE,
+    "GET reservations": PAGE,
+    "GET teams": PAGE,
     "GET oauth_callback": NO_LOGIN,
 }
 
@@ -115,7 +145,11 @@ class Owned:
         return {"Authorization": f"token {self.shown[role]}"} if role in self.shown else ROLES[role]
 
     def path(self, route: Route) -> str:
-        path = route.path.replace("servers/USER/SERVER", "servers/mia/~").replace("PATH", "models")
+        path = (
+            route.path.replace("servers/USER/SERVER", "servers/mia/~")
+            .replace("USER", "mia")
+            .replace("PATH", "models")
+        )
         path = path.replace("TEAM", "vision").replace("NAME", "data")
         name = self.allocation if "allocations/" in path else self.model
         if "tokens/" in path:
@@ -131,6 +165,10 @@ class Owned:
             "POST api/v1/teams/TEAM/tokens": {"name": "gitlab"},
             "POST api/v1/hub/starts": self.start,
             "POST api/v1/requests/ID/extend": {"by_minutes": 5, "reason": "a demo"},
+            "POST api/v1/reservations": BOOKING,
+            "POST api/v1/reservations/ID/cancel": {"reason": "it is over"},
+            "POST api/v1/users/USER/rename": {"to": "mia", "reason": "married"},
+            "POST api/v1/users/USER/leave": {"reason": "graduated"},
             "POST api/v1/queue/pause": {"team": "vision", "reason": "new disks"},
             "POST api/v1/queue/resume": {"team": "vision", "reason": "done"},
             "POST api/v1/nodes/ID/cordon": {"reason": "new disks"},
@@ -140,6 +178,13 @@ class Owned:
         return bodies.get(call)
 
 
+BOOKING = {
+    "team": "vision",
+    "resources": {"cpu_millis": 1000},
+    "starts_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+    "ends_at": (datetime.now(UTC) + timedelta(days=2)).isoformat(),
+    "reason": "a class",
+}
 TREE = {
     "teams": {
         "lab": {"admin_groups": ["lab-admins"]},

@@ -7,11 +7,12 @@ import type { Following } from './following';
 import { Notice } from './panel';
 import { chartsOf, reached } from './series';
 import type { RequestView, TaskView } from './wire';
-import { taskLabel } from './words';
+import { taskLabel, timeTo } from './words';
 
 export function Explanation({ view }: { view: RequestView }): React.JSX.Element {
   const why = view.explanation;
   const isWaiting = view.status === 'queued' || view.status === 'held';
+  const { warning } = view;
   return (
     <>
       {isWaiting && why !== null && (
@@ -23,6 +24,11 @@ export function Explanation({ view }: { view: RequestView }): React.JSX.Element 
           )}
           {why.sentence}
           {why.cure !== '' && <div className="capacity-Form-help">{why.cure}</div>}
+        </div>
+      )}
+      {warning !== null && (
+        <div className="capacity-Notice capacity-mod-waiting" role="status">
+          {warning.why} <strong>It is stopped {timeTo(warning.until)}.</strong>
         </div>
       )}
       <Notice text={view.message} tone={view.outcome === 'failed' ? 'bad' : 'neutral'} />

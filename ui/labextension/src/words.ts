@@ -38,6 +38,9 @@ function activity(view: RequestView): Said {
   if (view.is_ending) {
     return { word: 'Ending', tone: 'neutral' };
   }
+  if (view.warning !== null) {
+    return { word: 'Stops soon', tone: 'waiting' };
+  }
   const isRunning = view.allocation?.state === 'running';
   return { word: isRunning ? 'Running' : 'Starting', tone: 'running' };
 }
@@ -76,6 +79,20 @@ export function modelName(path: string): string {
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^[^a-z]+|-+$/g, '');
   return slug.slice(0, 40) || 'model';
+}
+
+/** How long it is until a moment in Unix seconds, in its two largest units. */
+export function timeTo(until: number, now = Date.now() / 1000): string {
+  const left = Math.max(0, Math.round(until - now));
+  const parts = [
+    [Math.floor(left / 86400), 'd'],
+    [Math.floor((left % 86400) / 3600), 'h'],
+    [Math.floor((left % 3600) / 60), 'min'],
+    [left % 60, 's']
+  ] as const;
+  const first = parts.findIndex(([count]) => count > 0);
+  const shown = parts.slice(first, first + 2).filter(([count]) => count > 0);
+  return first < 0 ? 'now' : `in ${shown.map(([count, unit]) => `${count} ${unit}`).join(' ')}`;
 }
 
 /** A Unix time in seconds as people here write it; an unknown one is not said. */

@@ -117,11 +117,31 @@ export function standing(request) {
   if (request.status === "held") return ["Held", "wait"];
   if (request.status === "active") {
     const state = request.allocation?.state;
+    if (request.warning) return ["Stops soon", "wait"];
     return state === "running" ? ["Running", "ok"] : [{ stopping: "Stopping", lost: "Lost" }[state] ?? "Starting", "wait"];
   }
   if (request.status === "withdrawn") return ["Cancelled", ""];
   return { failed: ["Failed", "bad"], stopped: ["Stopped", ""] }[request.outcome] ?? ["Finished", "ok"];
 }
+
+/** Say how long it is until a moment in Unix seconds, in its two largest units. */
+export function timeTo(until, now = Date.now() / 1000) {
+  const left = Math.max(0, Math.round(until - now));
+  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const parts = units.map(([name, size], i) => [Math.floor((i ? left % units[i - 1][1] : left) / size), name]);
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first < 0) return "now";
+  return `in ${parts.slice(first, first + 2).filter(([count]) => count > 0).map(([count, name]) => `${count} ${name}`).join(" ")}`;
+}
+
+/** Make a text that counts down to a moment; a screen reader is not told every second. */
+export function countdown(until) {
+  return element("span", timeTo(until), { role: "timer", "aria-live": "off", "data-until": until });
+}
+
+setInterval(() => {
+  for (const timer of document.querySelectorAll("[data-until]")) timer.textContent = timeTo(Number(timer.dataset.until));
+}, 1000);
 
 export const isOver = (request) => request.status === "ended" || request.status === "withdrawn";
 

@@ -1,5 +1,5 @@
 // The launch page: Start, and the list of what is mine.
-import { amounts, call, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
+import { amounts, call, countdown, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
 
 const OUTLOOK = {
   now: ["Starts now", "pill ok"], wait: ["Will wait", "pill wait"], never: ["Over the limit", "pill bad"],
@@ -18,7 +18,7 @@ function describe(request) {
     const { position, waiting, sentence } = request.explanation;
     return position ? `Place ${position} of ${waiting}. ${sentence}` : sentence;
   }
-  return request.message || `Team ${request.team}`;
+  return request.warning?.why || request.message || `Team ${request.team}`;
 }
 
 async function end(request, button) {
@@ -36,6 +36,11 @@ function row(request) {
   const item = element("li", "", { class: "row" });
   const main = element("div", "", { class: "row-main" });
   main.append(element("a", title(request), { class: "row-title", href: request.page_url }), element("div", describe(request), { class: "row-text" }));
+  if (request.warning) {
+    const line = element("div", "It is stopped ", { class: "row-text" });
+    line.append(countdown(request.warning.until), ".");
+    main.append(line);
+  }
   item.append(main, element("span", word, { class: `pill ${colour}` }));
   if (request.url && request.kind === "notebook") item.append(element("a", "Open", { class: "button primary", href: request.url }));
   if (!request.is_ending) {

@@ -1,8 +1,12 @@
-// The queue of my teams, live.
+// The queue of my teams, live, and the levers of who administers one.
 import { amounts, call, cells, element, follow, prefix, showCapacity } from "./api.js";
+import { order, replaceRows } from "./levers.js";
+import { pauseBanner, pauseOrder } from "./pauses.js";
 
 const body = document.getElementById("queue");
 const problem = document.getElementById("queue-error");
+const banners = document.getElementById("pauses");
+const pauseButton = document.getElementById("pause");
 
 function line(entry) {
   const made = element("tr", "", entry.is_mine ? { class: "mine" } : {});
@@ -32,5 +36,19 @@ async function refresh() {
   }
 }
 
+function showPauses({ items }) {
+  replaceRows(banners, items.map((pause) => pauseBanner(pause, showPauses)));
+  if (!pauseButton) return;
+  const paused = new Set(items.map((pause) => pause.team ?? ""));
+  const open = JSON.parse(pauseButton.dataset.teams).filter((team) => !paused.has(team));
+  pauseButton.hidden = open.length === 0;
+  pauseButton.onclick = () => order(pauseOrder(open, showPauses));
+}
+
 display(JSON.parse(body.dataset.queue));
-follow({ capacity: (capacity) => { showCapacity(capacity); refresh(); }, requests: refresh });
+showPauses(JSON.parse(banners.dataset.pauses));
+follow({
+  capacity: (capacity) => { showCapacity(capacity); refresh(); },
+  requests: refresh,
+  pauses: (pauses) => { showPauses(pauses); refresh(); },
+});

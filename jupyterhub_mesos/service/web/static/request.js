@@ -1,6 +1,7 @@
 // One request, live: why it waits, its tasks and output, and the way to it when it runs.
-import { amounts, call, cells, element, follow, isOver, prefix, show, standing } from "./api.js";
+import { amounts, call, cells, countdown, element, follow, isOver, prefix, show, standing } from "./api.js";
 import { readChildren } from "./children.js";
+import { readSession } from "./session.js";
 import { readSteps } from "./steps.js";
 
 const root = document.getElementById("request");
@@ -35,6 +36,7 @@ function goOn(url) {
 
 function sentence() {
   if (request.explanation) return request.explanation.sentence;
+  if (request.warning) return request.warning.why;
   if (request.message) return request.message;
   const state = request.allocation?.state;
   if (request.is_ending && !isOver(request)) return "It is being stopped.";
@@ -48,12 +50,26 @@ function showExplanation() {
   const said = request.explanation;
   one("sentence").textContent = sentence();
   one("cure").textContent = said?.cure ?? "";
+  one("before").textContent = said ? request.message : ""; // what was taken back says why, while it waits
+  const possible = said?.possible_at;
+  one("possible").hidden = !possible;
+  if (possible) one("possible-at").textContent = new Date(possible * 1000).toLocaleString();
+  showWarning();
   one("waiting-facts").hidden = one("patience").hidden = !said;
   one("place").hidden = !said?.position;
   if (!said) return;
   one("position").textContent = `${said.position} of ${said.waiting}`;
   one("expected").textContent = said.expected_start
     ? `${new Date(said.expected_start * 1000).toLocaleString()}` : "not enough history yet";
+}
+
+function showWarning() {
+  const until = request.warning?.until;
+  one("warning").hidden = !until;
+  if (!until || Number(one("warning").dataset.at) === until) return;
+  one("warning").dataset.at = until;
+  one("warning-at").textContent = new Date(until * 1000).toLocaleString();
+  one("warning-left").replaceChildren(countdown(until));
 }
 
 function showActions() {
@@ -129,6 +145,7 @@ function display() {
   showActions();
   showBorrowed();
   showTasks();
+  readSession(request);
   if (!request.url) waitedHere ||= !isOver(request);
   if (request.url && request.kind === "notebook" && root.dataset.owner === "yes" && waitedHere) goOn(request.url);
 }

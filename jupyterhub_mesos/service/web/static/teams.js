@@ -1,0 +1,80 @@
+// The teams that I may see, live: what each has, whether its queue is paused, and its admins' levers.
+import { amounts, call, cells, describeAmount, element, follow, show } from "./api.js";
+import { lever, replaceRows } from "./levers.js";
+import { pauseBanner, pauseOrder, queueName, resumeLever } from "./pauses.js";
+
+const body = document.getElementById("teams");
+const banners = document.getElementById("pauses");
+let teams = JSON.parse(body.dataset.teams);
+let pauses = JSON.parse(banners.dataset.pauses);
+
+function bounds(model) {
+  const named = { cpu_millis: model.cpu_millis, mem_mib: model.mem_mib, ...Object.fromEntries(Object.entries(model.accelerators).map(([flavor, bound]) => [`accelerator/${flavor}`, bound])) };
+  const parts = Object.entries(named).filter(([, bound]) => typeof bound === "number").map(([key, bound]) => describeAmount(key, bound));
+  return parts.join(", ") || "no limit";
+}
+
+/** Put children under their parents; one whose parent may not be seen stands at the top. */
+function inTreeOrder(views) {
+  const known = new Set(views.map((view) => view.id));
+  const under = (parent, depth) => views
+    .filter((view) => (known.has(view.team.parent) ? view.team.parent : null) === parent)
+    .flatMap((view) => [[view, depth], ...under(view.id, depth + 1)]);
+  return under(null, 0);
+}
+
+function name(view, depth) {
+  const made = element("span", "", { class: `depth-${Math.min(depth, 4)}` });
+  made.append(element("strong", view.team.title || view.id));
+  if (view.team.title && view.team.title !== view.id) made.append(element("div", view.id, { class: "row-text" }));
+  return made;
+}
+
+/** Return what is paused above a team, with the whole queue at the very top; undefined where nothing is. */
+function pausedAbove(view) {
+  const above = teams.find((other) => other.id === view.team.parent);
+  if (!above) return pauses.items.find((pause) => pause.team === null);
+  return pauses.items.find((pause) => pause.team === above.id) ?? pausedAbove(above);
+}
+
+function queue(view) {
+  const made = element("div", "", { class: "actions" });
+  const paused = pauses.items.find((pause) => pause.team === view.id);
+  const above = paused ? undefined : pausedAbove(view);
+  made.append(element("span", paused || above ? "Paused" : "Open", { class: `pill ${paused || above ? "wait" : "ok"}` }));
+  if (above) made.append(element("span", `with ${queueName(above.team)}`, { class: "row-text" }));
+  if (paused?.may_resume) made.append(resumeLever(paused, showPauses));
+  if (!paused && view.is_admin) made.append(lever("Pause", queueName(view.id), () => pauseOrder([view.id], showPauses)));
+  return made;
+}
+
+function line([view, depth]) {
+  const made = element("tr");
+  made.append(...cells({
+    Team: name(view, depth), Guaranteed: amounts(view.team.guarantee), Limit: bounds(view.team.limit), Holds: amounts(view.used),
+    "of it borrowed": amounts(view.borrowed), Waiting: view.waiting, Queue: queue(view),
+  }));
+  return made;
+}
+
+function display() {
+  replaceRows(banners, pauses.items.filter((pause) => pause.team === null).map((pause) => pauseBanner(pause, showPauses)));
+  replaceRows(body, inTreeOrder(teams).map(line));
+}
+
+function showPauses(found) {
+  pauses = found;
+  display();
+}
+
+async function refresh() {
+  try {
+    ({ teams } = await call("GET", "teams"));
+    display();
+  } catch (error) {
+    show(error.message);
+  }
+}
+
+display();
+follow({ capacity: refresh, requests: refresh, pauses: showPauses });
