@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Final
 
 from jupyterhub_mesos_quota.agenda import Agenda
 from jupyterhub_mesos_quota.bookings import Ask, Bookings, both
@@ -29,6 +30,9 @@ from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.tree import Amounts, TeamTree
 from jupyterhub_mesos_quota.usage import Hindrance, Standing, Usage
+
+_ONE_BY_ONE: Final = tuple((standing,) for standing in Standing)
+_ALL_TOGETHER: Final = (tuple(Standing),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,28 +192,31 @@ class Admission:
         self, passed: set[tuple[Lane, Standing]], owners: list[Group]
     ) -> tuple[Group, Standing] | None:
         """Return the first in order of the lanes that may have room, and of the owners of holds."""
+        lanes = self._hot_lanes()
         by_promise = self.policy.strategy.ranks_by_promise
-        best: tuple[int, Key] | None = None
-        found: tuple[Lane | Group, Standing] | None = None
-        for lane in list(self.line.hot):
-            if not self._is_hot(lane):
-                del self.line.hot[lane]
-                continue
-            for standing in Standing:
-                key = lane.contests[standing].first_key()
-                if key is None or (lane, standing) in passed:
-                    continue
-                entry = (standing if by_promise else 0), key
-                if best is None or entry < best:
-                    best, found = entry, (lane, standing)
-        for group in owners:
-            if group.head is not None and group.standing is not None:
-                entry = self.line.key(group, group.head)
-                if best is None or entry < best:
-                    best, found = entry, (group, group.standing)
-        if best is None or found is None:
-            return None
-        return self.line.group_of(_place(best[1]).id), found[1]
+        for standings in _ONE_BY_ONE if by_promise else _ALL_TOGETHER:
+            best: Key | None = None
+            found = Standing.BORROWS
+            for lane in lanes:
+                for standing in standings:
+                    key = lane.contests[standing].first_key()
+                    if key is not None and (best is None or key < best) and (lane, standing) not in passed:
+                        best, found = key, standing
+            for group in owners:
+                if group.head is not None and group.standing is not None and group.standing in standings:
+                    key = self.line.key(group, group.head)[1]
+                    if best is None or key < best:
+                        best, found = key, group.standing
+            if best is not None:
+                return self.line.group_of(_place(best).id), found
+        return None
+
+    def _hot_lanes(self) -> list[Lane]:
+        """Return the lanes that may have room, and forget those that have none."""
+        hot = self.line.hot
+        for lane in [lane for lane in hot if not self._is_hot(lane)]:
+            del hot[lane]
+        return list(hot)
 
     def rest(self) -> None:
         """Say that nobody may start now: whoever sat out competes again from here on."""
@@ -238,7 +245,10 @@ class Admission:
         self, size: Size, ask: Ask, group: Group | None, *, leaves_booked: bool = True
     ) -> tuple[Placement, ...] | None:
         """Find room; what is laid aside is looked up only where there is room that it may spoil."""
-        where = None if group is None else self.line.hot.get(group.lane)
+        lane = self.line.lane_of(size) if group is None else group.lane
+        if lane is not None and lane not in self.line.hot:
+            return None
+        where = None if lane is None else self.line.hot[lane]
         placements = self.pool.place(size, where=where)
         if placements is None:
             return None

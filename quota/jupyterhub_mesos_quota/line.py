@@ -170,8 +170,12 @@ class WaitingLine:
 
     def find(self, team: TeamId, size: Size) -> Group | None:
         """Return the group of a team and size, or None where nobody waits in it."""
-        lane = self.lanes.get(_key_of(size))
+        lane = self.lane_of(size)
         return None if lane is None else lane.groups.get(self._usage.accounts[team])
+
+    def lane_of(self, size: Size) -> Lane | None:
+        """Return the lane of a size, or None where nobody waits for it."""
+        return self.lanes.get(_key_of(size))
 
     def groups(self) -> Iterator[Group]:
         """Yield each group that somebody waits in."""
