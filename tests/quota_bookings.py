@@ -65,19 +65,27 @@ def passes(bench: Bench, to: float) -> list[Action]:
 
 
 def train(
-    bench: Bench, id_: str, team: str, cpu: int = 1, *, hours: float | None = None, **more: int
+    bench: Bench,
+    id_: str,
+    team: str,
+    cpu: int = 1,
+    *,
+    hours: float | None = None,
+    replicas: int = 1,
+    priority: int = 0,
 ) -> list[Action]:
     """Submit a training, with a time limit or none."""
     limit = None if hours is None else hours * HOUR
-    asked = replace(request(id_, team, cpu, **more), kind=WorkloadKind.TRAINING, max_seconds=limit)
+    asked = request(id_, team, cpu, replicas=replicas, priority=priority)
+    asked = replace(asked, kind=WorkloadKind.TRAINING, max_seconds=limit)
     return bench.handle(RequestSubmitted(bench.tick(), asked))
 
 
-def starts(bench: Bench, id_: str, team: str, cpu: int = 1, **more: float) -> bool:
+def starts(
+    bench: Bench, id_: str, team: str, cpu: int = 1, *, hours: float | None = None, replicas: int = 1
+) -> bool:
     """Submit a training; say whether it starts at once."""
-    hours = more.pop("hours", None)
-    whole = {name: int(amount) for name, amount in more.items()}
-    return granted(train(bench, id_, team, cpu, hours=hours, **whole)) == [id_]
+    return granted(train(bench, id_, team, cpu, hours=hours, replicas=replicas)) == [id_]
 
 
 def stopped(actions: Sequence[Action]) -> dict[str, str]:
@@ -90,9 +98,9 @@ def stopped(actions: Sequence[Action]) -> dict[str, str]:
 
 
 def warned(actions: Sequence[Action]) -> dict[str, float]:
-    """The requests warned, each with when it is stopped."""
+    """The requests warned that they are taken, each with when it is stopped."""
     return {
         each.allocation_id.rsplit("-", 1)[0]: each.until
         for each in actions
-        if isinstance(each, WarnAllocation)
+        if isinstance(each, WarnAllocation) and each.why != "its time limit is near"
     }

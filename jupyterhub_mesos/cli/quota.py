@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from jupyterhub_mesos.cli.asking import client
 from jupyterhub_mesos.cli.table import columns
 from jupyterhub_mesos.configuration import load_teams
+from jupyterhub_mesos.configuration.teams import describe_window
 from jupyterhub_mesos.wire import BoundsModel, ResourcesModel, TeamChange, TeamUseView
 from jupyterhub_mesos_quota.resources import (
     CPU_MILLIS,
@@ -18,7 +19,7 @@ from jupyterhub_mesos_quota.resources import (
     describe_amount,
 )
 
-HEADINGS = ("team", "guarantee", "limit", "used", "borrowed", "waiting")
+HEADINGS = ("team", "guarantee", "limit", "used", "borrowed", "budget", "waiting")
 
 
 def show(args: argparse.Namespace) -> int:
@@ -66,11 +67,25 @@ def table(teams: Sequence[TeamUseView]) -> Iterator[str]:
             _amounts(view.team.limit) or "unlimited",
             _amounts(view.used) or "nothing",
             _amounts(view.borrowed) or "nothing",
+            _budget(view) or "none",
             str(view.waiting),
         )
         for depth, view in _in_tree_order(teams)
     ]
     return columns((HEADINGS, *rows))
+
+
+def _budget(view: TeamUseView) -> str:
+    """Say what is used of a budget: `12.5 of 500 h in 7 days, you 3 of 100 h`."""
+    if view.budget is None:
+        return ""
+    window = describe_window(view.budget.window_seconds)
+    told = [
+        f"{who}{use.used_hours:g} of {use.hours} h"
+        for who, use in (("", view.budget.team), ("you ", view.budget.asker))
+        if use is not None
+    ]
+    return f"{', '.join(told) or 'per user'} in {window}"
 
 
 def differences(changes: Iterable[TeamChange]) -> Iterator[str]:

@@ -33,6 +33,10 @@ _DUE: Final = {
 }
 _SPAN: Final = re.compile(r"_(hours|minutes|seconds)$")
 """How a key of a time ends, which may be a fraction."""
+_FROM_ONE: Final = frozenset(
+    {"weight", "window_days", "window_hours", "team_hours", "user_hours", "max_session_minutes"}
+)
+"""Keys of whole numbers that nothing is no value of."""
 _NUMBER: Final = {"float_type", "greater_than", "greater_than_equal", "finite_number"}
 _WHOLE: Final = {"int_type", "int_from_float", "int_parsing", "greater_than_equal", "less_than_equal"}
 
@@ -71,7 +75,7 @@ def _sentence(place: Place, errors: list[ErrorDetails], document: Document, mode
 
 def _due(place: Place, errors: list[ErrorDetails], document: Document) -> str:
     kinds = {error["type"] for error in errors}
-    if kinds & _NUMBER and (unit := _SPAN.search(str(place[-1]))):
+    if kinds & _NUMBER and place[-1] not in _FROM_ONE and (unit := _SPAN.search(str(place[-1]))):
         bound = {"greater_than": ", above 0", "greater_than_equal": ", 0 or more"}.get(errors[0]["type"], "")
         return f"a number of {unit[1]} is due{bound}"
     if "literal_error" in kinds and len(errors) == 1:
@@ -95,7 +99,7 @@ def _unknown_key(key: str, known: Iterable[str]) -> str:
 
 
 def _number_due(place: Place, errors: list[ErrorDetails]) -> str:
-    usual = 1 if place[-1] == "weight" else 0
+    usual = 1 if place[-1] in _FROM_ONE else 0
     least = next(
         (error.get("ctx", {})["ge"] for error in errors if error["type"] == "greater_than_equal"), usual
     )

@@ -9,12 +9,23 @@ from typing import Final
 
 from jupyterhub_mesos.configuration.document import Document, Place, read
 from jupyterhub_mesos.configuration.problems import validated
-from jupyterhub_mesos.wire import BoundsModel, ResourcesModel, TeamChange, TeamModel, TeamsModel
+from jupyterhub_mesos.wire import (
+    BoundsModel,
+    BudgetModel,
+    ResourcesModel,
+    TeamChange,
+    TeamModel,
+    TeamsModel,
+    UserCapsModel,
+)
+from jupyterhub_mesos.wire.capacity import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from jupyterhub_mesos_quota.errors import TreeError
-from jupyterhub_mesos_quota.model import Team, TeamId
+from jupyterhub_mesos_quota.model import Budget, Team, TeamId
 from jupyterhub_mesos_quota.resources import (
+    ACCELERATORS,
     CPU_MILLIS,
     MEM_MIB,
+    SESSIONS,
     UNLIMITED,
     AmountName,
     Bound,
@@ -127,17 +138,37 @@ def _team(name: str, model: TeamModel) -> Team:
         borrow=_bounds(model.borrow),
         weight=model.weight,
         title=model.title,
+        per_user=_user_caps(model.per_user),
+        budget=None if model.budget is None else _budget(model.budget),
     )
 
 
-def _bounds(model: BoundsModel) -> Bounds:
-    def bound(written: int | str) -> Bound:
-        return written if isinstance(written, int) else UNLIMITED
+def _bound(written: int | str) -> Bound:
+    return written if isinstance(written, int) else UNLIMITED
 
-    named: dict[AmountName, Bound] = {CPU_MILLIS: bound(model.cpu_millis), MEM_MIB: bound(model.mem_mib)}
+
+def _bounds(model: BoundsModel) -> Bounds:
+    named: dict[AmountName, Bound] = {CPU_MILLIS: _bound(model.cpu_millis), MEM_MIB: _bound(model.mem_mib)}
     for flavor, written in model.accelerators.items():
-        named[accelerator(Flavor(flavor))] = bound(written)
+        named[accelerator(Flavor(flavor))] = _bound(written)
     return Bounds.of(named)
+
+
+def _user_caps(model: UserCapsModel) -> Bounds:
+    return Bounds.of({name: _bound(written) for name, written in _cap_names(model).items()})
+
+
+def _cap_names(model: UserCapsModel) -> Mapping[AmountName, int | str]:
+    return {
+        CPU_MILLIS: model.cpu_millis,
+        MEM_MIB: model.mem_mib,
+        ACCELERATORS: model.accelerators,
+        SESSIONS: model.sessions,
+    }
+
+
+def _budget(model: BudgetModel) -> Budget:
+    return Budget(model.window_seconds, _bound(model.team_hours), _bound(model.user_hours))
 
 
 # ---- differences ----------------------------------------------------------------------------------
@@ -174,6 +205,9 @@ def _fields(team: TeamModel) -> Mapping[str, str]:
     for name in ("limit", "lend", "borrow"):
         fields |= _amounts(name, getattr(team, name))
     fields["weight"] = str(team.weight)
+    fields |= _said("per_user", _cap_names(team.per_user))
+    fields["budget"] = NO_TEAM if team.budget is None else describe_budget(team.budget)
+    fields["max_session"] = _minutes(team.max_session_minutes)
     fields["groups"] = ", ".join(team.groups) or NO_TEAM
     fields["admin_groups"] = ", ".join(team.admin_groups) or NO_TEAM
     return fields
@@ -182,7 +216,35 @@ def _fields(team: TeamModel) -> Mapping[str, str]:
 def _amounts(field: str, model: ResourcesModel | BoundsModel) -> dict[str, str]:
     named: dict[AmountName, int | str] = {CPU_MILLIS: model.cpu_millis, MEM_MIB: model.mem_mib}
     named |= {accelerator(Flavor(flavor)): count for flavor, count in model.accelerators.items()}
+    return _said(field, named)
+
+
+def _said(field: str, named: Mapping[AmountName, int | str]) -> dict[str, str]:
     return {
         f"{field}.{name}": describe_amount(name, amount) if isinstance(amount, int) else amount
         for name, amount in named.items()
     }
+
+
+def describe_budget(budget: BudgetModel) -> str:
+    """Say a budget in a person's words, e.g. `500 accelerator-hours in 7 days, 100 per user`."""
+    hours = "" if budget.team_hours == "unlimited" else f"{budget.team_hours} accelerator-hours"
+    each = "" if budget.user_hours == "unlimited" else f"{budget.user_hours} per user"
+    window = describe_window(budget.window_seconds)
+    if not hours:
+        return f"{budget.user_hours} accelerator-hours per user in {window}"
+    return f"{hours} in {window}" + (f", {each}" if each else "")
+
+
+def describe_window(seconds: int) -> str:
+    """Say how long a budget's window is."""
+    days, rest = divmod(seconds, SECONDS_PER_DAY)
+    count, unit = (seconds // SECONDS_PER_HOUR, "hour") if rest else (days, "day")
+    return f"{count} {unit}" + ("" if count == 1 else "s")
+
+
+def _minutes(written: int | str) -> str:
+    if not isinstance(written, int):
+        return written
+    hours, rest = divmod(written, 60)
+    return f"{written} min" if rest or not hours else f"{hours} h"

@@ -110,9 +110,18 @@ class LeverNotes:
         """Pull a lever and note it; durable when this returns."""
         data = {**pull.data, "is_by_admin": who.is_admin}
         note = Note(pull.lever, pull.subject, data)
-        await self._ledger.apply(Change(event, who=who.signature, why=reason, note=note))
-        found = await self._ledger.read(lambda store: tuple(_last_pulls(store, [pull.subject])))
-        self._pulled.pop(pull.subject, None)
+        if pull.lever in HELD_BY:  # before the commit, so that a page that hears of it finds the reason
+            noted = Pulled(pull.lever, who.signature, event.at, reason, who.is_admin)
+            self._pulled[pull.subject] = noted
+        try:
+            await self._ledger.apply(Change(event, who=who.signature, why=reason, note=note))
+        finally:
+            await self._read(pull.subject)
+
+    async def _read(self, subject: str) -> None:
+        """Bring one note to what the audit says."""
+        found = await self._ledger.read(lambda store: tuple(_last_pulls(store, [subject])))
+        self._pulled.pop(subject, None)
         self._pulled.update(found)
 
 

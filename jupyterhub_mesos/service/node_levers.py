@@ -58,6 +58,8 @@ class NodeLevers:
         return NodeStandingView(
             id=name,
             standing=self._standing(name, note, is_empty=not here),
+            zone=node.zone if node else "",
+            labels=dict(node.labels) if node else {},
             capacity=ResourcesModel.of(node.capacity if node else NOTHING),
             free=ResourcesModel.of(machine.free(name) if node else NOTHING),
             is_reported=node is not None,

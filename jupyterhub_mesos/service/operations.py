@@ -18,7 +18,7 @@ from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.lever_notes import LeverNotes
 from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
-from jupyterhub_mesos.service.submissions import Asked, Places, asked
+from jupyterhub_mesos.service.submissions import Places, asked, within_session
 from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
 from jupyterhub_mesos.service.words import warning
 from jupyterhub_mesos.tasks import Endpoint, TaskId
@@ -129,7 +129,9 @@ class Operations:
     def change(self, who: Identity, submission: RequestSubmission, why: str = "asked for") -> Change:
         """Return the change that enters a submission into the ledger, or refuse it."""
         team = self.membership.charged_team(who, submission.team)
-        wanted: Asked = asked(submission, self.profiles, team)
+        teams = self.membership.teams
+        above = [teams[each] for each in self.membership.ancestors(team)]
+        wanted = within_session(asked(submission, self.profiles, team), above)
         self._check_priority(who, submission, team)
         submission = self._with_parent(who, submission)
         request_id, now = new_request_id(), self.ledger.clock()

@@ -22,6 +22,7 @@ MIN_RUNTIME_MINUTES: Final = 10.0
 GRACE_MINUTES: Final = 5.0
 BUDGET_GRACE_MINUTES: Final = 10.0
 NOTICE_MINUTES: Final = 10.0
+CLEAR_SECONDS: Final = 60.0
 STOP_GRACE_SECONDS: Final = 10.0
 
 
@@ -87,6 +88,11 @@ class PolicyTraits(HasTraits):
         NOTICE_MINUTES,
         "Minutes before the end of a session's time limit at which its owner is told. Default: 10.",
     )
+    clear_seconds = _span(
+        CLEAR_SECONDS,
+        "Seconds that a stop takes until its room is free, as reservations reckon: so long before one begins "
+        "is stopped what is in its way. More than `stop_grace_seconds`. Default: 60.",
+    )
     stop_grace_seconds = _span(
         STOP_GRACE_SECONDS,
         "Seconds between SIGTERM and SIGKILL of whatever is stopped: for a job that is taken back, the time "
@@ -108,6 +114,7 @@ class PolicyTraits(HasTraits):
             patience_seconds=self.patience_minutes * MINUTE_S or None,
             budget_grace_seconds=self.budget_grace_minutes * MINUTE_S,
             notice_seconds=self.notice_minutes * MINUTE_S,
+            clear_seconds=self.clear_seconds,
             reclaim=self._reclaim() if self.reclaim else None,
             preempt=self._preempt() if self.preempt else None,
         )

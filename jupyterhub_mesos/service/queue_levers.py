@@ -29,8 +29,10 @@ class QueueLevers:
 
     def pauses(self, who: Identity) -> PausesView:
         """Return the paused queues of the teams that the asker may see, the whole queue first."""
-        visible = self._membership.visible_to(who)
         paused = self._ledger.machine.paused
+        if not paused:
+            return PausesView(items=())  # as nearly always: every open page asks at every change
+        visible = self._membership.visible_to(who)
         whole = (None,) if None in paused else ()
         teams = (*whole, *(TeamId(team) for team in visible if team in paused))
         return PausesView(items=tuple(self._view(who, team) for team in teams))

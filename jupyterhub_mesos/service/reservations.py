@@ -54,8 +54,8 @@ class Reservations:
 
     def names(self, who: Identity) -> tuple[str, ...]:
         """Return the ids of what is booked for the teams that the asker may see."""
-        visible = frozenset(self._membership.visible_to(who))
         booked = self._ledger.machine.reservations.values()
+        visible = frozenset(self._membership.visible_to(who)) if booked else frozenset[str]()
         return tuple(each.id for each in booked if each.team in visible)
 
     def bookable(self, who: Identity) -> tuple[str, ...]:

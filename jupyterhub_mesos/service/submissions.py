@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from jupyterhub_mesos.errors import InvalidInput, NotAllowed, TooMany
@@ -21,6 +21,7 @@ from jupyterhub_mesos.wire import (
     RequestSubmission,
     ResourcesModel,
     ServingPayload,
+    TeamModel,
     TrainingPayload,
 )
 from jupyterhub_mesos_quota.model import Request, RequestId, TeamId, UserName, WorkloadKind
@@ -45,6 +46,7 @@ class Asked:
     payload: AnyPayload
     resources: ResourcesModel
     replicas: int = 1
+    max_session_minutes: int | None = None
 
     def request(
         self, request_id: str, user: str, team: str, submission: RequestSubmission, at: float
@@ -60,6 +62,7 @@ class Asked:
             replicas=self.replicas,
             priority=submission.priority,
             parent=RequestId(submission.parent) if submission.parent else None,
+            max_seconds=None if self.max_session_minutes is None else self.max_session_minutes * 60.0,
         )
 
     def info(self, request_id: str) -> RequestInfo:
@@ -161,7 +164,26 @@ def _notebook(
             f"there is no profile {name!r}; choose {', '.join(usable)}", where="payload.profile"
         )
     chosen = payload.model_copy(update={"profile": name})
-    return Asked(WorkloadKind.NOTEBOOK, payload.server_name, chosen, usable[name].resources)
+    return Asked(
+        WorkloadKind.NOTEBOOK,
+        payload.server_name,
+        chosen,
+        usable[name].resources,
+        max_session_minutes=_bound(usable[name].max_session_minutes),
+    )
+
+
+def within_session(wanted: Asked, teams: Iterable[TeamModel]) -> Asked:
+    """Let a notebook run for as long as its profile and all of `teams` allow: the shortest counts."""
+    if wanted.kind is not WorkloadKind.NOTEBOOK:
+        return wanted
+    limits = [wanted.max_session_minutes, *(_bound(team.max_session_minutes) for team in teams)]
+    shortest = min((limit for limit in limits if limit is not None), default=None)
+    return replace(wanted, max_session_minutes=shortest)
+
+
+def _bound(written: int | str) -> int | None:
+    return written if isinstance(written, int) else None
 
 
 def _training(submission: RequestSubmission, payload: TrainingPayload) -> Asked:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.configuration import check_names, diff_teams, team_values
 from jupyterhub_mesos.errors import NotAllowed
+from jupyterhub_mesos.service.budget_views import budget_view
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.rows import TeamsRecord
@@ -87,8 +88,11 @@ class TeamOperations:
             used=ResourcesModel.of(machine.used(TeamId(team))),
             borrowed=ResourcesModel.of(machine.borrowed(TeamId(team))),
             waiting=waiting,
-            is_member=membership.is_member(who, team),
+            is_member=(is_member := membership.is_member(who, team)),
             is_admin=is_admin,
+            budget=budget_view(
+                machine, team, model.budget, who.name if is_member else None, self._ledger.clock()
+            ),
         )
 
     def _waiting(self) -> dict[str, int]:

@@ -74,7 +74,7 @@ def warning(
     found: list[WarningView] = []
     if allocation.state is AllocationState.WARNED and allocation.warned_until is not None:
         found.append(WarningView(until=allocation.warned_until, code=StopReason.RECLAIMED, why=row.message))
-    if (stop := machine.budget_stop(row.id)) is not None:
+    if (stop := machine.enforcing.stop_of(row.request)) is not None:
         (team, user), until = stop
         whose = f"team {team}" if user is None else f"its user in team {team}"
         why = f"It is to be stopped: the budget of {whose} is used up. {COMES_BACK}, when there is some left."

@@ -20,6 +20,9 @@ from jupyterhub_mesos.wire.base import (
 )
 from jupyterhub_mesos.wire.capacity import (
     BoundsModel,
+    BudgetModel,
+    BudgetUse,
+    BudgetView,
     CapacityView,
     FactView,
     NodeView,
@@ -33,6 +36,7 @@ from jupyterhub_mesos.wire.capacity import (
     TeamsModel,
     TeamsView,
     TeamUseView,
+    UserCapsModel,
 )
 from jupyterhub_mesos.wire.hub import (
     HubClaim,
@@ -127,6 +131,9 @@ __all__ = [
     "AllocationView",
     "Argument",
     "BoundsModel",
+    "BudgetModel",
+    "BudgetUse",
+    "BudgetView",
     "CapacityView",
     "ClashView",
     "ConnectionModel",
@@ -201,6 +208,7 @@ __all__ = [
     "TeamsView",
     "Text",
     "TrainingPayload",
+    "UserCapsModel",
     "UserStanding",
     "Variables",
     "WarningView",

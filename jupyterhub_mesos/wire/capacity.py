@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from jupyterhub_mesos.wire.base import Count, Name, Positive, ResourcesModel, Text, Wire
+
+SECONDS_PER_HOUR: Final = 3600
+SECONDS_PER_DAY: Final = 86400
 
 
 class NodeView(Wire):
@@ -46,6 +50,45 @@ class BoundsModel(Wire):
     accelerators: dict[Name, Count | Literal["unlimited"]] = Field(default_factory=dict)
 
 
+class UserCapsModel(Wire):
+    """What one user may hold in a team and below it; `accelerators` of all flavors together."""
+
+    cpu_millis: Count | Literal["unlimited"] = "unlimited"
+    mem_mib: Count | Literal["unlimited"] = "unlimited"
+    accelerators: Count | Literal["unlimited"] = "unlimited"
+    sessions: Count | Literal["unlimited"] = "unlimited"
+
+
+class BudgetModel(Wire):
+    """Accelerator-hours in a rolling window, of a team with all below it and of each of its users.
+
+    One of `window_days` and `window_hours` says how long the window is.
+    """
+
+    window_days: Positive | None = None
+    window_hours: Positive | None = None
+    team_hours: Positive | Literal["unlimited"] = "unlimited"
+    user_hours: Positive | Literal["unlimited"] = "unlimited"
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if (self.window_days is None) == (self.window_hours is None):
+            raise PydanticCustomError(
+                "budget_window",
+                "a budget has one window: write window_days or window_hours, for instance window_days: 7",
+            )
+        if self.team_hours == self.user_hours == "unlimited":
+            raise PydanticCustomError(
+                "budget_bound", "a budget bounds something: write team_hours, user_hours, or leave budget out"
+            )
+        return self
+
+    @property
+    def window_seconds(self) -> int:
+        """How long the window is."""
+        return (self.window_days or 0) * SECONDS_PER_DAY + (self.window_hours or 0) * SECONDS_PER_HOUR
+
+
 class TeamModel(Wire):
     """A team as written in teams.yaml and sent to `PUT /teams`; docs/reference/teams.md explains the keys."""
 
@@ -56,6 +99,9 @@ class TeamModel(Wire):
     lend: BoundsModel = Field(default_factory=BoundsModel)
     borrow: BoundsModel = Field(default_factory=BoundsModel)
     weight: Positive = 1
+    per_user: UserCapsModel = Field(default_factory=UserCapsModel)
+    budget: BudgetModel | None = None
+    max_session_minutes: Positive | Literal["unlimited"] = "unlimited"
     groups: tuple[str, ...] = ()
     admin_groups: tuple[str, ...] = ()
 
@@ -66,8 +112,28 @@ class TeamsModel(Wire):
     teams: dict[Name, TeamModel]
 
 
+class BudgetUse(Wire):
+    """What has been used of one bound of a budget, in accelerator-hours.
+
+    `stops_at`, in Unix seconds, is when what runs on it is stopped, once it is used up.
+    """
+
+    hours: int
+    used_hours: float
+    left_hours: float
+    stops_at: float | None = None
+
+
+class BudgetView(Wire):
+    """How a budget stands for the team with all below it, and for the asker; absent where it has no bound."""
+
+    window_seconds: int
+    team: BudgetUse | None = None
+    asker: BudgetUse | None = None
+
+
 class TeamUseView(Wire):
-    """A team with what it holds now (its subtree's allocations included)."""
+    """A team with what it holds now (its subtree's allocations included), and how its budget stands."""
 
     id: str
     team: TeamModel
@@ -76,6 +142,7 @@ class TeamUseView(Wire):
     waiting: int
     is_member: bool
     is_admin: bool
+    budget: BudgetView | None = None
 
 
 class TeamsView(Wire):
@@ -110,6 +177,7 @@ class ProfileModel(Wire):
     resources: ResourcesModel
     teams: tuple[Name, ...] = ()  # who may use it; empty for everybody
     is_default: bool = False
+    max_session_minutes: Positive | Literal["unlimited"] = "unlimited"
     environment: Annotated[str, StringConstraints(pattern=r"^(/[^\x00]*)?$", max_length=4096)] = ""
 
 

@@ -108,6 +108,8 @@ class NodeStandingView(Wire):
 
     id: str
     standing: NodeStanding
+    zone: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
     capacity: ResourcesModel
     free: ResourcesModel
     is_reported: bool = True

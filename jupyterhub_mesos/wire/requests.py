@@ -130,7 +130,8 @@ class AllocationView(Wire):
 class WarningView(Wire):
     """What runs is stopped at `until`, in Unix seconds, unless something changes before.
 
-    `code` is `reclaimed` (a lender takes its guarantee back), `over-budget` or `time-limit`.
+    `code` is `reclaimed` (another has a right to its room: a lender, a reservation, a higher priority),
+    `over-budget` or `time-limit`; `why` is a sentence.
     """
 
     until: float

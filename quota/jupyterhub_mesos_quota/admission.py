@@ -26,6 +26,7 @@ from jupyterhub_mesos_quota.line import WaitingLine
 from jupyterhub_mesos_quota.model import NodeId, Placement, Request, RequestId, Reservation, TeamId
 from jupyterhub_mesos_quota.placement import Withheld
 from jupyterhub_mesos_quota.policy import Policy
+from jupyterhub_mesos_quota.preempt import Taker, is_in_the_way, kept_for_takers
 from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.tree import Amounts, TeamTree
@@ -43,6 +44,7 @@ class Verdict:
     hindrance: Hindrance | None = None
     rivals: tuple[TeamId, ...] = ()  # whose claims it must not pass
     booked: tuple[Reservation, ...] = ()  # what it would take the room of
+    makes_way_for: tuple[TeamId, ...] = ()  # whose higher priority room is being made for
     placements: tuple[Placement, ...] | None = None
 
 
@@ -87,6 +89,7 @@ class Admission:
         )
         self._holds: Holds | None = None
         self._held_at: tuple[int, int, Group | None] | None = None
+        self.takers: tuple[Taker, ...] = ()
         self._measured = -1
         self._sitting_out: list[Group] = []
 
@@ -113,12 +116,20 @@ class Admission:
         ask = Ask(account, standing, size.limit)
         placements = self._place_beside_holds(size, ask, group)
         if placements is None and self.pool.place(size) is not None:
-            if self.bookings and self._place_beside_holds(size, ask, group, leaves_booked=False) is not None:
-                booked = self.bookings.binding(ask, self.now)
-                return Verdict(standing, booked=tuple(aside.reservation for aside in booked))
-            held_by = {hold.group.account.id for hold in self.holds() if hold.group is not group}
-            return Verdict(standing, rivals=tuple(sorted(held_by)))
+            return self._what_withholds(size, ask, group)
         return Verdict(standing, placements=placements)
+
+    def _what_withholds(self, size: Size, ask: Ask, group: Group | None) -> Verdict:
+        """Say for what the room is laid aside that there would be."""
+        withheld = self._held_by_claims(ask, group)
+        if withheld and self.pool.place(size, withheld) is None:
+            held_by = {hold.group.account.id for hold in self.holds() if hold.group is not group}
+            return Verdict(ask.standing, rivals=tuple(sorted(held_by)))
+        booked = tuple(aside.reservation for aside in self.bookings.binding(ask, self.now))
+        if booked and self._place_beside_booked(size, ask, withheld) is None:
+            return Verdict(ask.standing, booked=booked)
+        takers = {taker.group.account.id for taker in self.takers if taker.group is not group}
+        return Verdict(ask.standing, makes_way_for=tuple(sorted(takers)))
 
     def _claimants_under_limits(self, team: TeamId, size: Size) -> tuple[TeamId, ...]:
         full = [above for above in self.usage.accounts[team].path if above.is_claimed(size.total)]
@@ -241,9 +252,7 @@ class Admission:
                 return None
         return placements
 
-    def _place_beside_holds(
-        self, size: Size, ask: Ask, group: Group | None, *, leaves_booked: bool = True
-    ) -> tuple[Placement, ...] | None:
+    def _place_beside_holds(self, size: Size, ask: Ask, group: Group | None) -> tuple[Placement, ...] | None:
         """Find room; what is laid aside is looked up only where there is room that it may spoil."""
         lane = self.line.lane_of(size) if group is None else group.lane
         if lane is not None and lane not in self.line.hot:
@@ -252,14 +261,32 @@ class Admission:
         placements = self.pool.place(size, where=where)
         if placements is None:
             return None
-        withheld: Withheld = {}
-        if ask.standing is not Standing.INSIDE and self.may_hold:
-            withheld = self.holds().withheld(ask.standing, group)
-        if leaves_booked and self.bookings:
-            if self.bookings.is_full(ask, size.total, self.now):
+        withheld = self._held_by_claims(ask, group)
+        if self.takers:
+            if is_in_the_way(self.takers, ask.account, size.total, group):
                 return None
-            withheld = both(withheld, self.bookings.withheld(ask, self.now))
+            withheld = both(withheld, kept_for_takers(self.takers, group))
+        if self.bookings:
+            return self._place_beside_booked(size, ask, withheld)
         return placements if not withheld else self.pool.place(size, withheld, where)
+
+    def _held_by_claims(self, ask: Ask, group: Group | None) -> Withheld:
+        if ask.standing is Standing.INSIDE or not self.may_hold:
+            return {}
+        return self.holds().withheld(ask.standing, group)
+
+    def _place_beside_booked(self, size: Size, ask: Ask, withheld: Withheld) -> tuple[Placement, ...] | None:
+        if self.bookings.is_full(ask, size.total, self.now):
+            return None
+        withheld = both(withheld, self.bookings.withheld(ask, self.now))
+        return self.pool.place(size, withheld) if withheld else self.pool.place(size)
+
+    def withheld_from(self, group: Group) -> Withheld:
+        """Return what is laid aside for claims and bookings, and not for a group."""
+        size, account = group.lane.size, group.account
+        ask = Ask(account, self.usage.standing_of(account, size.total), size.limit)
+        withheld = self._held_by_claims(ask, group)
+        return both(withheld, self.bookings.withheld(ask, self.now)) if self.bookings else withheld
 
     @property
     def may_hold(self) -> bool:
@@ -271,6 +298,7 @@ class Admission:
         owners = {hold.group: None for hold in self.holds() if hold.group.lane is lane}
         if self.bookings:
             owners |= {each: None for each in lane.groups.values() if self.bookings.has_owner(each.account)}
+        owners |= {taker.group: None for taker in self.takers if taker.group.lane is lane}
         return [
             group
             for group in owners
@@ -290,17 +318,28 @@ class Admission:
         starved = self._starved()
         stamp = self.pool.moves, self.line.claims.version, starved
         if self._holds is None or self._held_at != stamp:
-            booked = self.bookings.laid_aside(self.now) if self.bookings else {}
-            self._holds = Holds(self.pool, self._wanted(starved), self._clearing, booked)
+            kept = kept_for_takers(self.takers, None)
+            if self.bookings:
+                kept = both(kept, self.bookings.laid_aside(self.now))
+            self._holds = Holds(self.pool, self._wanted(starved), self._clearing, kept)
             self._held_at = stamp
         return self._holds
 
-    def clear(self, clearing: Mapping[NodeId, Amounts], booked: tuple[NodeId, ...] = ()) -> bool:
-        """Say where room is being made, and where for what is booked; say whether that is otherwise now."""
-        if clearing == self._clearing and booked == self.bookings.clearing:
+    def clear(
+        self,
+        clearing: Mapping[NodeId, Amounts],
+        booked: tuple[NodeId, ...] = (),
+        takers: tuple[Taker, ...] = (),
+    ) -> bool:
+        """Say where room is being made, where for what is booked, and for whom by priority.
+
+        Returns whether that is otherwise than before.
+        """
+        if (clearing, booked, takers) == (self._clearing, self.bookings.clearing, self.takers):
             return False
         self._clearing = clearing
         self.bookings.clearing = booked
+        self.takers = takers
         self._holds = None
         return True
 
@@ -318,6 +357,8 @@ class Admission:
             return False
         if self.bookings and self.bookings.serves(group.account, self.now):
             return False  # what is laid aside for what is booked gathers for it too
+        if any(taker.group is group for taker in self.takers):
+            return False
         return self.usage.hindrance_of(group.account, size.total, self.pool.free) is None
 
     def _starved(self) -> Group | None:

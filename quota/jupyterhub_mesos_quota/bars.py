@@ -45,6 +45,7 @@ class Bars:
     def __init__(self, tree: TeamTree) -> None:
         self.paused: set[TeamId | None] = set()
         self.budgets = Budgets(tree)
+        self.may_bind = _may_bind(tree)  # a user's cap or a budget may stop somebody
         self._tree = tree
         self._has_caps = _has_caps(tree)
         self._untils: list[tuple[float, RequestId]] = []  # of budgets that somebody waits for
@@ -63,6 +64,7 @@ class Bars:
         self._tree = tree
         self._has_caps = _has_caps(tree)
         self.paused = {team for team in self.paused if team is None or team in tree}
+        self.may_bind = _may_bind(tree)
         self._held.clear()
         self.budgets.plant(tree, active, spent)
         for request in active:
@@ -184,6 +186,10 @@ class Bars:
 
 def _has_caps(tree: TeamTree) -> bool:
     return any(team.per_user.by_name for team in tree.teams.values())
+
+
+def _may_bind(tree: TeamTree) -> bool:
+    return any(team.per_user.by_name or team.budget for team in tree.teams.values())
 
 
 def counted(request: Request) -> Iterator[tuple[AmountName, int]]:

@@ -21,6 +21,7 @@ from jupyterhub_mesos_quota.booking import is_on, overlaps
 from jupyterhub_mesos_quota.model import NodeId, Reservation, ReservationId
 from jupyterhub_mesos_quota.placement import NodePool, Withheld
 from jupyterhub_mesos_quota.policy import Policy
+from jupyterhub_mesos_quota.promises import with_reservations
 from jupyterhub_mesos_quota.resources import AmountName
 from jupyterhub_mesos_quota.sizes import Pairs
 from jupyterhub_mesos_quota.tree import Amounts, TeamTree, add_amounts
@@ -28,6 +29,8 @@ from jupyterhub_mesos_quota.usage import Standing, Usage
 
 MOST_ASIDE: Final = 16
 """Reservations with room laid aside at a time, the next to begin first: it is chosen anew as things move."""
+MOST_PIECES: Final = 1 << 62
+"""More pieces than anything has."""
 MOST_LOOKED_AT: Final = 512
 """Nodes looked at for one reservation; those with the most room stand first."""
 
@@ -47,7 +50,14 @@ class Aside:
     reservation: Reservation
     account: Account
     pieces: int
+    missing: int  # of the pieces, those without room yet, on nodes or under a limit
     amounts: Mapping[NodeId, Amounts]
+
+    @property
+    def copies(self) -> Mapping[NodeId, int]:
+        """How many pieces are laid aside on which node."""
+        name, amount = self.reservation.resources.amounts()[0]
+        return {node: amounts[name] // amount for node, amounts in self.amounts.items()}
 
     @property
     def left(self) -> Iterator[tuple[AmountName, int]]:
@@ -94,6 +104,12 @@ class Bookings:
         booked = self._agenda.booked.values()
         return tuple(each for each in booked if self.opens_at(each) <= now < each.ends_at)
 
+    def promised_at(self, at: float) -> TeamTree:
+        """Return what the teams are promised at a moment."""
+        return with_reservations(
+            self._tree, (each for each in self._agenda.booked.values() if is_on(each, at))
+        )
+
     def next_due(self, now: float) -> float | None:
         """Return when the next of them opens or ends."""
         booked = self._agenda.booked.values()
@@ -121,8 +137,11 @@ class Bookings:
         for aside in beside:
             for node, amounts in aside.amounts.items():
                 add_amounts(taken.setdefault(node, {}), amounts)
-        chosen = dict(self._choose(reservation.resources.amounts(), pieces, taken))
-        return Aside(reservation, account, pieces, chosen)
+        each = reservation.resources.amounts()
+        chosen, missing = self._choose(each, pieces, taken)
+        missing = max(missing, pieces - _most_under_limits(account, each))
+        laid = {node: {name: amount * count for name, amount in each} for node, count in chosen.items()}
+        return Aside(reservation, account, pieces, missing, laid)
 
     def _pieces_used(self, reservation: Reservation, account: Account, beside: Iterable[Aside]) -> int:
         """Return how many pieces the team uses: what it holds above its guarantee and on no other booking."""
@@ -142,20 +161,24 @@ class Bookings:
 
     def _choose(
         self, each: Pairs, pieces: int, taken: Mapping[NodeId, Amounts]
-    ) -> Iterator[tuple[NodeId, Amounts]]:
-        """Yield nodes: first where there is room, then where it is being made or would be the soonest."""
+    ) -> tuple[Mapping[NodeId, int], int]:
+        """Return pieces by node, and how many have no room yet.
+
+        First where there is room, then where it is being made or would be the soonest.
+        """
         chosen: dict[NodeId, int] = {}
+        missing = 0
         nodes = list(islice(self._pool.emptiest(each), MOST_LOOKED_AT)) if pieces else []
         for has, order in ((self._has_now, nodes), (self._has_empty, [*self.clearing, *nodes])):
-            for node in order:
+            for node in order if pieces else ():
                 beside = taken.get(node, {})
                 copies = min((has(node, name) - beside.get(name, 0)) // amount for name, amount in each)
                 count = min(pieces, copies - chosen.get(node, 0))
                 if count > 0:
                     chosen[node] = chosen.get(node, 0) + count
                     pieces -= count
-        for node, count in chosen.items():
-            yield node, {name: amount * count for name, amount in each}
+            missing = missing or pieces
+        return chosen, missing
 
     def _has_now(self, node: NodeId, name: AmountName) -> int:
         return self._pool.room_on(node).get(name, 0)
@@ -170,6 +193,10 @@ class Bookings:
     def serves(self, account: Account, now: float) -> bool:
         """Say whether something is laid aside already for a team to use now."""
         return any(aside.account in account.path for aside in self.open_asides(now))
+
+    def is_short(self, now: float) -> bool:
+        """Say whether something that is promised now has no room yet."""
+        return any(aside.missing for aside in self.open_asides(now))
 
     def has_owner(self, account: Account) -> bool:
         """Say whether something is booked for a team, or for one above it."""
@@ -222,6 +249,17 @@ class Bookings:
                 _raise_to(most, _by_node([each for each in asides if is_on(each.reservation, at)]))
             view = self._views[ids] = most
         return view
+
+
+def _most_under_limits(account: Account, each: Pairs) -> int:
+    """Return how many pieces the limits on a path have room for."""
+    rooms = [
+        (above.limit[name] - above.used.get(name, 0)) // amount
+        for above in account.path
+        for name, amount in each
+        if name in above.limit
+    ]
+    return max(0, min(rooms, default=MOST_PIECES))
 
 
 def _lacks(account: Account, total: Pairs, left: Mapping[AmountName, int]) -> bool:

@@ -148,6 +148,14 @@ class Budgets:
                     told.append(Spent(team, user, steps, meter.until_ms, meter.percent))
         return tuple(sorted(told, key=lambda each: (each.team, each.user or "")))
 
+    def used_ms(self, whose: Whose, at: float) -> int:
+        """Return what one used up to a moment, in accelerator-milliseconds; it changes nothing."""
+        meter = self._meters.get(whose)
+        if meter is None:
+            return 0
+        meter.run(self._now_ms)
+        return meter.used_ms + meter.held * max(0, int(at * 1000) - meter.until_ms)
+
     def charge(self, request: Request, sign: int = +1) -> None:
         """Say that a request begins to hold its accelerators; with `sign` -1 that it ends."""
         held = sign * request.accelerators

@@ -18,6 +18,8 @@ from jupyterhub_mesos_quota.model import (
     RequestId,
     RequestStatus,
     Reservation,
+    TeamId,
+    UserName,
 )
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES, WAITING_STATUSES
 from jupyterhub_mesos_quota.policy import Policy
@@ -36,6 +38,7 @@ class Desk:
         self.admission = Admission(tree, policy, self.book.requests, self.agenda)
         self.bars = Bars(tree)
         self.is_settled = True  # nothing that waits may start
+        self._in_line_of: dict[UserName, dict[RequestId, None]] = {}  # where a cap or a budget may bind
         self._reviewed = 0
         self._review_at: float | None = None
         self._promised: tuple[tuple[Reservation, ...], bool] = (), False
@@ -44,20 +47,62 @@ class Desk:
         """Take a request out of the line where a bar stands before it."""
         obstacle = self.bars.obstacle(request)
         if obstacle is not None:
-            self.admission.line.remove(request)
+            self.leave(request)
             self.bars.hold_back(request, obstacle)
+
+    def stand_back_all(self, requests: Iterable[RequestId]) -> None:
+        """Take those out of the line that a bar stands before now: they hold up nobody."""
+        for id_ in list(requests):
+            request = self.book.requests[id_]
+            if request.status in WAITING_STATUSES and self.bars.found(id_) is None:
+                self.stand_back(request)
+
+    def join(self, request: Request) -> None:
+        """Let a request wait in the line."""
+        self.admission.line.add(request)
+        if self.bars.may_bind:
+            self._in_line_of.setdefault(request.user, {})[request.id] = None
+
+    def leave(self, request: Request) -> None:
+        """Take a request out of the line."""
+        self.admission.line.remove(request)
+        if self.bars.may_bind:
+            del self._in_line_of[request.user][request.id]
+
+    def rename(self, before: UserName, after: UserName) -> None:
+        """Say that all of one user is another name's."""
+        self.book.rename_user(before, after)
+        self.bars.rename(before, after, self.book.requests)
+        if before in self._in_line_of:
+            self._in_line_of.setdefault(after, {}).update(self._in_line_of.pop(before))
+
+    def pause(self, team: TeamId | None) -> None:
+        """Let nothing of a team and those below start; of None nothing at all. Raises `UnknownTeam`."""
+        if team is not None:
+            self.tree[team]
+        self.bars.paused.add(team)
+        self.stand_back_all(self.book.requests)
+        self.is_settled = False
+
+    def resume(self, team: TeamId | None) -> None:
+        """Let a paused queue go on. Raises `UnknownTeam`."""
+        if team is not None:
+            self.tree[team]
+        self.bars.paused.discard(team)
+        self.rejoin(self.bars.lifted())
+        self.is_settled = False
 
     def rejoin(self, requests: Iterable[Request]) -> None:
         """Let requests back into the line."""
         for request in requests:
-            self.admission.line.add(request)
+            self.join(request)
             self.is_settled = False
 
     def wait(self, request: Request) -> None:
         """Let a request wait in the line, or before its bar."""
         obstacle = self.bars.obstacle(request)
         if obstacle is None:
-            self.admission.line.add(request)
+            self.join(request)
         else:
             self.bars.hold_back(request, obstacle)
 
@@ -102,7 +147,7 @@ class Desk:
             if self.bars.obstacle(request) is not None:  # its user was given another in the meantime
                 self.stand_back(request)
                 continue
-            self.admission.line.remove(request)
+            self.leave(request)
             self.grant(at, request.id, pick.group.lane.size, pick.placements)
         self.admission.rest()
         self.is_settled = True
@@ -113,6 +158,7 @@ class Desk:
         borrowed = usage.would_borrow(usage.accounts[request.team], size)
         self.bars.charge(request)
         self.occupy(self.book.grant(at, id_, placements, borrowed))
+        self.stand_back_all(self._in_line_of.get(request.user, ()))
 
     def occupy(self, allocation: Allocation, sign: int = +1) -> None:
         """Count what an allocation holds; with `sign` -1 it holds it no more."""
@@ -160,6 +206,7 @@ class Desk:
         usage.recall(past)
         admission.plant(tree, promised, usage)
         self.bars.plant(tree, self.active(), self.bars.budgets.kept())
+        self._in_line_of.clear()
         for request in self.book.requests.values():
             if request.status in WAITING_STATUSES:
                 self.bars.drop(request.id)

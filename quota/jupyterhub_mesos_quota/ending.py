@@ -27,5 +27,5 @@ def end_request(
 def _withdraw(desk: Desk, at: float, request: Request, why: str) -> None:
     desk.book.move_request(at, request.id, RequestStatus.WITHDRAWN, why)
     if request.status in WAITING_STATUSES and not desk.bars.drop(request.id):
-        desk.admission.line.remove(request)
+        desk.leave(request)
     desk.is_settled = False  # others no longer wait behind it

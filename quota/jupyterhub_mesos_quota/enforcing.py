@@ -25,6 +25,10 @@ class Enforcing:
         told = ((team, user, at) for (team, user), at in self.stops.items())
         return tuple(sorted(told, key=lambda each: (each[0], each[1] or "")))
 
+    def use_of(self, whose: Whose, at: float) -> tuple[int, float | None]:
+        """Return what one used of a budget, in accelerator-milliseconds, and when it stops what runs."""
+        return self._desk.bars.budgets.used_ms(whose, at), self.stops.get(whose)
+
     def stop_of(self, request: Request) -> tuple[Whose, float] | None:
         """Return whose budget is used up and when, for that, what a request holds is stopped."""
         path = self._desk.admission.tree.path(request.team) if self.stops and request.accelerators else ()
@@ -45,6 +49,7 @@ class Enforcing:
             stops_at = at + self._grace_seconds if reached.percent >= WARNED_AT[-1] else None
             if stops_at is not None:
                 self.stops.setdefault((reached.team, reached.user), stops_at)
+                self._desk.stand_back_all(book.requests)
             book.note(BudgetReached(at, reached.team, reached.user, reached.percent, stops_at))
         if self.stops:
             over = set(bars.budgets.exhausted())

@@ -295,6 +295,7 @@ class StopReason(StrEnum):
     OVER_BUDGET = "over-budget"  # its team or user used a budget up: the request is queued again
     TIME_LIMIT = "time-limit"  # it ran for as long as it may: the request ends
     DRAINED = "drained"  # its node is emptied: the request is queued again
+    RESERVED = "reserved"  # its room is booked from now on: the request is queued again
     PREEMPTED = "preempted"  # a higher priority of its team takes its place: the request is queued again
     USER_LEFT = "user-left"  # its user is gone for good: the request ends
 

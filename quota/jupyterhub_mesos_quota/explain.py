@@ -101,6 +101,7 @@ def explain_waiting(admission: Admission, request: Request) -> Explanation:
         _never(admission, shape)
         or _ruled_out(admission, shape, verdict)
         or _booked(shape, verdict)
+        or _makes_way(shape, verdict)
         or _behind(admission, shape, verdict)
         or _zoned(admission, shape)
         or _lent_out(admission, shape, verdict)
@@ -187,6 +188,17 @@ def _lent_within(admission: Admission, shape: Shape, found: Hindrance) -> Explan
         f"{asked} asked for, inside the guarantee of team {shape.team}; the teams under {found.team} "
         f"have {room} of their limit left{_holders(admission, [found.name], shape.team)}.",
         "It is the next to start when those who borrow free enough.",
+    )
+
+
+def _makes_way(shape: Shape, verdict: Verdict) -> Explanation | None:
+    if not verdict.makes_way_for:
+        return None
+    return Explanation(
+        "makes-way",
+        f"{_asked(shape)} asked for by team {shape.team} would fit; but room is being made for a higher "
+        f"priority of {_teams(verdict.makes_way_for)}.",
+        "It starts when that has started and room is left.",
     )
 
 

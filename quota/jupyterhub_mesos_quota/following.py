@@ -54,7 +54,7 @@ def follow(desk: Desk, limits: TimeLimits, event: AllocationEvent) -> None:
             if desk.book.requests[allocation.request_id].is_ending:
                 desk.book.stop(at, id_, "found alive after its end was asked for")
             else:
-                desk.book.move_allocation(at, id_, AllocationState.RUNNING, "found alive")
+                limits.resume(at, desk.book.move_allocation(at, id_, AllocationState.RUNNING, "found alive"))
         case GrantUnclaimed():
             _check_move(desk, allocation, AllocationState.GRANTED, AllocationState.GONE)
             desk.free(at, allocation, requeues=True, why="nobody claimed it in time")

@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Final, assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
-from jupyterhub_mesos_quota.budgets import Whose
 from jupyterhub_mesos_quota.copying import copier
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.ending import end_request
@@ -102,7 +101,8 @@ class QuotaMachine:
     ) -> None:
         self._desk = Desk(TeamTree(teams), policy)
         self._book, self._admission, self._bars = self._desk.book, self._desk.admission, self._desk.bars
-        self._taking = None if policy.reclaim is None else Taking(self._admission, self._book, policy.reclaim)
+        takes = policy.reclaim is not None or policy.preempt is not None
+        self._taking = Taking(self._admission, self._book, policy) if takes else None
         self._enforcing = Enforcing(self._desk, policy)
         self._agenda = self._desk.agenda
         self._users = Users(self._desk, self._enforcing, self._agenda)
@@ -152,7 +152,7 @@ class QuotaMachine:
                 machine._desk.wait(request)
         for allocation in machine._desk.live_allocations():
             machine._desk.occupy(allocation)
-            machine._enforcing.limits.watch(allocation)
+            machine._enforcing.limits.watch(allocation, kept.at)
         machine._admission.usage.recall(kept.past)
         machine._admission.usage.measure_against(machine._admission.pool.capacity)
         machine._excuses.excuse_all(machine._admission)
@@ -208,8 +208,10 @@ class QuotaMachine:
     def _pull(self, event: _Lever) -> None:
         """Do what an admin asked for."""
         match event:
-            case QueuePaused() | QueueResumed():
-                self._pause(event)
+            case QueuePaused():
+                self._desk.pause(event.team)
+            case QueueResumed():
+                self._desk.resume(event.team)
             case SessionExtended():
                 self._enforcing.limits.extend(event.request_id, event.until)
             case ReservationBooked():
@@ -238,19 +240,6 @@ class QuotaMachine:
                     field="id",
                 )
 
-    def _pause(self, event: QueuePaused | QueueResumed) -> None:
-        if event.team is not None:
-            self.tree[event.team]  # raises `UnknownTeam`
-        if isinstance(event, QueueResumed):
-            self._bars.paused.discard(event.team)
-            self._desk.rejoin(self._bars.lifted())
-        else:
-            self._bars.paused.add(event.team)
-            for request in self._book.requests.values():
-                if request.status in WAITING_STATUSES and self._bars.found(request.id) is None:
-                    self._desk.stand_back(request)
-        self._desk.is_settled = False
-
     def _submit(self, event: RequestSubmitted) -> None:
         if event.request.id in self._book.requests:
             return
@@ -265,7 +254,7 @@ class QuotaMachine:
         if self._bars.obstacle(request) is not None:
             self._desk.wait(request)
         elif not (self._desk.is_settled and self._desk.starts_alone(event.at, request)):
-            self._admission.line.add(request)
+            self._desk.join(request)
             self._desk.is_settled &= not self._admission.may_hold
 
     def learn(self, facts: Mapping[AllocationId, Facts]) -> None:
@@ -384,9 +373,10 @@ class QuotaMachine:
         found = explain_waiting(self._admission, request) if obstacle is None else explain_bar(obstacle)
         return replace(found, position=position, waiting=len(order))
 
-    def budget_stop(self, request_id: RequestId) -> tuple[Whose, float] | None:
-        """Return whose budget is used up and when, for that, what a request holds is stopped."""
-        return self._enforcing.stop_of(self._book.request(request_id))
+    @property
+    def enforcing(self) -> Enforcing:
+        """How budgets and time limits stand; to be asked, not told."""
+        return self._enforcing
 
     def could_start(
         self, team: TeamId, resources: Resources, replicas: int = 1, rule: PlacementRule | None = None

@@ -84,6 +84,19 @@ class Outlook:
         more = tuple((name, amount + max(0, ahead.get(name, 0))) for name, amount in total)
         return account.is_inside(more)
 
+    def stands_inside(self, account: Account, total: Pairs) -> bool:
+        """Say whether `total` more would stand inside the team's guarantee when those who end are gone."""
+        ahead = self._uses.get(account, {})
+        return account.is_inside(tuple((name, amount + ahead.get(name, 0)) for name, amount in total))
+
+    def capped(self, account: Account, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
+        """Yield `(team, name, missing)` for every borrow cap on the path without room for `total`."""
+        for above in account.path:
+            for name, amount in total:
+                cap = above.borrow_cap.get(name)
+                if cap is not None and (missing := self.over(above, name) + amount - cap) > 0:
+                    yield above, name, missing
+
     def limited(self, account: Account, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
         """Yield `(team, name, missing)` for every limit on the path without room for `total`."""
         for above in account.path:

@@ -13,8 +13,8 @@ from jupyterhub_mesos_quota.rules import PlacementRule, tidy_rule
 Pairs = tuple[tuple[AmountName, int], ...]
 """Amounts by name, none of them zero."""
 
-LIMIT_BITS: Final = 4
-"""Bits of a time limit that tell its class: eight classes per doubling."""
+LIMIT_BITS: Final = 5
+"""Bits of a time limit that tell its class: sixteen classes per doubling, six percent apart at most."""
 KEPT_SIZES: Final = 4096
 """Sizes laid out at a time; a cluster's profiles are some dozens, and another is laid out in microseconds."""
 
@@ -61,7 +61,7 @@ def whole_of(resources: Resources, replicas: int) -> Resources:
 
 
 def stepped_limit(max_seconds: float) -> float:
-    """Return the class of a time limit: the next of eight per doubling, so that there are not too many."""
+    """Return the class of a time limit: the next of sixteen per doubling, so that there are not too many."""
     if max_seconds <= 0:
         return max_seconds
     step = 2.0 ** (frexp(max_seconds)[1] - LIMIT_BITS)

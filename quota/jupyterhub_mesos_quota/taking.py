@@ -7,6 +7,7 @@ from typing import Final
 
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.book import Book
+from jupyterhub_mesos_quota.bookings import Aside
 from jupyterhub_mesos_quota.events import StopReason
 from jupyterhub_mesos_quota.model import (
     Allocation,
@@ -14,11 +15,10 @@ from jupyterhub_mesos_quota.model import (
     AllocationState,
     Facts,
     NodeId,
-    TeamId,
     WorkloadKind,
 )
-from jupyterhub_mesos_quota.policy import Reclaim
-from jupyterhub_mesos_quota.reclaim import Plan, Planner
+from jupyterhub_mesos_quota.policy import Policy
+from jupyterhub_mesos_quota.reclaim import Plan, Planner, Purpose
 from jupyterhub_mesos_quota.tree import Amounts
 from jupyterhub_mesos_quota.usage import Standing
 
@@ -29,13 +29,13 @@ RETRY_SECONDS: Final = 5.0
 class Taking:
     """What is being taken back; a plan is made anew when something changed that it rests on."""
 
-    def __init__(self, admission: Admission, book: Book, policy: Reclaim) -> None:
+    def __init__(self, admission: Admission, book: Book, policy: Policy) -> None:
         self._admission = admission
         self._book = book
         self._policy = policy
         self._facts: dict[AllocationId, Facts] = {}
         self._facts_version = 0
-        self._planned_at: tuple[int, ...] | None = None
+        self._planned_at: tuple[object, ...] | None = None
         self._moves = 0
         self._retry_at = 0.0
         self._plan = Plan()
@@ -57,7 +57,9 @@ class Taking:
 
     def look(self, at: float) -> bool:
         """Warn and stop whom the plan of now names; say whether what is laid aside is otherwise now."""
-        has_claims = bool(self._admission.line.claims)
+        bookings = self._admission.bookings
+        has_claims = bool(self._admission.line.claims) or bookings.is_short(self._admission.now)
+        has_claims |= self._policy.preempt is not None and len(self._admission.line) > 0
         if not has_claims and not any(self._warned()):
             self._plan = Plan()
             return self._clear()
@@ -72,12 +74,18 @@ class Taking:
         self._planned_at = self._stamp()
         return self._clear()
 
-    def _stamp(self) -> tuple[int, ...]:
-        """Return what the plan rests on: who waits inside, whom it names, and what is known of those."""
+    def _stamp(self) -> tuple[object, ...]:
+        """Return what the plan rests on: who waits inside, what is booked, whom it names, what is known."""
         claims = self._admission.line.claims
         waiting = sum(len(group) for group in claims.of(Standing.INSIDE))
         live = sum(self._is_live(id_) for id_ in self._plan.victims)
-        return claims.version, waiting, live, self._facts_version, self._admission.pool.version
+        booked = [(each.reservation, each.pieces) for each in self._open_asides()]
+        line, pool = self._admission.line, self._admission.pool
+        moves = (line.version, pool.moves) if self._policy.preempt else ()
+        return line, claims.version, waiting, booked, live, self._facts_version, pool.version, moves
+
+    def _open_asides(self) -> list[Aside]:
+        return self._admission.bookings.open_asides(self._admission.now)
 
     def _is_live(self, id_: AllocationId) -> bool:
         allocation = self._book.allocations.get(id_)
@@ -99,38 +107,42 @@ class Taking:
         for warned in list(self._warned()):
             if warned.id not in self._plan.victims:
                 self._book.lift_warning(at, warned.id, "its room is not needed any more")
-        for id_, team in self._plan.victims.items():
+        for id_, purpose in self._plan.victims.items():
             allocation = self._book.allocations[id_]
             if allocation.state is AllocationState.WARNED:
-                self._go_on(at, allocation, team)
+                self._go_on(at, allocation, purpose)
             elif allocation.state is not AllocationState.STOPPING:
-                self._begin(at, allocation, team)
+                self._begin(at, allocation, purpose)
 
-    def _begin(self, at: float, allocation: Allocation, team: TeamId) -> None:
-        why = f"team {team} takes its guarantee back"
-        kind = self._book.requests[allocation.request_id].kind
-        has_grace = kind is WorkloadKind.NOTEBOOK and allocation.state is AllocationState.RUNNING
-        if has_grace and self._policy.grace_seconds > 0:
-            self._book.warn(at, allocation.id, at + self._policy.grace_seconds, why)
+    def _begin(self, at: float, allocation: Allocation, purpose: Purpose) -> None:
+        is_notebook = self._book.requests[allocation.request_id].kind is WorkloadKind.NOTEBOOK
+        until = max(at + purpose.grace_seconds if is_notebook else at, purpose.not_before)
+        if allocation.state is AllocationState.RUNNING and until > at:
+            self._book.warn(at, allocation.id, until, purpose.why)
         else:
-            self._book.stop(at, allocation.id, why, StopReason.RECLAIMED)
+            self._book.stop(at, allocation.id, purpose.why, purpose.reason)
 
-    def _go_on(self, at: float, allocation: Allocation, team: TeamId) -> None:
+    def _go_on(self, at: float, allocation: Allocation, purpose: Purpose) -> None:
         if allocation.warned_until is None:  # its row did not keep the time: the grace begins anew
-            self._book.set_warned_until(allocation.id, at + self._policy.grace_seconds)
+            self._book.set_warned_until(allocation.id, at + purpose.grace_seconds)
         elif allocation.warned_until <= at:
-            why = f"team {team} takes its guarantee back; the time of its warning is over"
-            self._book.stop(at, allocation.id, why, StopReason.RECLAIMED)
+            why = f"{purpose.why}; the time of its warning is over"
+            self._book.stop(at, allocation.id, why, purpose.reason)
 
     def _clear(self) -> bool:
         """Say on which nodes room is being made, so that it is laid aside for who it is made for."""
         clearing: dict[NodeId, Amounts] = {}
-        for id_ in self._plan.victims:
+        booked: dict[NodeId, None] = {}
+        for id_, purpose in self._plan.victims.items():
             allocation = self._book.allocations.get(id_)
             if allocation is None or allocation.state is AllocationState.GONE:
+                continue
+            if purpose.reason is StopReason.RESERVED:
+                booked.update({placement.node: None for placement in allocation.placements})
+            if purpose.reason is not StopReason.RECLAIMED:
                 continue
             for placement in allocation.placements:
                 coming = clearing.setdefault(placement.node, {})
                 for name, amount in placement.resources.amounts():
                     coming[name] = coming.get(name, 0) + amount
-        return self._admission.clear(clearing)
+        return self._admission.clear(clearing, tuple(sorted(booked)), self._plan.takers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heappop, heappush
 
 from jupyterhub_mesos_quota.book import Book
@@ -10,6 +11,9 @@ from jupyterhub_mesos_quota.events import StopReason, WarnAllocation
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, RequestId
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES
 
+_Entry = tuple[float, bool, float, AllocationId]
+"""When it is due, whether it is the end and not the word before, the end, and whose."""
+
 
 class TimeLimits:
     """The ends of what runs under a time limit, the next first; an entry that is out of date says nothing."""
@@ -17,7 +21,7 @@ class TimeLimits:
     def __init__(self, book: Book, notice_seconds: float) -> None:
         self._book = book
         self._notice_seconds = notice_seconds
-        self._due: list[tuple[float, bool, float, AllocationId]] = []
+        self._due: list[_Entry] = []
 
     def begin(self, at: float, allocation: Allocation) -> None:
         """Set the end of an allocation that began to run, where its request has a limit."""
@@ -30,12 +34,27 @@ class TimeLimits:
         self._book.set_ends_at(id_, ends_at)
         self.watch(self._book.allocations[id_])
 
-    def watch(self, allocation: Allocation) -> None:
-        """Look again when an allocation is to be told of its end, and at its end."""
+    def watch(self, allocation: Allocation, told_until: float = 0.0) -> None:
+        """Look again when an allocation is to be told of its end, and at its end.
+
+        What was due up to `told_until` was told before.
+        """
+        for entry in self._entries(allocation):
+            is_end = entry[1]
+            if is_end or entry[0] > told_until:
+                heappush(self._due, entry)
+
+    def resume(self, at: float, allocation: Allocation) -> None:
+        """Look anew at an allocation that was lost, at what came due in the meantime."""
+        for entry in self._entries(allocation):
+            if entry[0] <= at:
+                heappush(self._due, entry)
+
+    def _entries(self, allocation: Allocation) -> Iterator[_Entry]:
         if allocation.ends_at is not None:
             ends_at = allocation.ends_at
-            heappush(self._due, (ends_at - self._notice_seconds, False, ends_at, allocation.id))
-            heappush(self._due, (ends_at, True, ends_at, allocation.id))
+            yield ends_at - self._notice_seconds, False, ends_at, allocation.id
+            yield ends_at, True, ends_at, allocation.id
 
     def extend(self, request_id: RequestId, until: float) -> None:
         """Let a running session go on. Raises `RefusedRequest` where it has no end or does not run."""

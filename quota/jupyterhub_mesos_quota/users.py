@@ -35,8 +35,7 @@ class Users:
         if before == after or not self._has_anything(before):
             return  # told twice
         self._check_name(before, after)
-        self._desk.book.rename_user(before, after)
-        self._desk.bars.rename(before, after, self._desk.book.requests)
+        self._desk.rename(before, after)
         self._enforcing.rename(before, after)
         self._agenda.rename(before, after)
 

@@ -67,6 +67,7 @@ class Options(TypedDict, total=False):
     preempt_grace_minutes: float
     budget_grace_minutes: float
     notice_minutes: float
+    clear_seconds: float
     stop_grace_seconds: float
 
 
@@ -82,6 +83,7 @@ POLICY_OPTIONS: Final = (
     "preempt_grace_minutes",
     "budget_grace_minutes",
     "notice_minutes",
+    "clear_seconds",
     "stop_grace_seconds",
 )
 """Those that are handed on to `c.CapacityService` under the same name, where they are given."""

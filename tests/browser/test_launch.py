@@ -16,7 +16,7 @@ def test_the_log_in_lands_on_the_launch_page(enter: Enter) -> None:
     expect(page.get_by_role("radio", name="Small")).to_be_checked()
     expect(page.get_by_role("progressbar", name="CPU in use")).to_have_attribute("value", "0")
     expect(page.get_by_role("navigation", name="Main").get_by_role("link")).to_have_text(
-        ["Launch", "Queue", "Hub"]
+        ["Launch", "Queue", "Capacity", "Reservations", "Teams", "Hub"]
     )
 
 

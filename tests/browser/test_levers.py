@@ -65,6 +65,8 @@ def test_a_waiting_page_says_that_its_queue_is_paused_and_goes_on_by_itself(
     client = cloud.client("admin")
     client.pause_queue(None, "a power cut")
     ann = enter("ann")
+    expect(ann.page.get_by_text("The whole queue is paused since")).to_contain_text(": a power cut")
+    expect(ann.page.get_by_text("Will wait").first).to_be_visible()
     ann.ask_in_vain("Small")
     expect(ann.page.get_by_text("The whole queue is paused: a power cut.")).to_be_visible()
     expect(ann.page.get_by_text("It waits at its place until the queue is resumed.")).to_be_visible()
@@ -222,3 +224,18 @@ def test_a_user_s_new_name_takes_over_what_runs(enter: Enter, cloud: Installatio
     said = "What sam had is samuel's now: 0 waiting, 1 running."
     expect(admin.page.get_by_role("status").filter(has_text=said)).to_be_visible()
     assert cloud.client("admin").request(job.id).user == "samuel"
+
+
+def test_a_notebook_on_a_drained_node_waits_and_starts_again_when_the_node_is_opened(
+    enter: Enter, cloud: Installation
+) -> None:
+    request = cloud.start_notebook("ann", "small")
+    client = cloud.client("admin")
+    (node,) = (view.id for view in client.nodes().items)
+    ann = enter("ann")
+    ann.go(f"requests/{request.id}")
+    client.cordon_node(node, "new disks", drains=True)
+    expect(ann.page.get_by_role("status").filter(has_text="Waiting")).to_be_visible()
+    client.uncordon_node(node, "disks are in")
+    ann.sees_server()
+    assert cloud.until_running("ann", request.id).allocation is not None

@@ -37,7 +37,7 @@ def test_show_prints_a_table_with_children_under_their_parents(
 ) -> None:
     assert main(["quota", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["team", "guarantee", "limit", "used", "borrowed", "waiting"]
+    assert lines[0].split() == ["team", "guarantee", "limit", "used", "borrowed", "budget", "waiting"]
     assert [line.split()[0] for line in lines[1:]] == ["lab", "vision", "speech"]
     assert lines[2].startswith("  vision  2 CPU, 3 GiB")
     assert "0.5 CPU, 512 MiB" in lines[2]

@@ -10,9 +10,10 @@ from jupyterhub_mesos.configuration import InvalidFile, diff_teams, load_teams, 
 from jupyterhub_mesos.configuration.teams import RESERVED_NAMES
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.lake import Lake
-from jupyterhub_mesos.wire import ResourcesModel, TeamsModel
+from jupyterhub_mesos.wire import BudgetModel, ResourcesModel, TeamModel, TeamsModel, UserCapsModel
 from jupyterhub_mesos_quota.errors import TreeError
-from jupyterhub_mesos_quota.resources import CPU_MILLIS, MEM_MIB, UNLIMITED
+from jupyterhub_mesos_quota.model import Budget
+from jupyterhub_mesos_quota.resources import ACCELERATORS, CPU_MILLIS, MEM_MIB, SESSIONS, UNLIMITED
 
 SHIPPED = Path(__file__).parents[2] / "config" / "teams.yaml"
 
@@ -40,7 +41,10 @@ def test_the_shipped_teams_hold() -> None:
 def test_an_unknown_key_is_told_with_its_line_and_the_nearest_known_one(tmp_path: Path) -> None:
     (line,) = refused(tmp_path, "teams:\n  vision:\n    garantee: {cpu_millis: 1}\n")
     assert line.startswith("teams.yaml:3: teams.vision.garantee: unknown key; did you mean guarantee?")
-    assert "admin_groups, borrow, groups, guarantee, lend, limit, parent, title, weight" in line
+    known = (
+        "admin_groups, borrow, budget, groups, guarantee, lend, limit, max_session_minutes, parent, per_user"
+    )
+    assert f"possible here: {known}, title, weight" in line
 
 
 def test_an_unknown_key_deep_inside_is_told_with_what_is_possible_there(tmp_path: Path) -> None:
@@ -213,6 +217,57 @@ def test_a_tree_that_came_another_way_is_refused_by_the_core() -> None:
         team_values(TeamsModel(teams=teams))
 
 
+# ---- what one user may hold, budgets, sessions -------------------------------------------------
+
+
+def test_caps_budgets_and_sessions_are_what_the_core_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "teams.yaml"
+    path.write_text(
+        "teams:\n"
+        "  a:\n"
+        "    per_user: {accelerators: 2, sessions: 3, cpu_millis: 4000}\n"
+        "    budget: {window_days: 7, team_hours: 500, user_hours: 100}\n"
+        "    max_session_minutes: 480\n"
+        "  b: {budget: {window_hours: 36, user_hours: 5}}\n",
+        encoding="utf-8",
+    )
+    model = load_teams(path)
+    a, b = team_values(model)
+    assert dict(a.per_user.by_name) == {ACCELERATORS: 2, SESSIONS: 3, CPU_MILLIS: 4000}
+    assert a.budget == Budget(7 * 86400, 500, 100)
+    assert b.budget == Budget(36 * 3600, UNLIMITED, 5)
+    assert (b.per_user.by_name, model.teams["a"].max_session_minutes) == ((), 480)
+
+
+FROM_ONE = "a whole number from 1 is due"
+WINDOW = "a budget has one window: write window_days or window_hours, for instance window_days: 7"
+BOUND = "a budget bounds something: write team_hours, user_hours, or leave budget out"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("budget: {team_hours: 5}", f"budget: this does not fit; {WINDOW}"),
+        ("budget: {window_days: 7, window_hours: 3, team_hours: 5}", f"budget: this does not fit; {WINDOW}"),
+        ("budget: {window_days: 7}", f"budget: this does not fit; {BOUND}"),
+        ("budget: {window_days: 0, team_hours: 5}", f"budget.window_days: '0' asked for; {FROM_ONE}"),
+        (
+            "budget: {window_days: 7, team_hours: 1.5}",
+            f"budget.team_hours: '1.5' asked for; {FROM_ONE}, or the word unlimited",
+        ),
+        ("budget: {window_days: 7, hours: 5}", "budget.hours: unknown key; did you mean user_hours?"),
+        ("per_user: {accelerators: -1}", "per_user.accelerators: '-1' asked for; a whole number from 0"),
+        ("per_user: {gpus: 1}", "per_user.gpus: unknown key; possible here: accelerators, cpu_millis"),
+        ("max_session_minutes: 0", f"max_session_minutes: '0' asked for; {FROM_ONE}, or the word unlimited"),
+    ],
+)
+def test_a_cap_a_budget_or_a_session_that_does_not_hold_is_told(
+    tmp_path: Path, written: str, told: str
+) -> None:
+    (line,) = refused(tmp_path, f"teams:\n  a:\n    {written}\n")
+    assert line.startswith(f"teams.yaml:3: teams.a.{told}")
+
+
 # ---- differences ----------------------------------------------------------------------------------
 
 
@@ -238,3 +293,24 @@ def test_added_and_removed_teams_are_told() -> None:
     added = diff_teams(less, full)
     assert added[0].after == "added"
     assert ("speech", "parent", "-", "lab") in {(c.team, c.field, c.before, c.after) for c in added}
+
+
+def test_changed_caps_budgets_and_sessions_are_lines_in_a_persons_words() -> None:
+    before = TeamsModel(teams={"a": TeamModel(per_user=UserCapsModel(sessions=1))})
+    budget = BudgetModel(window_days=7, team_hours=500, user_hours=100)
+    after = TeamModel(
+        per_user=UserCapsModel(sessions=3, accelerators=1), budget=budget, max_session_minutes=90
+    )
+    lines = [(c.field, c.before, c.after) for c in diff_teams(before, TeamsModel(teams={"a": after}))]
+    assert lines == [
+        ("per_user.accelerators", "unlimited", "1 accelerator"),
+        ("per_user.sessions", "1 session", "3 sessions"),
+        ("budget", "-", "500 accelerator-hours in 7 days, 100 per user"),
+        ("max_session", "unlimited", "90 min"),
+    ]
+    hourly = BudgetModel(window_hours=1, user_hours=2)
+    (change,) = diff_teams(
+        TeamsModel(teams={"a": after}),
+        TeamsModel(teams={"a": after.model_copy(update={"budget": hourly})}),
+    )
+    assert change.after == "2 accelerator-hours per user in 1 hour"

@@ -15,11 +15,13 @@ from jupyterhub_mesos.lab.routes import ROUTES as LAB_ROUTES
 from jupyterhub_mesos.lake import handout
 from jupyterhub_mesos.wire import (
     BoundsModel,
+    BudgetModel,
     ConnectionModel,
     ConnectionView,
     ProfileModel,
     ResourcesModel,
     TeamModel,
+    UserCapsModel,
 )
 from jupyterhub_mesos.wire.lake import CredentialsModel, SessionModel
 from jupyterhub_mesos_quota.model import AllocationState, RequestStatus
@@ -59,7 +61,8 @@ def documented_keys(page: str) -> set[str]:
 
 
 def test_every_key_of_a_team_is_documented_and_no_other() -> None:
-    expected = set(TeamModel.model_fields) | set(ResourcesModel.model_fields) | set(BoundsModel.model_fields)
+    parts = TeamModel, ResourcesModel, BoundsModel, UserCapsModel, BudgetModel
+    expected = {key for model in parts for key in model.model_fields}
     assert documented_keys("docs/reference/teams.md") == expected
 
 

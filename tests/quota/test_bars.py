@@ -97,6 +97,19 @@ def test_what_waits_before_a_cap_starts_in_order_and_no_more_than_the_cap(bench:
     assert made.gone("2") == ["4"]
 
 
+def test_who_is_at_the_cap_lays_no_room_aside(bench: MakeBench) -> None:
+    """The second waits inside the guarantee for more than is free; the first took its user to the cap."""
+    teams = [replace(capped("a", cpu=2000), guarantee=res(4)), team("b")]
+    made = bench(teams, [node("n", 4)])
+    assert made.submit("b0", "b", 1) == ["b0"]
+    assert made.submit("b1", "b", 3) == ["b1"]
+    assert submit(made, "1", "a", "ada", 2) == []
+    assert submit(made, "2", "a", "ada", 2) == []
+    assert made.gone("b1") == ["1"]
+    assert made.why("2") == "user-cap"
+    assert made.submit("b2", "b", 1) == ["b2"]
+
+
 def test_more_than_a_cap_is_refused_with_what_is_possible(bench: MakeBench) -> None:
     made = bench([capped("a", cpu=2000)], [node("n", 8)])
     with pytest.raises(RefusedRequest, match="one user may hold 2 CPU in team a at most: ask for 2 CPU"):

@@ -9,6 +9,8 @@ import pytest
 from jupyterhub_mesos_quota.errors import RefusedRequest
 from jupyterhub_mesos_quota.events import (
     Action,
+    AllocationLost,
+    AllocationReturned,
     GoneReason,
     RequestSubmitted,
     SessionExtended,
@@ -94,3 +96,27 @@ def test_one_that_was_taken_back_has_its_whole_time_when_it_starts_again(running
     running.gone("s", GoneReason.NODE_LOST)
     running.run("s")
     assert running.machine.next_deadline() == running.now + LIMIT - NOTICE
+
+
+def test_one_that_was_lost_over_its_end_is_stopped_when_it_returns(running: Bench) -> None:
+    id_ = running.live("s").id
+    running.handle(AllocationLost(running.tick(), id_))
+    late = running.now + 2 * LIMIT
+    assert stopped(running.handle(TimePassed(late))) == []
+    assert stopped(running.handle(AllocationReturned(late, id_))) == [StopReason.TIME_LIMIT]
+
+
+def test_who_was_told_of_the_end_is_not_told_again_after_a_restart(running: Bench) -> None:
+    end = running.now + LIMIT
+    running.handle(TimePassed(end - NOTICE))
+    old = running.machine
+    new = QuotaMachine.restore(
+        old.tree.teams.values(),
+        old.nodes.values(),
+        old.requests.values(),
+        old.allocations.values(),
+        kept=old.kept(),
+    )
+    assert new.next_deadline() == end
+    assert warned(new.handle(TimePassed(end - 1))) == []
+    assert stopped(new.handle(TimePassed(end))) == [StopReason.TIME_LIMIT]

@@ -11,8 +11,9 @@ import pytest
 from jupyterhub_mesos_quota.events import GoneReason, RequestSubmitted, TimePassed
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import AllocationState, RequestId, RequestStatus, TeamId, WorkloadKind
-from jupyterhub_mesos_quota.policy import Policy, Reclaim
+from jupyterhub_mesos_quota.policy import Policy, Preempt, Reclaim
 from jupyterhub_mesos_quota.rules import PlacementRule, Zones
+from quota_bookings import HOUR, bench_of, book, booking, passes, starts, stopped, train, warned
 from quota_cases import Bench, MakeBench, granted, node, request, res, team
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "quota.md"
@@ -112,6 +113,50 @@ def test_every_example_of_the_page_is_here() -> None:
     titles = re.findall(r"^## Example: (.+)$", PAGE.read_text(), re.MULTILINE)
     assert titles
     assert [title for title in titles if as_name(title) not in globals()] == []
+
+
+def test_a_class_has_booked_its_room() -> None:
+    bench = bench_of([team("bio"), team("vision")], [node("n", 4)])
+    book(bench, booking(team="bio", pieces=4))
+    passes(bench, 8 * HOUR)
+    assert not starts(bench, "endless", "vision", 2)
+    found = bench.machine.explain(RequestId("endless"))
+    assert found.code == "reserved"
+    assert "team bio has booked 4 CPU from" in found.sentence
+    assert starts(bench, "short", "vision", 2, hours=1.5)
+    passes(bench, 9 * HOUR)
+    assert not starts(bench, "late", "vision", 2, hours=1)
+    assert stopped(passes(bench, 9.75 * HOUR)) == {}
+    bench.gone("short")
+    passes(bench, 10 * HOUR)
+    assert starts(bench, "lesson", "bio", 3)
+    assert granted(passes(bench, 12 * HOUR)) == []
+    assert bench.why("endless") == "no-room"
+
+
+def test_a_class_has_booked_its_room_where_what_is_lent_is_taken_back() -> None:
+    policy = Policy(reclaim=Reclaim(grace_seconds=300.0))
+    bench = bench_of([team("bio"), team("vision")], [node("n", 4)], policy)
+    book(bench, booking(team="bio", pieces=4))
+    passes(bench, 8 * HOUR)
+    assert starts(bench, "endless", "vision", 2)
+    bench.run("endless")
+    minute = 60.0
+    assert warned(passes(bench, 10 * HOUR - 6 * minute)) == {"endless": 10 * HOUR - minute}
+    assert stopped(passes(bench, 10 * HOUR - minute)) == {"endless": "reserved"}
+
+
+def test_a_deadline_takes_the_place_of_an_experiment() -> None:
+    bench = bench_of([team("vision", 4), team("speech")], [node("n", 4)], Policy(preempt=Preempt()))
+    for id_ in ("experiment 1", "experiment 2"):
+        assert starts(bench, id_, "vision", 2)
+        bench.run(id_)
+    rank = bench.machine.requests[RequestId("experiment 2")].rank
+    assert stopped(train(bench, "deadline", "vision", 2, priority=1)) == {"experiment 2": "preempted"}
+    assert bench.gone("experiment 2", GoneReason.STOPPED) == ["deadline"]
+    assert bench.machine.requests[RequestId("experiment 2")].rank == rank
+    assert stopped(train(bench, "theirs", "speech", 2, priority=9)) == {}
+    assert bench.status("theirs") is RequestStatus.QUEUED
 
 
 def test_every_code_that_a_waiting_request_can_get_is_on_the_page() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.service.policy_traits import PolicyTraits, product_policy
 from jupyterhub_mesos.service.settings import CapacityService
 from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
-from jupyterhub_mesos_quota.policy import Preempt
+from jupyterhub_mesos_quota.policy import Policy, Preempt
 from jupyterhub_mesos_spawner.configure import ADMIN_SCOPE, POLICY_OPTIONS, Options, configure
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -100,6 +101,14 @@ def test_the_policy_is_handed_on_to_the_service_and_is_its_own_where_nothing_is_
     assert (policy.strategy.name, policy.reclaim, policy.half_life_seconds) == ("fifo", None, 86400.0)
     assert policy.preempt == Preempt(600.0, 300.0)
     assert CapacityService(config=configured(tmp_path)).policy() == product_policy()
+
+
+def test_everything_that_the_core_lets_choose_can_be_chosen(tmp_path: Path) -> None:
+    spans = ("half_life_hours", "patience_minutes", "budget_grace_minutes", "notice_minutes", "clear_seconds")
+    options = {"strategy": "fifo", "reclaim": False, "preempt": True, **dict.fromkeys(spans, 1.0)}
+    chosen, usual = CapacityService(config=configured(tmp_path, **options)).policy(), product_policy()
+    same = {each.name for each in fields(Policy) if getattr(chosen, each.name) == getattr(usual, each.name)}
+    assert same == {"most_holds"}  # a bound on the cost of a decision, and nobody's to choose
 
 
 def test_every_option_of_the_policy_is_a_setting_of_the_service_and_documented() -> None:

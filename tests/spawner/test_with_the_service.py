@@ -29,14 +29,14 @@ def has_proxy() -> bool:
     return True
 
 
-class Ann:
-    """Somebody of team vision, logged in at the hub's form."""
+class Someone:
+    """A person of a team, logged in at the hub's form."""
 
-    def __init__(self, up: Supervisor) -> None:
-        person = Person(up.urls.public, "ann", up.folder.password("vision"))
+    def __init__(self, up: Supervisor, name: str, team: str) -> None:
+        person = Person(up.urls.public, name, up.folder.password(team))
         person.log_in()
         self.requests = Client(person.service_url, person.token)
-        self._url = f"{up.urls.public}hub/api/users/ann"
+        self._url = f"{up.urls.public}hub/api/users/{name}"
         self._head = {"Authorization": f"token {person.token}"}
 
     def call(self, method: str, path: str, body: object = None) -> requests.Response:
@@ -49,7 +49,7 @@ class Ann:
         return {view.name: view.status for view in self.requests.requests()}
 
 
-def a_day_of(ann: Ann) -> None:
+def a_day_of(ann: Someone) -> None:
     # options that ask for more than a profile gives, or in another's name, are refused at the door
     smuggled = ann.call("POST", "/servers/one", {"profile": "medium", "cpu_millis": 64000})
     assert (smuggled.status_code, "cpu_millis" in smuggled.json()["message"]) == (400, True)
@@ -84,5 +84,5 @@ async def test_a_start_is_refused_queued_and_comes_by_itself(tmp_path: Path) -> 
     require("configurable-http-proxy (make set-up installs it)", has_proxy())
     settings = SupervisorSettings(state=tmp_path / "state", config=CONFIG, stop_notebooks=True)
     async with Supervisor(settings) as up:
-        ann = await asyncio.to_thread(Ann, up)
+        ann = await asyncio.to_thread(Someone, up, "ann", "vision")
         await asyncio.to_thread(a_day_of, ann)

@@ -18,10 +18,18 @@ from jupyterhub.services.auth import (  # type: ignore[import-untyped]  # the hu
 )
 from tornado.web import HTTPError
 
+from jupyterhub_mesos.configuration.teams import describe_window
 from jupyterhub_mesos.errors import NotAllowed, NotFound
 from jupyterhub_mesos.service.web.base import BaseHandler, WebContext, json_text
 from jupyterhub_mesos.service.web.problems import headers_of, problem_of
-from jupyterhub_mesos.wire import CapacityView, PipelineStep, ResourcesModel, TeamUseView
+from jupyterhub_mesos.wire import (
+    BudgetUse,
+    BudgetView,
+    CapacityView,
+    PipelineStep,
+    ResourcesModel,
+    TeamUseView,
+)
 from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
 
 CSP: Final = (
@@ -42,12 +50,26 @@ def environment() -> Environment:
     )
     templates.filters["amounts"] = amounts
     templates.filters["ago"] = ago
+    templates.filters["budget"] = budget
     return templates
 
 
 def amounts(resources: ResourcesModel) -> str:
     """Say resources in a person's words."""
     return str(resources.value())
+
+
+def budget(view: BudgetView) -> str:
+    """Say how a budget stands, e.g. `12.5 of 500 accelerator-hours used in 7 days`."""
+    window = describe_window(view.window_seconds)
+    told = [] if view.team is None else [_used(view.team, f"used in {window}")]
+    if view.asker is not None:
+        told.append(_used(view.asker, "by you" if told else f"used by you in {window}"))
+    return "; ".join(told) or f"per user, in {window}"
+
+
+def _used(use: BudgetUse, how: str) -> str:
+    return f"{use.used_hours:g} of {use.hours} accelerator-hours {how}"
 
 
 def ago(at: float, now: float | None = None) -> str:
@@ -138,6 +160,7 @@ class LaunchPage(PageHandler):
                 for team in own
                 if team.id in view.teams
             },
+            pauses=self.context.levers.queues.pauses(self.identity),
             mine=mine,
             mine_data=[view.model_dump(mode="json") for view in mine],
             server=self.get_query_argument("server", ""),

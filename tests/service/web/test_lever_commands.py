@@ -8,6 +8,7 @@ import time
 import pytest
 
 from jupyterhub_mesos.cli import main
+from jupyterhub_mesos.client import Client
 from jupyterhub_mesos_quota.model import RequestId
 from service.web.test_levers import HOUR, add_node, running, session
 from web_cases import Web, job
@@ -103,6 +104,18 @@ async def test_a_user_is_renamed_and_let_go(web: Web, capsys: pytest.CaptureFixt
     assert await command(web, "user", "leave", "maria%20k", "--reason", "graduated") == 0
     assert "What waited of maria%20k is withdrawn" in capsys.readouterr().out
     await web.service.ledger.until(lambda: True if web.service.ledger.row(RequestId(name)) is None else None)
+
+
+async def test_a_script_reads_the_queue_and_the_end_of_a_session(web: Web) -> None:
+    client = Client(web.service.url, "teamadmin")
+    name = await session(web)
+    found = await asyncio.to_thread(client.session, name)
+    assert found.ends_at is not None
+    assert found.latest is not None
+    await asyncio.to_thread(client.pause_queue, "vision", "new disks")
+    waiting = (await web.api("POST", "requests", body=job()))["id"]
+    queue = await asyncio.to_thread(client.queue)
+    assert [(entry.id, entry.explanation.code) for entry in queue.items] == [(waiting, "paused")]
 
 
 @pytest.mark.parametrize(

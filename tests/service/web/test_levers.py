@@ -169,6 +169,14 @@ async def test_open_pages_hear_of_pauses_that_concern_them_and_of_cordons(web: W
         assert (await reading).code == 200
 
 
+async def test_a_reason_is_text_on_every_page(web: Web) -> None:
+    reason = "<img src=x onerror=alert(1)>"
+    await web.api("POST", "queue/pause", "admin", why(reason))
+    await web.api("POST", "nodes/memory/cordon", "admin", why(reason))
+    for path in ("", "queue", "capacity", "teams", "reservations"):
+        assert b"<img src=x" not in (await web.ask("GET", path)).body
+
+
 async def test_a_page_has_the_levers_of_those_who_may(web: Web) -> None:
     shown = {who: (await web.ask("GET", "queue", who)).body for who in ("member", "teamadmin", "admin")}
     assert b'id="pause"' not in shown["member"]
@@ -182,8 +190,8 @@ async def test_a_page_has_the_levers_of_those_who_may(web: Web) -> None:
 # ---- nodes ----------------------------------------------------------------------------------------
 
 
-async def add_node(web: Web, name: str) -> None:
-    node = replace(MEMORY_NODE, id=NodeId(name))
+async def add_node(web: Web, name: str, **more: Any) -> None:
+    node = replace(MEMORY_NODE, id=NodeId(name), **more)
     web.backend.world.nodes = (*web.backend.world.nodes, node)
     await web.service.ledger.apply(Change(NodeSeen(time.time(), node)))
 
@@ -250,6 +258,12 @@ async def test_a_cordoned_node_is_not_reported_again_and_again(web: Web) -> None
     web.service.ledger.subscribe(commits.append)
     await web.service.controller._report_nodes()
     assert commits == []
+
+
+async def test_a_node_is_shown_with_its_zone_and_labels(web: Web) -> None:
+    await add_node(web, "second", zone="east", labels=(("disk", "nvme"),))
+    node = await node_of(web, "member", "second")
+    assert (node["zone"], node["labels"]) == ("east", {"disk": "nvme"})
 
 
 async def test_members_see_how_a_node_stands_and_not_who_holds_it(web: Web) -> None:

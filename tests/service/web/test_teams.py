@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from web_cases import TEAMS, Web
+from web_cases import TEAMS, Web, notebook
 
 
 def tree(**changes: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +61,41 @@ async def test_an_admin_of_a_team_edits_what_is_below_it_only(web: Web) -> None:
     for who in ("teamadmin", "member", "stranger"):
         assert (await web.problem("PUT", "teams", who, own))[0] == 403
     assert (await web.problem("PUT", "teams", "labadmin", tree(vision={"weight": 2}, new={})))[0] == 403
+
+
+async def test_a_budget_is_edited_over_the_api_and_seen_by_the_team_with_what_is_left(web: Web) -> None:
+    budget = {"window_days": 7, "team_hours": 500, "user_hours": 100}
+    edit = await web.api("PUT", "teams", "admin", tree(vision={"budget": budget}))
+    told = [(change["field"], change["before"], change["after"]) for change in edit["changes"]]
+    assert told == [("budget", "-", "500 accelerator-hours in 7 days, 100 per user")]
+    teams = {team["id"]: team for team in (await web.api("GET", "teams"))["teams"]}
+    assert teams["lab"]["budget"] is None
+    assert teams["vision"]["budget"] == {
+        "window_seconds": 7 * 86400,
+        "team": {"hours": 500, "used_hours": 0.0, "left_hours": 500.0, "stops_at": None},
+        "asker": {"hours": 100, "used_hours": 0.0, "left_hours": 100.0, "stops_at": None},
+    }
+    seen = {team["id"]: team for team in (await web.api("GET", "teams", "admin"))["teams"]}
+    assert seen["vision"]["budget"]["asker"] is None
+    page = (await web.ask("GET", "")).body.decode()
+    assert "0 of 500 accelerator-hours used in 7 days; 0 of 100 accelerator-hours by you" in page
+
+
+async def test_a_budget_that_makes_no_sense_is_refused_whole(web: Web) -> None:
+    status, _, detail = await web.problem(
+        "PUT", "teams", "admin", tree(vision={"budget": {"window_days": 7}})
+    )
+    assert status == 400
+    assert "teams.vision.budget: a budget bounds something" in detail
+    assert (await web.api("GET", "teams"))["revision"] == 1
+
+
+async def test_a_team_s_session_time_ends_a_notebook_that_is_started_after_the_edit(web: Web) -> None:
+    await web.api("PUT", "teams", "admin", tree(lab={"max_session_minutes": 30}))
+    view = await web.api("POST", "requests", "member", notebook())
+    row = web.service.ledger.row(view["id"])
+    assert row is not None
+    assert row.request.max_seconds == 1800.0
 
 
 async def test_profiles_are_those_of_the_asker_s_teams(web: Web) -> None:

@@ -164,6 +164,18 @@ export function describeAmount(key, amount) {
   return amounts({ cpu_millis: 0, mem_mib: 0, accelerators: flavor ? { [flavor]: amount } : {}, [key]: amount });
 }
 
+/** Say how a budget stands, as the launch page's first answer does. */
+export function budgetText(budget) {
+  if (!budget) return "none";
+  const hours = budget.window_seconds / 3600;
+  const [count, unit] = hours % 24 ? [hours, "hour"] : [hours / 24, "day"];
+  const span = `in ${count} ${unit}${count === 1 ? "" : "s"}`;
+  const used = (use, how) => `${use.used_hours} of ${use.hours} accelerator-hours ${how}`;
+  const parts = budget.team ? [used(budget.team, `used ${span}`)] : [];
+  if (budget.asker) parts.push(used(budget.asker, parts.length ? "by you" : `used by you ${span}`));
+  return parts.join("; ") || `per user, ${span}`;
+}
+
 /** Bring the capacity bars up to date. */
 export function showCapacity(capacity) {
   for (const meter of document.querySelectorAll(".meter")) {

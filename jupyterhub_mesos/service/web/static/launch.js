@@ -1,5 +1,7 @@
 // The launch page: Start, and the list of what is mine.
-import { amounts, call, countdown, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
+import { amounts, budgetText, call, countdown, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
+import { replaceRows } from "./levers.js";
+import { pauseBanner } from "./pauses.js";
 
 const OUTLOOK = {
   now: ["Starts now", "pill ok"], wait: ["Will wait", "pill wait"], never: ["Over the limit", "pill bad"],
@@ -90,7 +92,7 @@ function left(team) {
 async function refreshTeams() {
   const { teams } = await call("GET", "teams");
   for (const team of teams) {
-    const facts = { used: amounts(team.used), borrowed: amounts(team.borrowed), left: left(team) };
+    const facts = { used: amounts(team.used), borrowed: amounts(team.borrowed), left: left(team), budget: budgetText(team.budget) };
     for (const [name, text] of Object.entries(facts)) {
       const place = document.querySelector(`[data-team="${CSS.escape(team.id)}"] [data-of=${name}]`);
       if (place) place.textContent = text;
@@ -136,6 +138,15 @@ async function start(event) {
   }
 }
 
+const banners = document.getElementById("pauses");
+
+function showPauses({ items }) {
+  replaceRows(banners, items.map((pause) => pauseBanner(pause, showPauses)));
+}
+
+const refresh = () => Promise.all([refreshFits(), refreshTeams()]).catch((error) => show(error.message));
+
+showPauses(JSON.parse(banners.dataset.pauses));
 showMine(JSON.parse(list.dataset.requests));
 if (form) {
   form.addEventListener("submit", start);
@@ -146,7 +157,6 @@ if (form) {
 window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
 follow({
   requests: showMine,
-  capacity: (capacity) => { showCapacity(capacity);
-    if (form) Promise.all([refreshFits(), refreshTeams()]).catch((error) => show(error.message));
-  },
+  capacity: (capacity) => { showCapacity(capacity); if (form) refresh(); },
+  pauses: (pauses) => { showPauses(pauses); if (form) refresh(); },
 });

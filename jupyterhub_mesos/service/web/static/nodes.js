@@ -79,9 +79,16 @@ function levers(node) {
   return made;
 }
 
+function name(node) {
+  const made = element("div", node.id);
+  const told = [node.zone ? `zone ${node.zone}` : "", ...Object.entries(node.labels).map(([label, value]) => `${label}=${value}`)];
+  for (const one of told.filter(Boolean)) made.append(element("div", one, { class: "row-text" }));
+  return made;
+}
+
 function line(node) {
   const made = element("tr");
-  made.append(...cells({ Node: node.id, Stands: standing(node), Free: free(node), Holds: held(node), Why: why(node), ...(isAdmin ? { Actions: levers(node) } : {}) }));
+  made.append(...cells({ Node: name(node), Stands: standing(node), Free: free(node), Holds: held(node), Why: why(node), ...(isAdmin ? { Actions: levers(node) } : {}) }));
   return made;
 }
 

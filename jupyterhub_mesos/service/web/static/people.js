@@ -8,7 +8,7 @@ const path = (name, what) => `users/${encodeURIComponent(name.trim())}/${what}`;
 
 document.getElementById("rename")?.addEventListener("click", () => order({
   title: "A user has a new name",
-  text: "What the user has here is the new name's from now on: requests, what runs, caps, what was spent of budgets. What is over keeps the old name. Rename in the hub first.",
+  text: "What the user has here is the new name's from now on: requests, what runs, caps, what was spent of budgets. What is over keeps the old name. Rename in the hub first, while no notebook of the user runs.",
   fields: [user, { name: "to", label: "New name", required: "", maxlength: "255", autocomplete: "off" }],
   confirm: "Rename",
   send: async ({ user: name, to, reason }) => {

@@ -1,5 +1,5 @@
 // The teams that I may see, live: what each has, whether its queue is paused, and its admins' levers.
-import { amounts, call, cells, describeAmount, element, follow, show } from "./api.js";
+import { amounts, budgetText, call, cells, describeAmount, element, follow, show } from "./api.js";
 import { lever, replaceRows } from "./levers.js";
 import { pauseBanner, pauseOrder, queueName, resumeLever } from "./pauses.js";
 
@@ -52,7 +52,7 @@ function line([view, depth]) {
   const made = element("tr");
   made.append(...cells({
     Team: name(view, depth), Guaranteed: amounts(view.team.guarantee), Limit: bounds(view.team.limit), Holds: amounts(view.used),
-    "of it borrowed": amounts(view.borrowed), Waiting: view.waiting, Queue: queue(view),
+    "of it borrowed": amounts(view.borrowed), Budget: budgetText(view.budget), Waiting: view.waiting, Queue: queue(view),
   }));
   return made;
 }
