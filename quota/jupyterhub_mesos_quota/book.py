@@ -60,6 +60,7 @@ class Book:
         self.requests: dict[RequestId, Request] = {}
         self.allocations: dict[AllocationId, Allocation] = {}
         self.live: dict[RequestId, AllocationId] = {}  # the one that each active request holds
+        self.warned: dict[AllocationId, None] = {}
         self.stories = Stories()
         self._actions: list[Action] = []
         self._over: tuple[dict[RequestId, None], dict[AllocationId, None]] = ({}, {})
@@ -107,6 +108,8 @@ class Book:
             self.stories.note_allocation(allocation.id, f"restored as {allocation.state}")
             if allocation.state in LIVE_STATES:
                 self.live[allocation.request_id] = allocation.id
+                if allocation.state is AllocationState.WARNED:
+                    self.warned[allocation.id] = None
             else:
                 self._over[1][allocation.id] = None
 
@@ -146,6 +149,10 @@ class Book:
             gone_at = at
             self._over[1][id_] = None
             del self.live[old.request_id]
+        if after is AllocationState.WARNED:
+            self.warned[id_] = None
+        elif old.state is AllocationState.WARNED:
+            del self.warned[id_]
         moved = _moved(old, after, started_at, gone_at)
         self.allocations[id_] = moved
         self._note_allocation(at, id_, old.state, after, why)

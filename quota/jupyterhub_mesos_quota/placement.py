@@ -187,6 +187,11 @@ class NodePool:
         site = self._sites[node_id]
         return site.most(name) - site.used.get(name, 0)
 
+    def balances(self, node_id: NodeId, each: Pairs) -> Amounts:
+        """Return the same of the amounts asked for."""
+        site = self._sites[node_id]
+        return {name: site.most(name) - site.used.get(name, 0) for name, _ in each}
+
     def known_ids(self) -> set[NodeId]:
         """Return the nodes that are there and those that something stands on."""
         return {*self.nodes, *self._sites}

@@ -138,8 +138,10 @@ class Planner:
         is_whole = True
         for aside in self._admission.bookings.open_asides(self._admission.now):
             is_whole &= self._keep(aside)
+        unserved: Group | None = None
         for group in self._waiting():
-            is_whole &= self._serve(group)
+            if group is unserved or not self._serve(group):  # nothing changed for the next of the same
+                unserved, is_whole = group, False
         return is_whole
 
     # ---- what is booked -------------------------------------------------------------------------
