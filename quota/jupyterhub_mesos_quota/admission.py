@@ -203,24 +203,34 @@ class Admission:
         self, passed: set[tuple[Lane, Standing]], owners: list[Group]
     ) -> tuple[Group, Standing] | None:
         """Return the first in order of the lanes that may have room, and of the owners of holds."""
+        if not self.line.hot and not owners:
+            return None
         lanes = self._hot_lanes()
         by_promise = self.policy.strategy.ranks_by_promise
         for standings in _ONE_BY_ONE if by_promise else _ALL_TOGETHER:
-            best: Key | None = None
-            found = Standing.BORROWS
-            for lane in lanes:
-                for standing in standings:
-                    key = lane.contests[standing].first_key()
-                    if key is not None and (best is None or key < best) and (lane, standing) not in passed:
-                        best, found = key, standing
+            best = self._first_in(lanes, standings, passed)
             for group in owners:
-                if group.head is not None and group.standing is not None and group.standing in standings:
-                    key = self.line.key(group, group.head)[1]
-                    if best is None or key < best:
-                        best, found = key, group.standing
+                if group.head is not None and group.standing in standings:
+                    entry = self.line.key(group, group.head)[1], group.standing
+                    if best is None or entry < best:
+                        best = entry
             if best is not None:
-                return self.line.group_of(_place(best).id), found
+                return self.line.group_of(_place(best[0]).id), best[1]
         return None
+
+    def _first_in(
+        self, lanes: list[Lane], standings: tuple[Standing, ...], passed: set[tuple[Lane, Standing]]
+    ) -> tuple[Key, Standing] | None:
+        best: tuple[Key, Standing] | None = None
+        for lane in lanes:
+            for standing in standings:
+                contest = lane.contests[standing]
+                key = contest.first_key() if contest.groups else None
+                if key is None or (passed and (lane, standing) in passed):
+                    continue
+                if best is None or key < best[0]:
+                    best = key, standing
+        return best
 
     def _hot_lanes(self) -> list[Lane]:
         """Return the lanes that may have room, and forget those that have none."""

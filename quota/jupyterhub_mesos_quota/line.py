@@ -136,8 +136,9 @@ class WaitingLine:
             if changed is None:
                 for group in list(self.groups()):
                     self.stand(group)
-            for account in dict.fromkeys(each for low in changed or () for each in low.path):
-                self._stand_all(account)
+            for account in dict.fromkeys([each for low in changed or () for each in low.path]):
+                if account in self._groups or account.has_rest:
+                    self._stand_all(account)
 
     def _stand_all(self, account: Account) -> None:
         for group in self._groups.get(account, ()):

@@ -110,13 +110,13 @@ class NodePool:
 
     def _measure_anew(self, site: Site, pairs: Pairs) -> None:
         """Work out the room of a node whose use of some amounts changed; it moves when somebody searches."""
-        room = site.room
+        room, free = site.room, self.free
         for name, _ in pairs:
             if name in room:
-                old, new = room[name], site.room_of(name)
-                room[name] = new
-                if site.shelf is not None:
-                    self.free[name] += new - old
+                old = room[name]
+                room[name] = new = site.room_of(name)
+                if site.shelf is not None and new != old:
+                    free[name] += new - old
         if site.shelf is None:
             return
         if site.spot == site.spot_now():
@@ -259,6 +259,8 @@ class NodePool:
         """Return of a few nodes those with room for `each`, the tightest first; of many, look among all."""
         if len(some) > MOST_COMPARED:
             return self._tightest(each)
+        if len(some) == 1:
+            return some  # whether it fits is seen there
         self._tally.entries += len(some)
         fitting = [node_id for node_id in some if self.fits_on(node_id, each)]
         return fitting if len(fitting) < 2 else sorted(fitting, key=partial(self._tightness, dict(each)))

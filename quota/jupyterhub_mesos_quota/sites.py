@@ -44,9 +44,9 @@ class Site:
     def room_of(self, name: AmountName) -> int:
         """Work out how much of an amount is free."""
         room = self.capacity.get(name, 0) - self.used.get(name, 0)
-        if name in self.named:
+        if self.named and name in self.named:
             room = min(room, sum([device not in self.held for device in self.named[name]]))
-        return max(0, room)
+        return room if room > 0 else 0
 
     def most(self, name: AmountName) -> int:
         """Return how much the node would have if it were empty."""
