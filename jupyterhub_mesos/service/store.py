@@ -20,7 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jupyterhub_mesos.errors import LedgerError, TakenOver
 from jupyterhub_mesos.service import encoding, schema
+from jupyterhub_mesos.service.queries import audit_statement, request_conditions
 from jupyterhub_mesos.service.rows import (
+    AuditQuery,
     AuditRow,
     Batch,
     JobRow,
@@ -143,7 +145,9 @@ class Store:
     def requests(self, query: RequestQuery) -> tuple[tuple[RequestRow, ...], int | None]:
         """Return a page of requests, newest first, and the `before` of the next page if there is one."""
         table, limit = schema.requests, min(query.limit, MAX_PAGE)
-        statement = sa.select(table).where(*_conditions(query)).order_by(table.c.seq.desc()).limit(limit + 1)
+        statement = (
+            sa.select(table).where(*request_conditions(query)).order_by(table.c.seq.desc()).limit(limit + 1)
+        )
         rows = [encoding.request_row(row) for row in self._rows(statement)]
         page = tuple(rows[:limit])
         return page, page[-1].seq if len(rows) > limit else None
@@ -216,6 +220,12 @@ class Store:
         if before is not None:
             statement = statement.where(table.c.seq < before)
         return tuple(map(encoding.audit_row, self._rows(statement)))
+
+    def audit_page(self, query: AuditQuery) -> tuple[tuple[AuditRow, ...], int | None]:
+        """Return a page of what happened, newest first, and the `before` of the next page if there is one."""
+        rows = [encoding.audit_row(row) for row in self._rows(audit_statement(query))]
+        page = tuple(rows[: query.limit])
+        return page, page[-1].seq if len(rows) > query.limit else None
 
     def meta(self, key: str) -> str | None:
         """Return one named text."""
@@ -333,26 +343,3 @@ def _upsert(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[s
         index_elements=keys, set_={name: insert.excluded[name] for name in others}
     )
     connection.execute(statement, values)
-
-
-def _conditions(query: RequestQuery) -> list[sa.ColumnElement[bool]]:
-    table = schema.requests
-    conditions: list[sa.ColumnElement[bool]] = []
-    owners = [
-        column.in_(sorted(names))
-        for column, names in ((table.c.user, query.users), (table.c.team, query.teams))
-        if names is not None
-    ]
-    if owners:
-        conditions.append(sa.or_(*owners))
-    if query.within is not None:
-        conditions.append(table.c.team == query.within)
-    if query.parent is not None:
-        conditions.append(table.c.parent == query.parent)
-    if query.kinds is not None:
-        conditions.append(table.c.kind.in_(sorted(query.kinds)))
-    if query.statuses is not None:
-        conditions.append(table.c.status.in_(sorted(query.statuses)))
-    if query.before is not None:
-        conditions.append(table.c.seq < query.before)
-    return conditions

@@ -150,6 +150,7 @@ class TeamsView(Wire):
 
     revision: int
     teams: tuple[TeamUseView, ...]
+    next_cursor: str | None = None
 
 
 class TeamChange(Wire):
@@ -200,3 +201,4 @@ class ProfilesView(Wire):
     """`GET /profiles`."""
 
     profiles: tuple[ProfileView, ...]
+    next_cursor: str | None = None
