@@ -137,6 +137,11 @@ class Store:
             kept=dict(map(encoding.kept_row, self._rows(sa.select(schema.kept)))),
         )
 
+    def teams_at(self, revision: int) -> TeamsModel | None:
+        """Return the team tree of a revision."""
+        rows = self._select(schema.teams, schema.teams.c.revision == revision)
+        return encoding.teams_model(rows[0]) if rows else None
+
     def request(self, request_id: RequestId) -> RequestRow | None:
         """Return one request, live or ended."""
         rows = self._select(schema.requests, schema.requests.c.id == request_id)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.web.base import ApiHandler
 from jupyterhub_mesos.service.web.contract import contract
+from jupyterhub_mesos.service.web.etags import revision_tag, revisions_of
 from jupyterhub_mesos.service.web.paging import page_of
 from jupyterhub_mesos.service.web.queries import NamesQuery, TeamsEditQuery
 from jupyterhub_mesos.wire import CapacityView, Health, ProfilesView, TeamsEdit, TeamsModel, TeamsView
@@ -53,13 +54,22 @@ class TeamsHandler(ApiHandler):
         items, more = page_of(found, asked, lambda one: one.id)
         self.answer_page(seen.model_copy(update={"teams": items, "next_cursor": more}), more)
 
+    def compute_etag(self) -> str | None:
+        """Name the revision of the tree, and what this answer says of it."""
+        return revision_tag(self.context.operations.ledger.revision, super().compute_etag())
+
     @contract(takes=TeamsModel, answers=TeamsEdit, query=TeamsEditQuery)
     async def put(self) -> None:
         """Put a tree in force, or with `dry_run` say what would change."""
         asked = self.query(TeamsEditQuery)
         edit = await self.context.teams.edit(
-            self.identity, self.body(TeamsModel), is_dry_run=asked.dry_run, expected=asked.revision
+            self.identity,
+            self.body(TeamsModel),
+            is_dry_run=asked.dry_run,
+            expected=asked.revision,
+            seen=revisions_of(self.request.headers.get("If-Match")),
         )
+        self.set_header("ETag", revision_tag(edit.revision))
         self.answer(edit)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from tornado.web import HTTPError
 
 from jupyterhub_mesos.errors import CapacityError, InvalidInput, Queued
+from jupyterhub_mesos.service.team_operations import TeamsMoved
 from jupyterhub_mesos.wire import ClashView, Problem
 from jupyterhub_mesos_quota.errors import (
     Clash,
@@ -60,12 +62,8 @@ _M = TypeVar("_M", bound=BaseModel)
 def problem_of(error: BaseException) -> Problem:
     """Return what is answered for `error`; an unexpected one says nothing of itself."""
     match error:
-        case Queued():
-            return _problem(
-                error.status, str(error), error.code, request_id=error.request_id, page_url=error.page_url
-            )
         case CapacityError():
-            return _problem(error.status, str(error), error.code)
+            return _problem(error.status, str(error), error.code).model_copy(update=_facts(error))
         case Overbooked():
             problem = _problem(quota_status(type(error)), str(error), error.code)
             return problem.model_copy(update={"clash": _clash(error.clash)})
@@ -111,17 +109,19 @@ def invalid(error: ValidationError) -> InvalidInput:
     return InvalidInput(f"{text}{more}", where=where or "body")
 
 
-def _problem(
-    status: int, detail: str, code: str, *, request_id: str | None = None, page_url: str | None = None
-) -> Problem:
-    return Problem(
-        title=title_of(status),
-        status=int(status),
-        detail=detail,
-        code=code,
-        request_id=request_id,
-        page_url=page_url,
-    )
+def _problem(status: int, detail: str, code: str) -> Problem:
+    return Problem(title=title_of(status), status=int(status), detail=detail, code=code)
+
+
+def _facts(error: CapacityError) -> Mapping[str, object]:
+    """Return what a problem says beside its sentence."""
+    match error:
+        case Queued():
+            return {"request_id": error.request_id, "page_url": error.page_url}
+        case TeamsMoved():
+            return {"changes": error.changes, "revision": error.revision}
+        case _:
+            return {}
 
 
 def _clash(clash: Clash) -> ClashView:
