@@ -21,6 +21,7 @@ from jupyterhub_mesos.service.rows import (
     TokenId,
     TokenRow,
 )
+from jupyterhub_mesos.service.texts import MOST_CHARACTERS, storable
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import Payload, PlacementModel, ResourcesModel, TeamsModel
 from jupyterhub_mesos_quota.forecast import PastWait
@@ -266,13 +267,13 @@ def kept_row(row: Row) -> tuple[KeptKey, KeptDoc]:
 
 
 def audit_columns(row: AuditRow) -> Columns:
-    """Lay an audit row out; its `seq` is the database's to give."""
+    """Lay an audit row out; its `seq` is the database's to give. A refused name may be in it."""
     return {
         "at": row.at,
-        "who": row.who,
+        "who": storable(row.who, MOST_CHARACTERS),
         "what": row.what,
-        "subject": row.subject,
-        "why": row.why,
+        "subject": storable(row.subject, MOST_CHARACTERS),
+        "why": storable(row.why),
         "data": dict(row.data),
     }
 
