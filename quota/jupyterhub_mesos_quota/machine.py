@@ -153,6 +153,8 @@ class QuotaMachine:
         machine._admission.usage.measure_against(machine._admission.pool.capacity)
         machine._excuses.excuse_all(machine._admission)
         machine._desk.is_settled = False
+        if machine._taking is not None:
+            machine._taking.prepare()
         return machine
 
     # ---- events ---------------------------------------------------------------------------------
