@@ -96,6 +96,23 @@ def test_what_is_lent_is_stopped_for_who_waits_inside_and_queued_again_at_its_ra
     assert (again.status, again.rank) == (RequestStatus.QUEUED, rank)
 
 
+def test_who_was_taken_goes_before_others_of_its_team_where_the_policy_says_so(make: Make) -> None:
+    bench = make(TWO, [node("n", 4)], requeues_first=True)
+    run(bench, "s1", "speech", 3)
+    submit(bench, "s2", "speech", 2)
+    run(bench, "s3", "speech")
+    assert stopped(submit(bench, "v1", "vision", 1)) == ["s3"]
+    bench.gone("s3", GoneReason.STOPPED)
+    assert bench.queue() == ["s3", "s2"]
+    again = QuotaMachine.restore(
+        bench.machine.tree.teams.values(),
+        bench.machine.nodes.values(),
+        bench.machine.requests.values(),
+        bench.machine.allocations.values(),
+    )
+    assert [waiting.id for waiting in again.queue()] == ["s3", "s2"]
+
+
 def test_a_workload_that_fails_of_its_stop_is_queued_again(make: Make) -> None:
     bench = make(TWO, [node("n", 4)])
     run(bench, "s1", "speech", 4)
