@@ -5,11 +5,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import service_rig as rig
+from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.simulate.jobs import Job
 from jupyterhub_mesos.simulate.traces.columns import asked
 from jupyterhub_mesos.simulate.traces.faults import Faults, RowFault
 from jupyterhub_mesos.simulate.traces.reading import Defaults, TableJobs
 from jupyterhub_mesos.simulate.traces.trace import Format, open_table
+from jupyterhub_mesos_quota.events import (
+    AllocationClaimed,
+    AllocationGone,
+    AllocationStarted,
+    EndRequested,
+    GoneReason,
+)
+from jupyterhub_mesos_quota.model import AllocationId, RequestId
 
 
 def written(folder: Path, name: str, content: str) -> Path:
@@ -55,3 +65,27 @@ JobID|User|Account|Submit|Start|End|ElapsedRaw|State|Timelimit|ReqTRES|AllocTRES
 104|cem|vision|2024-03-01T08:07:00|2024-03-01T08:07:00|2024-03-01T08:08:00|60|COMPLETED|01:00:00|cpu=2,mem=many,node=1|
 """
 """What `sacct --parsable2` prints: an array's job, a step, one cancelled before it ran, one that is damaged."""
+
+
+async def _runs(ledger: Ledger, allocation: str, started: float, gone: float, reason: GoneReason) -> None:
+    """An allocation that was granted runs from one moment to another."""
+    id_ = AllocationId(allocation)
+    await ledger.apply(Change(AllocationClaimed(started, id_)))
+    await ledger.apply(Change(AllocationStarted(started, id_)))
+    await ledger.apply(Change(AllocationGone(gone, id_, reason)))
+
+
+async def ledger_history(ledger: Ledger, clock: rig.Clock) -> None:
+    """A training that lost its node once, a notebook that runs, and two that never did."""
+    await rig.add_node(ledger)
+    await ledger.apply(rig.training(ledger, "job"))
+    await _runs(ledger, "job-1", 1010.0, 1110.0, GoneReason.NODE_LOST)
+    await _runs(ledger, "job-2", 1120.0, 1150.0, GoneReason.FINISHED)
+    clock.now = 1200.0
+    await ledger.apply(rig.notebook(ledger, "notebook", user="ben"))
+    await ledger.apply(Change(AllocationClaimed(1201.0, AllocationId("notebook-1"))))
+    await ledger.apply(Change(AllocationStarted(1202.0, AllocationId("notebook-1"))))
+    await ledger.apply(rig.training(ledger, "too-late", replicas=4))
+    clock.now = 1300.0
+    await ledger.apply(Change(EndRequested(1300.0, RequestId("too-late"))))
+    await ledger.apply(rig.training(ledger, "waits", replicas=4))

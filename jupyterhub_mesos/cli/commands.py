@@ -20,6 +20,7 @@ from jupyterhub_mesos.cli.adding import add_service as _add_service
 from jupyterhub_mesos.cli.adding import lazily as _lazily
 from jupyterhub_mesos.cli.lever_options import add_levers
 from jupyterhub_mesos.cli.pipeline_options import add_pipeline
+from jupyterhub_mesos.cli.simulate_options import add_simulate
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos_quota.errors import QuotaError
 
@@ -74,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     _add_token(commands)
     add_levers(commands)
     add_pipeline(commands)
+    add_simulate(commands)
     _add_verify(commands)
     _add_register(commands)
     _add_version(commands)

@@ -99,7 +99,8 @@ def status(args: argparse.Namespace) -> int:
     for step in steps_of(service, args.request):
         print("\n".join(lines_of(step)))
     if view.explanation is not None:
-        print(f"waits: {view.explanation.sentence}")
+        expected = view.explanation.expected_start
+        print(f"waits: {view.explanation.sentence} {expected.sentence if expected else ''}".rstrip())
     if view.message:
         print(view.message)
     return 0

@@ -100,6 +100,7 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
         stack.push_async_callback(controller.close)
         context = _web_context(settings, ledger, controller, parts, profiles)
         await context.levers.notes.open()
+        await context.operations.expectations.open()
         stack.push_async_callback(context.identities.close)
         stack.callback(ledger.subscribe(context.feed.notify))
         async with asyncio.TaskGroup() as tasks:

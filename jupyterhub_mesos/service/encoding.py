@@ -23,6 +23,7 @@ from jupyterhub_mesos.service.rows import (
 )
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import Payload, ResourcesModel, TeamsModel
+from jupyterhub_mesos_quota.forecast import PastWait
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
@@ -100,6 +101,18 @@ def request_row(row: Row) -> RequestRow:
     )
     info = RequestInfo(request.id, row["name"], _PAYLOAD.validate_python(row["payload"], strict=False))
     return RequestRow(request, info, row["outcome"], row["message"], row["ended_at"], row["seq"])
+
+
+def past_wait(row: Row) -> PastWait | None:
+    """Read how long a request waited for its first allocation (`granted_at`); None where it waits still."""
+    granted_at = row["granted_at"]
+    until = granted_at if granted_at is not None else row["ended_at"]
+    if until is None:
+        return None
+    total = _resources(row["resources"]) * row["replicas"]
+    return PastWait(
+        TeamId(row["team"]), total.accelerators, row["submitted_at"], until, granted_at is not None
+    )
 
 
 def allocation_columns(allocation: Allocation) -> Columns:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from jupyterhub_mesos.service.controller import Controller
+from jupyterhub_mesos.service.expectations import Expectations
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.lever_notes import LeverNotes
@@ -23,6 +24,7 @@ from jupyterhub_mesos.service.views import Links, Shown, explanation_view, reque
 from jupyterhub_mesos.service.words import warning
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import (
+    ExplanationView,
     LogView,
     NotebookPayload,
     ProfilesModel,
@@ -36,7 +38,6 @@ from jupyterhub_mesos.wire import (
 )
 from jupyterhub_mesos_quota.bars import Bar
 from jupyterhub_mesos_quota.events import EndRequested, RequestSubmitted
-from jupyterhub_mesos_quota.explain import Explanation
 from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
@@ -98,6 +99,7 @@ class Operations:
         self.profiles = profiles
         self.links = links
         self.notes = LeverNotes(ledger)
+        self.expectations = Expectations(ledger)
         self._places = Places(max_live, ledger.rows)
 
     @property
@@ -255,7 +257,7 @@ class Operations:
                 replicas=request.replicas,
                 submitted_at=request.submitted_at,
                 is_mine=request.user == who.name,
-                explanation=explanation_view(self._explained(request, position)),
+                explanation=self._explanation(request, position),
             )
             for position, request in enumerate(waiting, start=1)
             if request.team in seen or request.user == who.name
@@ -331,7 +333,7 @@ class Operations:
         """Return a request with its explanation while it waits and its newest allocation."""
         explained = None
         if row.request.status in WAITING and row.id in self.ledger.machine.requests:
-            explained = self._explained(row.request)
+            explained = self._explanation(row.request)
         allocation = self.ledger.allocation_of(row.id)
         if allocation is None and row.request.allocations and row.request.status not in WAITING:
             past = await self._allocations(row)
@@ -342,12 +344,13 @@ class Operations:
         warned = warning(row, allocation, ledger.machine, ledger.clock(), ledger.policy.notice_seconds)
         return request_view(row, self.links, explained, (allocation, tasks), shown, warned)
 
-    def _explained(self, request: Request, position: int | None = None) -> Explanation:
-        """Say why a request waits; of a pause with its reason, which the core does not know."""
-        explained = self.ledger.machine.explain(request.id, position)
-        if explained.code != Bar.PAUSED:
-            return explained
-        return replace(explained, sentence=self.notes.pause_over(request.team) or explained.sentence)
+    def _explanation(self, request: Request, position: int | None = None) -> ExplanationView:
+        """Say why a request waits, and when it may start; of a pause its reason, which the core has not."""
+        found = self.ledger.machine.explain(request.id, position)
+        if found.code == Bar.PAUSED:
+            found = replace(found, sentence=self.notes.pause_over(request.team) or found.sentence)
+        is_queued = request.status is RequestStatus.QUEUED
+        return explanation_view(found, self.expectations.of(request.id, found.code) if is_queued else None)
 
     async def _row(self, request_id: RequestId) -> RequestRow:
         row = await self.ledger.find(request_id)

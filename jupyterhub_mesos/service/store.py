@@ -33,7 +33,14 @@ from jupyterhub_mesos.service.rows import (
     TaskRow,
 )
 from jupyterhub_mesos.wire import TeamsModel
-from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, RequestId
+from jupyterhub_mesos_quota.forecast import PastWait
+from jupyterhub_mesos_quota.model import (
+    Allocation,
+    AllocationId,
+    AllocationState,
+    RequestId,
+    RequestStatus,
+)
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 BUSY_MILLISECONDS: Final = 5000
@@ -141,6 +148,30 @@ class Store:
         page = tuple(rows[:limit])
         return page, page[-1].seq if len(rows) > limit else None
 
+    def past_waits(self, newest: int) -> tuple[PastWait, ...]:
+        """Return how long the newest requests waited for their first allocation, or until withdrawn."""
+        table, given = schema.requests, schema.allocations
+        statement = (
+            sa.select(table, sa.func.min(given.c.granted_at).label("granted_at"))
+            .select_from(table.outerjoin(given, given.c.request_id == table.c.id))
+            .where(table.c.seq > self.last_seq() - newest)
+            .group_by(table.c.id)
+        )
+        waits = map(encoding.past_wait, self._rows(statement))
+        return tuple(wait for wait in waits if wait is not None)
+
+    def freed_at(self) -> dict[RequestId, float]:
+        """Return of those that wait again when their last allocation was gone."""
+        table, given = schema.requests, schema.allocations
+        statement = (
+            sa.select(table.c.id, sa.func.max(given.c.gone_at).label("gone_at"))
+            .select_from(table.join(given, given.c.request_id == table.c.id))
+            .where(table.c.is_live, table.c.status == RequestStatus.QUEUED.value)
+            .group_by(table.c.id)
+        )
+        rows = self._rows(statement)
+        return {RequestId(row["id"]): row["gone_at"] for row in rows if row["gone_at"] is not None}
+
     def last_server(self, user: str, server_name: str, hub: str = "") -> RequestRow | None:
         """Return the newest request of a notebook server, ended ones included."""
         table, key = schema.requests, ServerKey(hub, user, server_name)
@@ -208,7 +239,7 @@ class Store:
     def _select(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> Sequence[encoding.Row]:
         return self._rows(sa.select(table).where(condition))
 
-    def _rows(self, statement: sa.Select[Any]) -> Sequence[encoding.Row]:
+    def _rows(self, statement: sa.Executable) -> Sequence[encoding.Row]:
         try:
             with self._connected().connect() as connection:
                 return connection.execute(statement).mappings().all()

@@ -13,6 +13,7 @@ from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.words import LIVES
 from jupyterhub_mesos.wire import (
     AllocationView,
+    ExpectedStartView,
     ExplanationView,
     FactView,
     NodeView,
@@ -75,8 +76,8 @@ class Links:
         return self.model(request.id) if request.kind is WorkloadKind.SERVING else None
 
 
-def explanation_view(explained: Explained) -> ExplanationView:
-    """Say why a request waits; there is no expected start while there is no history."""
+def explanation_view(explained: Explained, expected: ExpectedStartView | None) -> ExplanationView:
+    """Say why a request waits, and when it may start."""
     return ExplanationView(
         code=str(explained.code),
         sentence=explained.sentence,
@@ -84,6 +85,7 @@ def explanation_view(explained: Explained) -> ExplanationView:
         position=explained.position,
         waiting=explained.waiting,
         possible_at=explained.possible_at,
+        expected_start=expected,
     )
 
 
@@ -148,7 +150,7 @@ def shown_payload(payload: AnyPayload, shown: Shown) -> AnyPayload:
 def request_view(
     row: RequestRow,
     links: Links,
-    explained: Explained | None,
+    explanation: ExplanationView | None,
     held: tuple[Allocation | None, Sequence[TaskRow]],
     shown: Shown,
     warning: WarningView | None = None,
@@ -173,7 +175,7 @@ def request_view(
         parent=request.parent,
         url=links.of(row, allocation),
         page_url=links.page(request.id),
-        explanation=None if explained is None else explanation_view(explained),
+        explanation=explanation,
         allocation=None if allocation is None else allocation_view(allocation, tasks),
         warning=warning,
         payload=shown_payload(row.info.payload, shown),

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, assert_never
+from itertools import islice
+from typing import Final
 
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.simulate.agenda import Agenda, Due, Entry
 from jupyterhub_mesos.simulate.jobs import Job
-from jupyterhub_mesos.simulate.observers import Observer
+from jupyterhub_mesos.simulate.observers import Json, Observer
 from jupyterhub_mesos.simulate.runs import Run
 from jupyterhub_mesos.simulate.sessions import Sessions
 from jupyterhub_mesos.simulate.setting import Setting
-from jupyterhub_mesos_quota.errors import QuotaError
+from jupyterhub_mesos.simulate.state import Rows, State, from_json, to_json
+from jupyterhub_mesos_quota.errors import InvariantBroken, QuotaError
 from jupyterhub_mesos_quota.events import (
     Action,
     AllocationClaimed,
@@ -48,6 +50,9 @@ FORGET_AFTER: Final = 512
 """Ends between two times that the machine forgets what is over, so that its memory is bounded."""
 
 
+_IS_AN_END: Final = {Due.ENDS: GoneReason.FINISHED, Due.GONE: GoneReason.STOPPED}
+
+
 class Simulation:
     """One replay. `jobs` come in order of `submit_s` and are read one ahead, never all at once."""
 
@@ -63,10 +68,54 @@ class Simulation:
         self._used: dict[AmountName, int] = {}
         self._capacity = _sum_capacity(setting.nodes)
         self._over = 0
-        self._timed_at: float | None = None  # the last deadline that was told
         self._jobs: Iterator[Job] = iter(jobs)
         self._coming = next(self._jobs, None)
         self._read = 0
+
+    @classmethod
+    def recalled(
+        cls, jobs: Iterable[Job], setting: Setting, observers: Sequence[Observer], saved: Json
+    ) -> Simulation:
+        """Go on from what `saved` returned: with the same trace from its begin, setting and observers.
+
+        What is to be taken back is planned anew, where an unbroken run may wait for some seconds before it
+        plans again: a guarantee that could not be served yet may be served by so much earlier.
+        Raises `InvalidInput` for what is no state of a replay.
+        """
+        state = from_json(saved)
+        for observer, seen in zip(observers, state.seen, strict=True):
+            observer.recall(seen)
+        return cls(islice(jobs, state.read, None), setting, observers)._go_on(state)
+
+    def _go_on(self, state: State) -> Simulation:
+        rows, setting = state.rows, self._setting
+        self._machine = QuotaMachine.restore(
+            setting.teams, setting.nodes, rows.requests, rows.allocations, setting.policy, rows.kept
+        )
+        self.now, self._read, self._over = state.now, state.read, state.over
+        self._agenda.recall(state.due)
+        self._sessions.recall(state.sessions)
+        self._runs = {run.job.id: run for run in state.runs}
+        for id_ in state.running:
+            run = self._runs[id_]
+            self._on[run.allocation] = run
+            self._count(run, +1)
+        return self
+
+    def saved(self) -> Json:
+        """Return all that `recalled` needs to go on from here; call it between two steps."""
+        state = State(
+            now=self.now,
+            read=self._read,
+            over=self._over,
+            runs=list(self._runs.values()),
+            running=[run.job.id for run in self._on.values()],
+            due=self._agenda.entries(),
+            sessions=self._sessions.told(),
+            rows=Rows.of(self._machine),
+            seen=[observer.saved() for observer in self._observers],
+        )
+        return to_json(state)
 
     # ---- the caller's side ----------------------------------------------------------------------
 
@@ -94,7 +143,7 @@ class Simulation:
         times = [] if due is None else [due.at]
         if self._coming is not None:
             times.append(self._coming.submit_s)
-        deadline = self._deadline()
+        deadline = self._machine.next_deadline()
         if deadline is not None and (times or self.waiting):
             times.append(max(deadline, self.now))
         return min(times, default=None)
@@ -123,22 +172,23 @@ class Simulation:
 
     def _due_at(self, at: float) -> None:
         while (entry := self._agenda.first()) is not None and entry.at <= at:
-            self._happen(at, self._agenda.pop())
+            if entry.due in _IS_AN_END:
+                self._act_on(self._machine.handle_ends(list(self._ends_at(at))))
+            else:
+                self._happen(at, self._agenda.pop())
+
+    def _ends_at(self, at: float) -> Iterator[AllocationGone]:
+        """Take out what is gone by now: all of it, before anybody starts in its place."""
+        while (entry := self._agenda.first()) is not None and entry.at <= at and entry.due in _IS_AN_END:
+            self._agenda.pop()
+            yield AllocationGone(at, AllocationId(entry.key), _IS_AN_END[entry.due])
 
     def _happen(self, at: float, entry: Entry) -> None:
         id_ = AllocationId(entry.key)
-        match entry.due:
-            case Due.ENDS:
-                self._tell(AllocationGone(at, id_, GoneReason.FINISHED))
-            case Due.GONE:
-                self._tell(AllocationGone(at, id_, GoneReason.STOPPED))
-            case Due.LAUNCHED:
-                if self._is_going(id_):
-                    self._tell(AllocationStarted(at, id_))
-            case Due.SUBMITS:
-                self._submit(at, self._sessions.take(entry.key))
-            case _:
-                assert_never(entry.due)
+        if entry.due is Due.SUBMITS:
+            self._submit(at, self._sessions.take(entry.key))
+        elif self._is_going(id_):
+            self._tell(AllocationStarted(at, id_))
 
     def _jobs_at(self, at: float) -> None:
         while (job := self._coming) is not None and job.submit_s <= at:
@@ -156,16 +206,14 @@ class Simulation:
                 self._agenda.plan(due, Due.SUBMITS, job.id)
 
     def _tell_time(self, at: float) -> None:
-        """Let the machine look at its clock; a deadline that was told and stands still is not told again."""
-        deadline = self._deadline()
-        if deadline is not None and deadline <= at:
-            self._timed_at = at
-            self._tell(TimePassed(at))
-
-    def _deadline(self) -> float | None:
+        """Let the machine look at its clock."""
         deadline = self._machine.next_deadline()
-        is_told = deadline is not None and self._timed_at is not None and deadline <= self._timed_at
-        return None if is_told else deadline
+        if deadline is None or deadline > at:
+            return
+        self._tell(TimePassed(at))
+        after = self._machine.next_deadline()
+        if after is not None and after <= at:
+            raise InvariantBroken(f"the machine was told that it is {at} s, and waits for {after} s still")
 
     def _submit(self, at: float, job: Job) -> None:
         if job.id in self._runs:
@@ -201,13 +249,22 @@ class Simulation:
         for action in actions:
             self._act(action, events)
         while events:
-            event = events.popleft()
-            if isinstance(event, AllocationClaimed | AllocationStarted) and not self._is_going(
-                event.allocation_id
-            ):  # it was taken back in the same moment
-                continue
-            for action in self._machine.handle(event):
+            for action in self._handle_next(events):
                 self._act(action, events)
+
+    def _handle_next(self, events: deque[Event]) -> Iterable[Action]:
+        event = events.popleft()
+        if isinstance(event, AllocationGone):  # one plan stops several: they are gone together
+            ends = [event]
+            while events and isinstance(event := events[0], AllocationGone):
+                ends.append(event)
+                events.popleft()
+            return self._machine.handle_ends(ends)
+        if isinstance(event, AllocationClaimed | AllocationStarted) and not self._is_going(
+            event.allocation_id
+        ):
+            return ()  # it was taken back in the same moment
+        return self._machine.handle(event)
 
     def _is_going(self, id_: AllocationId) -> bool:
         run = self._on.get(id_)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from pydantic import JsonValue
+
 from jupyterhub_mesos.simulate.jobs import Job
 from jupyterhub_mesos.simulate.runs import Run
 from jupyterhub_mesos_quota.resources import ACCELERATOR_PREFIX, CPU_MILLIS, AmountName
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json = JsonValue
 Amounts = Mapping[AmountName, int]
 
 

@@ -14,6 +14,14 @@ from jupyterhub_mesos_quota.resources import ACCELERATOR_PREFIX, NOTHING, Amount
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """What figures count: its name, and how many of the core's units (thousandths of a core) are one."""
+
+    name: str
+    scale: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """What there is; with `is_plain` all accelerators count alike, whatever flavor a job names."""
 
@@ -34,6 +42,14 @@ class Pool:
         amounts = self.total.amounts()
         accelerators = [each for each in amounts if each[0].startswith(ACCELERATOR_PREFIX)]
         return max(accelerators or amounts[:1], key=lambda each: each[1])[0]
+
+    @property
+    def measure(self) -> Measure:
+        """What figures count: all accelerators together, else CPU cores."""
+        flavors = [flavor for flavor, _ in self.total.accelerators]
+        if not flavors:
+            return Measure("CPU core", 1000)
+        return Measure("GPU" if flavors == [GPU] or len(flavors) > 1 else flavors[0])
 
 
 def even_pool(total: Resources, nodes: int = 1, *, is_plain: bool = False) -> Pool:

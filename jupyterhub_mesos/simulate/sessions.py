@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from jupyterhub_mesos.simulate.jobs import Job
 
 NOTICED_S: Final = 1e-6
 """Less is the rounding of a sum of floats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Which sessions are busy or late, and who comes later for it."""
+
+    busy: list[str]
+    late: dict[str, float]
+    behind: dict[str, list[Job]]
+    planned: dict[str, Job]
 
 
 class Sessions:
@@ -51,6 +62,16 @@ class Sessions:
         if not behind:
             del self.behind[job.session]
         return self._plan(following, job.session), following
+
+    def told(self) -> Behind:
+        """Return how they stand."""
+        behind = {session: list(jobs) for session, jobs in self.behind.items()}
+        return Behind(sorted(self.busy), dict(self.late), behind, dict(self.planned))
+
+    def recall(self, state: Behind) -> None:
+        """Go on from how they stood."""
+        self.busy, self.late, self.planned = set(state.busy), dict(state.late), dict(state.planned)
+        self.behind = {session: deque(jobs) for session, jobs in state.behind.items()}
 
     def _plan(self, job: Job, session: str) -> float:
         self.busy.add(session)

@@ -87,6 +87,7 @@ from jupyterhub_mesos.wire.problems import (
 )
 from jupyterhub_mesos.wire.requests import (
     AllocationView,
+    ExpectedStartView,
     ExplanationView,
     LogView,
     NotebookPayload,
@@ -142,6 +143,7 @@ __all__ = [
     "CordonOrder",
     "Count",
     "Environment",
+    "ExpectedStartView",
     "ExplanationView",
     "FactView",
     "Health",

@@ -75,11 +75,23 @@ class RequestSubmission(Wire):
         return payload
 
 
+class ExpectedStartView(Wire):
+    """When a request may start, in seconds from now: half of those like it did in `median_seconds`.
+
+    Nine of ten did in `within_seconds`. Either is absent where it cannot be said; `learnt_from` counts the
+    starts that it was learnt from, and `sentence` says it to people.
+    """
+
+    median_seconds: float | None = None
+    within_seconds: float | None = None
+    learnt_from: int = 0
+    sentence: str
+
+
 class ExplanationView(Wire):
     """Why a request waits: `code` for machines, `sentence` for people, `cure` is what would change it.
 
-    `position` counts from 1 among all that wait; before `possible_at` it cannot start. `expected_start` is a
-    median with a 90 % bound. Times are in Unix seconds, and absent where none is known.
+    `position` counts from 1 among all that wait; before `possible_at`, in Unix seconds, it cannot start.
     """
 
     code: str
@@ -88,8 +100,7 @@ class ExplanationView(Wire):
     position: int | None = None
     waiting: int = 0
     possible_at: float | None = None
-    expected_start: float | None = None
-    expected_start_latest: float | None = None
+    expected_start: ExpectedStartView | None = None
 
 
 class TaskView(Wire):

@@ -1,38 +1,29 @@
-"""When a waiting request may be expected to start, learnt from how long others like it waited.
+"""When one that waits may be expected to start, from how long others waited.
 
 The estimate is Kaplan and Meier's (1958): those that still wait, or were withdrawn,
 count for as long as they waited, so that the slow ones are not left out. It is
-conditional on what was waited already, and says nothing where too few are like it.
+conditional on what was waited already, and says nothing where too few are known.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from jupyterhub_mesos_quota.model import Request, TeamId
-from jupyterhub_mesos_quota.resources import Flavor
-
 FEWEST: Final = 10
-"""Starts like it, later than it has waited already, below which nothing is said."""
-MOST_KEPT: Final = 1_000
-"""Waits kept per kind: the newest, since a cluster changes."""
+"""Starts later than it has waited already, below which nothing is said."""
 MEDIAN: Final = 0.5
-BOUND: Final = 0.1
-"""What still waits at the bound: one in ten."""
+"""What still waits at the median."""
+WITHIN: Final = 0.9
+"""What has started at the bound."""
+TOLERANCE: Final = 1e-9
+"""Products of parts are not exact."""
 
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """How long one waited; `has_started` is False where it was withdrawn, or waits still."""
-
-    team: TeamId
-    accelerators: tuple[tuple[Flavor, int], ...]  # of all its replicas
-    seconds: float
-    has_started: bool = True
+Waited = tuple[float, bool]
+"""So many seconds, and whether it started then; else it was withdrawn, or waits still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,71 +38,56 @@ class Expectation:
     learnt_from: int  # starts
 
 
-def wait_of(request: Request, seconds: float, *, has_started: bool = True) -> Wait:
-    """Note how long a request waited."""
-    accelerators = (request.resources * request.replicas).accelerators
-    return Wait(request.team, accelerators, seconds, has_started)
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What part still waits after how many seconds: one entry for each time at which somebody started."""
 
+    seconds: Sequence[float]
+    left: Sequence[float]  # the part that waits on
+    starts: Sequence[int]  # so many had started by then
 
-class WaitHistory:
-    """The newest waits, by team and accelerators, as the ledger's rows tell them."""
+    @classmethod
+    def of(cls, waits: Sequence[Waited]) -> Curve:
+        """Work the curve out."""
+        times, parts, starts = list[float](), list[float](), list[int]()
+        at_risk, part, count = len(waits), 1.0, 0
+        for seconds, group in groupby(sorted(waits), key=lambda wait: wait[0]):
+            ended = list(group)
+            started = sum(has_started for _, has_started in ended)
+            if started:
+                part, count = part * (1 - started / at_risk), count + started
+                times.append(seconds)
+                parts.append(part)
+                starts.append(count)
+            at_risk -= len(ended)
+        return cls(times, parts, starts)
 
-    def __init__(self, waits: Iterable[Wait] = ()) -> None:
-        self._by_kind: dict[tuple[TeamId | None, tuple[tuple[Flavor, int], ...]], deque[Wait]] = {}
-        for wait in waits:
-            self.add(wait)
+    def expect(self, waited: float) -> Expectation | None:
+        """Say when one starts that has waited so long, or None where too few started later than that.
 
-    def add(self, wait: Wait) -> None:
-        """Learn from one more."""
-        for kind in ((wait.team, wait.accelerators), (None, wait.accelerators)):
-            self._by_kind.setdefault(kind, deque(maxlen=MOST_KEPT)).append(wait)
-
-    def expect(self, request: Request, waited: float, waiting: Sequence[Wait] = ()) -> Expectation | None:
-        """Say when a request may start that has `waited` so many seconds, or None: not enough history yet.
-
-        `waiting` are those that wait now, itself included or not. Its own team's history
-        is asked first, then all teams'.
+        The bound is a little later than nine of ten of those seen, so that it holds for nine of ten of
+        those to come: of n, the next falls with even chances into each of the n + 1 gaps between them.
         """
-        accelerators = (request.resources * request.replicas).accelerators
-        for team in (request.team, None):
-            known = [
-                *self._by_kind.get((team, accelerators), ()),
-                *(
-                    each
-                    for each in waiting
-                    if each.accelerators == accelerators and team in {None, each.team}
-                ),
-            ]
-            later = [wait for wait in known if wait.seconds > waited]
-            starts = sum(wait.has_started for wait in later)
-            if starts >= FEWEST:
-                curve = list(_surviving(later))
-                return Expectation(_when(curve, MEDIAN, waited), _when(curve, BOUND, waited), starts)
-        return None
+        past = bisect_right(self.seconds, waited)
+        later = (self.starts[-1] if self.starts else 0) - (self.starts[past - 1] if past else 0)
+        if later < FEWEST:
+            return None
+        left = self.left[past - 1] if past else 1.0
+        beyond = max(0.0, 1 - WITHIN * (later + 1) / later)
+        median, within = (self._when(left * part, waited, past) for part in (MEDIAN, beyond))
+        return Expectation(median, within, later)
 
-
-def _surviving(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
-    """Yield `(seconds, part that still waits)` at each time that somebody started."""
-    left, part = len(waits), 1.0
-    by_time = groupby(sorted(waits, key=lambda wait: wait.seconds), key=lambda wait: wait.seconds)
-    for seconds, group in by_time:
-        ended = list(group)
-        started = sum(wait.has_started for wait in ended)
-        if started:
-            part *= 1 - started / left
-            yield seconds, part
-        left -= len(ended)
-
-
-def _when(curve: Sequence[tuple[float, float]], part: float, waited: float) -> float | None:
-    tolerance = 1e-9  # sums of parts are not exact
-    return next((seconds - waited for seconds, left in curve if left <= part + tolerance), None)
+    def _when(self, part: float, waited: float, past: int) -> float | None:
+        place = bisect_left(self.left, -part - TOLERANCE, lo=past, key=lambda left: -left)
+        return self.seconds[place] - waited if place < len(self.seconds) else None
 
 
 def tell(expectation: Expectation | None) -> str:
     """Say it in a sentence."""
-    if expectation is None or expectation.median is None:
+    if expectation is None:
         return "When it starts cannot be said: not enough history yet."
+    if expectation.median is None:
+        return "When it starts cannot be said: fewer than half of those like it have started so far."
     within = "" if expectation.within is None else f", and nine of ten within {_in_words(expectation.within)}"
     return (
         f"Of {expectation.learnt_from} like it, half started within {_in_words(expectation.median)} "

@@ -166,17 +166,30 @@ class QuotaMachine:
 
         Raises a `QuotaError` for an event that is refused; then nothing has changed.
         """
-        self._admission.advance(event.at)
-        self._bars.budgets.tell_time(event.at)
-        self._apply(event)
+        return self._decide(event.at, (event,))
+
+    def handle_ends(self, ends: Sequence[AllocationGone]) -> list[Action]:
+        """Take in what is gone in one moment, and only then look who starts: its room frees together.
+
+        Raises `UnknownAllocation` for one that never was; then nothing has changed.
+        """
+        for end in ends:
+            self._book.allocation(end.allocation_id)
+        return self._decide(ends[0].at, ends)
+
+    def _decide(self, at: float, events: Iterable[Event]) -> list[Action]:
+        self._admission.advance(at)
+        self._bars.budgets.tell_time(at)
+        for event in events:
+            self._apply(event)
         self._agenda.advance(self._admission.now)
         self._desk.review()
-        self._enforcing.advance(event.at)
+        self._enforcing.advance(at)
         self._order = None
         if not self._desk.is_settled:
-            self._desk.settle(event.at)
-        if self._taking is not None and self._taking.look(event.at):
-            self._desk.settle(event.at)
+            self._desk.settle(at)
+        if self._taking is not None and self._taking.look(at):
+            self._desk.settle(at)
         return self._book.drain()
 
     def _apply(self, event: Event) -> None:

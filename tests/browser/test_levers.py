@@ -239,3 +239,41 @@ def test_a_notebook_on_a_drained_node_waits_and_starts_again_when_the_node_is_op
     client.uncordon_node(node, "disks are in")
     ann.sees_server()
     assert cloud.until_running("ann", request.id).allocation is not None
+
+
+@pytest.fixture
+def with_limit(cloud: Installation) -> Iterator[Installation]:
+    """Notebooks of team vision run half an hour at most; all is as it was afterwards."""
+    client = cloud.client("admin")
+    before = {view.id: view.team for view in client.teams().teams}
+    limited = before["vision"].model_copy(update={"max_session_minutes": 30})
+    client.put_teams(TeamsModel(teams=before | {"vision": limited}))
+    yield cloud
+    client.put_teams(TeamsModel(teams=before))
+
+
+def test_a_session_is_extended_and_its_owner_sees_until_when(enter: Enter, with_limit: Installation) -> None:
+    request = with_limit.start_notebook("ann", "small")
+    before = with_limit.client("ann").session(request.id)
+    assert before.ends_at is not None
+    zone = ZoneInfo("Europe/Berlin")
+    until = (datetime.fromtimestamp(before.ends_at, zone) + timedelta(hours=2)).replace(
+        second=0, microsecond=0
+    )
+    ann, admin = enter("ann", timezone_id=zone.key), enter("admin", timezone_id=zone.key)
+    for visitor in (ann, admin):
+        visitor.go(f"requests/{request.id}")
+        expect(visitor.page.get_by_text("Runs until")).to_be_visible()
+    expect(ann.page.get_by_role("button", name="Extend…")).to_be_hidden()
+    admin.page.get_by_role("button", name="Extend…").click()
+    asked = dialog(admin.page, "Extend the session")
+    asked.get_by_label("Run until").fill(f"{until:%Y-%m-%dT%H:%M}")
+    asked.get_by_label("Reason").fill("a demo")
+    asked.get_by_role("button", name="Extend").click()
+    expect(asked).to_have_count(0)
+    assert with_limit.client("ann").session(request.id).ends_at == until.timestamp()
+    shown = re.compile(rf"{until:%-I}:{until:%M}\s{until:%p}")
+    for visitor in (admin, ann):
+        expect(visitor.page.locator("#ends")).to_have_text(shown)
+    with_limit.end("ann", request.id)
+    expect(admin.page.get_by_text("Runs until")).to_be_hidden()

@@ -30,7 +30,7 @@ async def test_what_finds_no_room_waits_with_a_reason_and_a_place(web: Web) -> N
     assert waiting["status"] == "queued"
     assert waiting["explanation"]["position"] == 1
     assert waiting["explanation"]["sentence"]
-    assert waiting["explanation"]["expected_start"] is None
+    assert waiting["explanation"]["expected_start"]["sentence"].endswith("not enough history yet.")
 
 
 async def test_the_members_of_a_team_see_that_somebody_waits_but_not_what_for(web: Web) -> None:

@@ -10,43 +10,17 @@ import sqlalchemy as sa
 import service_rig as rig
 from jupyterhub_mesos.errors import InvalidInput, LedgerError
 from jupyterhub_mesos.service import schema
-from jupyterhub_mesos.service.ledger import Change, Ledger
+from jupyterhub_mesos.service.ledger import Change
 from jupyterhub_mesos.simulate.jobs import Job
 from jupyterhub_mesos.simulate.traces import ledger as described
 from jupyterhub_mesos.simulate.traces.faults import Fault, RowFault
 from jupyterhub_mesos.simulate.traces.ledger import LedgerJobs, ledger_url
 from jupyterhub_mesos_quota.events import (
-    AllocationClaimed,
     AllocationGone,
-    AllocationStarted,
-    EndRequested,
     GoneReason,
 )
-from jupyterhub_mesos_quota.model import AllocationId, RequestId, WorkloadKind
-
-
-async def runs(ledger: Ledger, allocation: str, started: float, gone: float, reason: GoneReason) -> None:
-    """An allocation that was granted runs from one moment to another."""
-    id_ = AllocationId(allocation)
-    await ledger.apply(Change(AllocationClaimed(started, id_)))
-    await ledger.apply(Change(AllocationStarted(started, id_)))
-    await ledger.apply(Change(AllocationGone(gone, id_, reason)))
-
-
-async def history(ledger: Ledger, clock: rig.Clock) -> None:
-    """A training that lost its node once, a notebook that runs, and two that never did."""
-    await rig.add_node(ledger)
-    await ledger.apply(rig.training(ledger, "job"))
-    await runs(ledger, "job-1", 1010.0, 1110.0, GoneReason.NODE_LOST)
-    await runs(ledger, "job-2", 1120.0, 1150.0, GoneReason.FINISHED)
-    clock.now = 1200.0
-    await ledger.apply(rig.notebook(ledger, "notebook", user="ben"))
-    await ledger.apply(Change(AllocationClaimed(1201.0, AllocationId("notebook-1"))))
-    await ledger.apply(Change(AllocationStarted(1202.0, AllocationId("notebook-1"))))
-    await ledger.apply(rig.training(ledger, "too-late", replicas=4))
-    clock.now = 1300.0
-    await ledger.apply(Change(EndRequested(1300.0, RequestId("too-late"))))
-    await ledger.apply(rig.training(ledger, "waits", replicas=4))
+from jupyterhub_mesos_quota.model import AllocationId, WorkloadKind
+from trace_cases import ledger_history
 
 
 def read(source: LedgerJobs) -> tuple[list[Job], list[RowFault]]:
@@ -60,7 +34,7 @@ def read(source: LedgerJobs) -> tuple[list[Job], list[RowFault]]:
 async def test_a_request_is_a_job_that_ran_as_long_as_its_allocations(tmp_path: Path) -> None:
     clock = rig.Clock()
     async with rig.opened(tmp_path / "ledger.sqlite", clock) as ledger:
-        await history(ledger, clock)
+        await ledger_history(ledger, clock)
         source = LedgerJobs(ledger_url(str(tmp_path)))
         jobs, faults = read(source)
     training, notebook = jobs
@@ -76,7 +50,7 @@ async def test_a_request_is_a_job_that_ran_as_long_as_its_allocations(tmp_path: 
 async def test_the_same_moment_gives_the_same_jobs_while_the_service_goes_on(tmp_path: Path) -> None:
     clock = rig.Clock()
     async with rig.opened(tmp_path / "ledger.sqlite", clock) as ledger:
-        await history(ledger, clock)
+        await ledger_history(ledger, clock)
         before = LedgerJobs(ledger_url(str(tmp_path)))
         jobs = read(before)[0]
         await ledger.apply(Change(AllocationGone(1999.0, AllocationId("notebook-1"), GoneReason.FINISHED)))
@@ -89,7 +63,7 @@ async def test_nothing_is_written_into_the_ledger(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     clock = rig.Clock()
     async with rig.opened(path, clock) as ledger:
-        await history(ledger, clock)
+        await ledger_history(ledger, clock)
     before = path.read_bytes()
     read(LedgerJobs(ledger_url(str(path))))
     assert path.read_bytes() == before

@@ -33,7 +33,7 @@ def test_a_first_look_counts_jobs_teams_and_every_kind_of_bad_row(tmp_path: Path
     assert survey.faults.counts == {Fault.TOO_LARGE: 1, Fault.UNKNOWN_TEAM: 1, Fault.NEGATIVE: 1}
     assert [str(row) for row in survey.faults.first] == [
         "line 3: it asks for 9 gpu; the pool has 8 gpu on one node",
-        "line 5: there is no team 'stranger'; the teams are a, b",
+        "line 5: there is no team 'stranger'",
         "line 6: duration_s is -1; 0 or more is possible",
     ]
     demand = survey.teams["b"]

@@ -24,6 +24,9 @@ export function Explanation({ view }: { view: RequestView }): React.JSX.Element 
           )}
           {why.sentence}
           {why.cure !== '' && <div className="capacity-Form-help">{why.cure}</div>}
+          {why.expected_start !== null && (
+            <div className="capacity-Form-help">{why.expected_start.sentence}</div>
+          )}
         </div>
       )}
       {warning !== null && (

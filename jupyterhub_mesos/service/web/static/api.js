@@ -134,6 +134,13 @@ export function timeTo(until, now = Date.now() / 1000) {
   return `in ${parts.slice(first, first + 2).filter(([count]) => count > 0).map(([count, name]) => `${count} ${name}`).join(" ")}`;
 }
 
+/** Say in few words when a request may start; the page of the request has the sentence. */
+export function expectedStart(expected) {
+  if (expected?.median_seconds == null) return "not known yet";
+  const bound = expected.within_seconds == null ? "" : `, nine of ten ${timeTo(expected.within_seconds, 0)}`;
+  return `half ${timeTo(expected.median_seconds, 0)}${bound}`;
+}
+
 /** Make a text that counts down to a moment; a screen reader is not told every second. */
 export function countdown(until) {
   return element("span", timeTo(until), { role: "timer", "aria-live": "off", "data-until": until });
@@ -173,6 +180,8 @@ export function budgetText(budget) {
   const used = (use, how) => `${use.used_hours} of ${use.hours} accelerator-hours ${how}`;
   const parts = budget.team ? [used(budget.team, `used ${span}`)] : [];
   if (budget.asker) parts.push(used(budget.asker, parts.length ? "by you" : `used by you ${span}`));
+  const stop = budget.team?.stops_at ?? budget.asker?.stops_at;
+  if (stop) parts.push(`used up, what runs on it is stopped ${timeTo(stop)}`);
   return parts.join("; ") || `per user, ${span}`;
 }
 

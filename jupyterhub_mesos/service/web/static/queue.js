@@ -1,5 +1,5 @@
 // The queue of my teams, live, and the levers of who administers one.
-import { amounts, call, cells, element, follow, prefix, showCapacity } from "./api.js";
+import { amounts, call, cells, element, expectedStart, follow, prefix, showCapacity } from "./api.js";
 import { order, replaceRows } from "./levers.js";
 import { pauseBanner, pauseOrder } from "./pauses.js";
 
@@ -14,7 +14,7 @@ function line(entry) {
   const asked = entry.replicas > 1 ? `${entry.replicas} × (${amounts(entry.resources)})` : amounts(entry.resources);
   made.append(...cells({
     Place: entry.explanation.position ?? "—", Who: entry.is_mine ? `${entry.user} (you)` : entry.user, Team: entry.team,
-    What: what, "Asks for": asked, Why: entry.explanation.sentence,
+    What: what, "Asks for": asked, Why: entry.explanation.sentence, Start: expectedStart(entry.explanation.expected_start),
   }));
   return made;
 }

@@ -59,8 +59,7 @@ function showExplanation() {
   one("place").hidden = !said?.position;
   if (!said) return;
   one("position").textContent = `${said.position} of ${said.waiting}`;
-  one("expected").textContent = said.expected_start
-    ? `${new Date(said.expected_start * 1000).toLocaleString()}` : "not enough history yet";
+  one("expected").textContent = said.expected_start?.sentence ?? "as soon as its owner confirms";
 }
 
 function showWarning() {
