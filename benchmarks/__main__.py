@@ -23,6 +23,7 @@ AREAS: Final = {
     "serving": "Model server",
     "admission": "Admission: the quota core",
     "placement": "Placement: how whole the nodes stay",
+    "ledger": "Ledger: what durability costs",
 }
 INTRODUCTION: Final = """\
 Measured by `make bench`, which writes this page. Machines are noisy: compare the ratios to the baseline,
