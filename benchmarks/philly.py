@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.replays import POLICIES, Seen, replayed
+from benchmarks.replays import AT_ONCE_AND_FIRST, POLICIES, Seen, replayed
 from benchmarks.table import Figure
 from benchmarks.traces import GPU, Philly, gpus, philly, philly_day
 from jupyterhub_mesos.simulate.setting import Setting
@@ -28,6 +28,7 @@ QUICK_WINDOW: Final = Window(philly_day(date(2017, 10, 9)), philly_day(date(2017
 QUICK_FROM_S: Final = philly_day(date(2017, 10, 2))
 MANNERS: Final = Reclaim(min_runtime_seconds=600.0, grace_seconds=300.0)
 """What the service takes where nobody says otherwise."""
+SHOWN: Final = ("lowest-use", "lowest-use, old rank", "fair", "silo")
 TOLERANCE: Final = 1.02
 MOST_CPU_S: Final = 60.0
 
@@ -86,7 +87,7 @@ def _figures(trace: Philly, pool: int, *, quick: bool) -> Iterator[Figure]:
 
 def _waits(seen: dict[str, Seen], pool: int, expected: Expected | None) -> Iterator[Figure]:
     one_queue = "one queue by age, in which any job that fits may start"
-    for name in ("lowest-use", "fair", "silo"):
+    for name in SHOWN:
         goals = expected if name == "lowest-use" else None
         for what, ours, fifo, goal in zip(
             ("mean wait", "95th percentile", "99th percentile"),
@@ -113,11 +114,17 @@ def _spread(seen: Seen) -> Expected:
 def _rule(name: str) -> str:
     if name == "silo":
         return "each team alone inside its share, any job of it that fits may start"
-    return f"strategy `{name}`, guarantees taken back at once, 60 s of progress lost at each eviction"
+    policy = POLICIES[name]
+    is_first = policy.reclaim == AT_ONCE_AND_FIRST
+    again = "the head of its queue, as in the README's method" if is_first else "its old rank"
+    return (
+        f"strategy `{policy.strategy.name}`, guarantees taken back at once; who was taken waits at {again}, "
+        "and loses 60 s of its progress"
+    )
 
 
 def _use(seen: dict[str, Seen], pool: int) -> Iterator[Figure]:
-    for name in ("lowest-use", "fair", "silo"):
+    for name in SHOWN:
         each = seen[name]
         yield Figure(
             f"{pool} GPUs, {name}: busy",

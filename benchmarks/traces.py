@@ -24,7 +24,7 @@ CELLS: Final = "adobe_notebook_june_15s.parquet"
 GPU: Final = Flavor("gpu")
 DAY_S: Final = 86_400.0
 MINUTE_S: Final = 60.0
-LONGEST_CELL_MIN: Final = 60  # what runs for longer is no cell but a job in a notebook
+LONGEST_CELL_MIN: Final = 60.0  # what runs for longer is no cell but a job in a notebook
 PHILLY_BEGINS: Final = date(2017, 9, 4)
 
 
@@ -79,8 +79,8 @@ def _philly_jobs(path: Path) -> Iterator[Job]:
         )
 
 
-def cells(folder: Path, team: str) -> list[Job]:
-    """Read the cells of notebooks that used GPUs, in order of their starts; each keeps its session."""
+def cells(folder: Path, team: str, longest_min: float = LONGEST_CELL_MIN) -> list[Job]:
+    """Read the cells of notebooks that used GPUs for less than `longest_min`, in order of their starts."""
     columns = pq.read_table(_found(folder, CELLS)).to_pydict()
     sizes = {count: gpus(count) for count in set(columns["gpus"])}
     names = ("event", "session", "start_min", "dur_min", "gpus")
@@ -98,7 +98,7 @@ def cells(folder: Path, team: str) -> list[Job]:
             session=f"session-{session}",
         )
         for event, session, start, lasts, count in rows
-        if lasts < LONGEST_CELL_MIN
+        if lasts < longest_min
     ]
     return sorted(made, key=lambda job: job.submit_s)
 

@@ -28,6 +28,7 @@ from jupyterhub_mesos.service.rows import (
     TokenRow,
     TokenUsed,
 )
+from jupyterhub_mesos.service.texts import check_names, with_storable_texts
 from jupyterhub_mesos.service.words import messages
 from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import (
@@ -109,7 +110,9 @@ def handle(
 
     Raises before anything changed, with an audit row of the refusal.
     """
+    change = with_storable_texts(change)
     try:
+        check_names(change)
         _check(change, memory)
         actions = machine.handle(change.event) if change.event is not None else []
     except (CapacityError, QuotaError) as error:
@@ -138,7 +141,11 @@ def handle(
 
 def keep(machine: QuotaMachine, memory: Memory, batch: Batch, handled: Handled) -> None:
     """Put into `batch` what the machine wants kept beside the rows, as far as a batch changed it."""
-    changes = list(keeping.changes(machine, memory.kept, is_whole=handled.is_recounted))
+    is_whole, before = handled.is_recounted, memory.told
+    kept = memory.told = machine.kept(is_change=True)
+    if is_whole:
+        kept = machine.kept()
+    changes = list(keeping.changes(kept, before, memory.kept, is_whole=is_whole))
     if batch.is_empty and not any(keeping.is_news(key) for key, _ in changes):
         return
     for key, doc in changes:

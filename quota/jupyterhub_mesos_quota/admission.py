@@ -76,7 +76,7 @@ class Admission:
         """Put a tree in force, with what is booked on top of it, and its counters; nobody waits yet."""
         self.tree = promised
         self.usage = usage
-        self.bookings.plant(tree, usage)
+        self.bookings.plant(tree, usage, self.now)
         self.line = WaitingLine(
             usage,
             self.tally,
@@ -307,10 +307,8 @@ class Admission:
         starved = self._starved()
         stamp = self.pool.moves, self.line.claims.version, starved
         if self._holds is None or self._held_at != stamp:
-            kept = kept_for_takers(self.takers, None)
-            if self.bookings:
-                kept = both(kept, self.bookings.laid_aside(self.now))
-            self._holds = Holds(self.pool, self._wanted(starved), self._clearing, kept)
+            booked = self.bookings.laid_aside(self.now) if self.bookings else {}
+            self._holds = Holds(self.pool, self._wanted(starved), self._clearing, booked)
             self._held_at = stamp
         return self._holds
 

@@ -48,6 +48,7 @@ class Book:
         self.live: dict[RequestId, AllocationId] = {}  # the one that each active request holds
         self.stories = Stories()
         self._actions: list[Action] = []
+        self._first_rank = 0
         self._over: tuple[dict[RequestId, None], dict[AllocationId, None]] = ({}, {})
 
     def request(self, id_: RequestId) -> Request:
@@ -85,6 +86,7 @@ class Book:
         """Take over rows as they are."""
         for request in requests.values():
             self.requests[request.id] = request
+            self._first_rank = min(self._first_rank, request.rank)
             self.stories.note(f"request {request.id}", f"restored as {request.status}")
             if request.status in TERMINAL_STATUSES:
                 self._over[0][request.id] = None
@@ -100,6 +102,12 @@ class Book:
         """Write down a new request."""
         self.requests[request.id] = request
         self._note_request(at, request.id, None, request.status, why)
+
+    def bring_forward(self, id_: RequestId) -> Request:
+        """Give a request a rank before all that ever waited."""
+        self._first_rank -= 1
+        self.requests[id_] = forward = replace(self.requests[id_], rank=self._first_rank)
+        return forward
 
     def mark_ending(self, id_: RequestId) -> None:
         """Remember that somebody asked for the end of an active request."""

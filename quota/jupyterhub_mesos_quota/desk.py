@@ -129,11 +129,17 @@ class Desk:
         self.bars.charge(request, -1)
         self.rejoin(self.bars.lifted_for(request.user))
         if requeues and not request.is_ending:
-            self.wait(
-                self.book.move_request(at, request.id, RequestStatus.QUEUED, f"{why}: back at its old place")
-            )
+            self.wait(self._queue_again(at, allocation, why))
         else:
             self.book.move_request(at, request.id, RequestStatus.ENDED, why)
+
+    def _queue_again(self, at: float, allocation: Allocation, why: str) -> Request:
+        reclaim, id_ = self.admission.policy.reclaim, allocation.request_id
+        is_first = reclaim is not None and reclaim.requeues_first
+        if is_first and allocation.state is AllocationState.STOPPING:
+            self.book.move_request(at, id_, RequestStatus.QUEUED, f"{why}: it goes on before others")
+            return self.book.bring_forward(id_)
+        return self.book.move_request(at, id_, RequestStatus.QUEUED, f"{why}: back at its old place")
 
     def settle(self, at: float) -> None:
         """Grant until nothing that waits may start, the next in order first.

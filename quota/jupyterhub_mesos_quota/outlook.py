@@ -89,6 +89,10 @@ class Outlook:
         ahead = self._uses.get(account, {})
         return account.is_inside(tuple((name, amount + ahead.get(name, 0)) for name, amount in total))
 
+    def is_within(self, account: Account) -> bool:
+        """Say whether all that the team would hold, itself, stands inside its guarantee."""
+        return self.stands_inside(account, tuple((name, 0) for name in account.committed))
+
     def capped(self, account: Account, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
         """Yield `(team, name, missing)` for every borrow cap on the path without room for `total`."""
         for above in account.path:

@@ -99,6 +99,23 @@ def test_what_is_lent_is_stopped_for_who_waits_inside_and_queued_again_at_its_ra
     assert (again.status, again.rank) == (RequestStatus.QUEUED, rank)
 
 
+def test_who_was_taken_goes_before_others_of_its_team_where_the_policy_says_so(make: Make) -> None:
+    bench = make(TWO, [node("n", 4)], requeues_first=True)
+    run(bench, "s1", "speech", 3)
+    submit(bench, "s2", "speech", 2)
+    run(bench, "s3", "speech")
+    assert stopped(submit(bench, "v1", "vision", 1)) == ["s3"]
+    bench.gone("s3", GoneReason.STOPPED)
+    assert bench.queue() == ["s3", "s2"]
+    again = QuotaMachine.restore(
+        bench.machine.tree.teams.values(),
+        bench.machine.nodes.values(),
+        bench.machine.requests.values(),
+        bench.machine.allocations.values(),
+    )
+    assert [waiting.id for waiting in again.queue()] == ["s3", "s2"]
+
+
 def test_a_workload_that_fails_of_its_stop_is_queued_again(make: Make) -> None:
     bench = make(TWO, [node("n", 4)])
     run(bench, "s1", "speech", 4)
@@ -134,6 +151,13 @@ def test_nothing_is_taken_of_a_team_inside_its_guarantee(make: Make) -> None:
     run(bench, "b1", "b", 4)
     assert stopped(submit(bench, "a1", "a", 4)) == []
     assert bench.why("a1") == "no-room"
+
+
+def test_nothing_is_taken_of_an_amount_inside_the_guarantee_of_who_borrows_another(make: Make) -> None:
+    bench = make([team("a", 3), team("b", 2)], [node("n", 4, h200=1)])
+    run(bench, "b1", "b", 2)
+    run(bench, "b2", "b", 0, h200=1)
+    assert stopped(submit(bench, "a1", "a", 3)) == []
 
 
 def test_nothing_is_taken_where_room_could_not_be_made_whole(make: Make) -> None:
