@@ -15,6 +15,7 @@ CapacityError                 every error of ours; `status` is the HTTP status t
  ├─ Unavailable         503   a part we need does not answer; retry
  │   ├─ BackendError          the cluster refused or failed
  │   └─ LedgerError           the ledger could not be written
+ │       ├─ OutcomeUnknown    its connection broke in a commit: nobody can say now whether that was made
  │       └─ TakenOver         another service has opened it: this one has to end
  └─ WorkloadError       422   a notebook, job or model that cannot be handed off as it is
 ```
@@ -146,6 +147,10 @@ class LedgerError(Unavailable):
     """The ledger could not be read or written."""
 
     code = "ledger-error"
+
+
+class OutcomeUnknown(LedgerError):
+    """A connection broke in a commit, and the database cannot be asked whether that was made."""
 
 
 class TakenOver(LedgerError):

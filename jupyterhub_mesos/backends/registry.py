@@ -22,8 +22,8 @@ class BackendOptions:
 
     `cpu_millis` and `mem_mib` are what may be used of the machine, where not all of
     it; `isolation`, `hidden`, `use_machine_accounts` (whether a user is the
-    machine's account of that name) and `gpu_flavors` (exceptions to the rule that
-    names a GPU's flavor) are the local backend's.
+    machine's account of that name), `gpu_flavors` (exceptions to the rule that
+    names a GPU's flavor), `zone` and `labels` (of its one node) are the local backend's.
     """
 
     cpu_millis: int | None = None
@@ -32,6 +32,8 @@ class BackendOptions:
     hidden: tuple[Path, ...] = ()
     use_machine_accounts: bool = False
     gpu_flavors: Mapping[str, str] = field(default_factory=dict[str, str])
+    zone: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 _FACTORIES: Final = {
@@ -67,6 +69,8 @@ def _options(options: Mapping[str, object]) -> BackendOptions:
         mem_mib=_amount(options, "mem_mib"),
         isolation=str(options.get("isolation", "auto")),
         use_machine_accounts=_is_set(options, "use_machine_accounts"),
+        zone=str(options.get("zone", "")),
+        labels=cast("Mapping[str, str]", options.get("labels", {})),
     )
     hidden = cast("Iterable[str | Path]", options.get("hidden", ()))
     gpu_flavors = cast("Mapping[str, str]", options.get("gpu_flavors", {}))

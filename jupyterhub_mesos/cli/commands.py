@@ -146,6 +146,9 @@ def _add_doctor(commands: _Adder) -> None:
         epilog="Exits with 0 when the product can run here, with 1 when something needed is missing.",
     )
     doctor.add_argument("--lake", type=Path, metavar="FILE", help="a lake.yaml: ask each of its S3 sources")
+    doctor.add_argument(
+        "--ledger", metavar="URL", help="the ledger's database, ${VARIABLE} from the environment: ask it"
+    )
     _add_place(doctor)
 
 

@@ -18,6 +18,13 @@ from jupyterhub_mesos.service.expectations import Expectations
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.lever_notes import LeverNotes
+from jupyterhub_mesos.service.request_filters import (
+    PAGE_SIZE_MOST,
+    RequestFilter,
+    kinds_for,
+    one_of,
+    stored_cursor,
+)
 from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
 from jupyterhub_mesos.service.submissions import Places, asked, within_session
 from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
@@ -48,32 +55,12 @@ from jupyterhub_mesos_quota.model import (
 )
 
 LOG_BYTES = 64 * 1024
-PAGE_SIZE = 50
-PAGE_SIZE_MOST = 200
-MAX_SEQ_DIGITS = 18
-"""A database of ours counts to 2**63, which has one digit more."""
 WAITING = frozenset({RequestStatus.QUEUED, RequestStatus.HELD})
 
 
 def new_request_id() -> str:
     """Make an id that nobody can guess and that is safe in paths and host names."""
     return f"r{secrets.token_hex(6)}"
-
-
-@dataclass(frozen=True, slots=True)
-class RequestFilter:
-    """`GET /requests`: everything left out means everything that the asker may see."""
-
-    user: str | None = None
-    team: str | None = None
-    kind: str | None = None
-    status: str | None = None
-    parent: str | None = None
-    cursor: str | None = None
-    limit: int = PAGE_SIZE
-    text: str | None = None
-    since: float | None = None
-    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +205,8 @@ class Operations:
             teams=teams,
             within=who.team or None,
             parent=wanted.parent,
-            kinds=_kinds(who, _one_of(WorkloadKind, wanted.kind, "kind")),
-            statuses=_one_of(RequestStatus, wanted.status, "status"),
+            kinds=kinds_for(who, one_of(WorkloadKind, wanted.kind, "kind")),
+            statuses=one_of(RequestStatus, wanted.status, "status"),
             before=stored_cursor(wanted.cursor),
             limit=min(max(wanted.limit, 1), PAGE_SIZE_MOST),
             text=wanted.text,
@@ -373,33 +360,3 @@ class Operations:
     async def _tasks(self, allocation_id: AllocationId) -> tuple[TaskRow, ...]:
         live = self.ledger.tasks_of(allocation_id)
         return live or await self.ledger.read(lambda store: store.tasks_of(allocation_id))
-
-
-def _kinds(who: Identity, wanted: frozenset[str] | None) -> frozenset[str] | None:
-    """Return the kinds to look for, none where all: a token of ours sees what it may ask for."""
-    if who.is_of_the_hub:
-        return wanted
-    possible = frozenset(kind.value for kind in who.may_ask_for)
-    return possible if wanted is None else possible & wanted
-
-
-def _one_of(
-    kinds: type[WorkloadKind] | type[RequestStatus], text: str | None, where: str
-) -> frozenset[str] | None:
-    """Read a comma-separated list of words of an enumeration."""
-    if not text:
-        return None
-    known = [str(kind.value) for kind in kinds]
-    wanted = frozenset(text.split(","))
-    for word in sorted(wanted - frozenset(known)):
-        raise InvalidInput(f"{word!r} is none of {', '.join(known)}", where=where)
-    return wanted
-
-
-def stored_cursor(text: str | None) -> int | None:
-    """Read the cursor of a list that the ledger keeps: below which number the next page begins."""
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_SEQ_DIGITS):
-        raise InvalidInput(f"{text!r} is no cursor: pass on `next_cursor` as it was answered", where="cursor")
-    return int(text)

@@ -6,32 +6,32 @@ import sqlalchemy as sa
 
 from jupyterhub_mesos.service import schema
 from jupyterhub_mesos.service.rows import AuditQuery, RequestQuery
+from jupyterhub_mesos.service.texts import is_storable
 
 
 def request_conditions(query: RequestQuery) -> list[sa.ColumnElement[bool]]:
     """Return what a request's row has to meet."""
     table = schema.requests
-    conditions: list[sa.ColumnElement[bool]] = []
+    conditions = _between(table.c.submitted_at, query.since, query.until)
     owners = [
-        column.in_(sorted(names))
+        column.in_(sorted(filter(is_storable, names)))
         for column, names in ((table.c.user, query.users), (table.c.team, query.teams))
         if names is not None
     ]
     if owners:
         conditions.append(sa.or_(*owners))
-    if query.within is not None:
-        conditions.append(table.c.team == query.within)
-    if query.parent is not None:
-        conditions.append(table.c.parent == query.parent)
-    if query.kinds is not None:
-        conditions.append(table.c.kind.in_(sorted(query.kinds)))
-    if query.statuses is not None:
-        conditions.append(table.c.status.in_(sorted(query.statuses)))
+    for column, name in ((table.c.team, query.within), (table.c.parent, query.parent)):
+        if name is not None:
+            conditions.append(column == name if is_storable(name) else sa.false())
+    for column, words in ((table.c.kind, query.kinds), (table.c.status, query.statuses)):
+        if words is not None:
+            conditions.append(column.in_(sorted(filter(is_storable, words))))
     if query.before is not None:
         conditions.append(table.c.seq < query.before)
     if query.text is not None:
-        conditions.append(table.c.name.icontains(query.text, autoescape=True))
-    return conditions + _between(table.c.submitted_at, query.since, query.until)
+        has_text = table.c.name.icontains(query.text, autoescape=True)
+        conditions.append(has_text if is_storable(query.text) else sa.false())
+    return conditions
 
 
 def audit_statement(query: AuditQuery) -> sa.Select[tuple[object, ...]]:

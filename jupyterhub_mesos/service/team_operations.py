@@ -193,7 +193,8 @@ class TeamOperations:
             teams = tuple(team for team in own if name in usable_profiles(self._profiles, team))
             if teams:
                 wanted = profile.resources.value()
-                fits = any(machine.could_start(TeamId(team), wanted, 1) for team in teams)
+                rule = None if profile.placement is None else profile.placement.value()
+                fits = any(machine.could_start(TeamId(team), wanted, 1, rule) for team in teams)
                 views.append(ProfileView(name=name, profile=profile, teams=teams, fits_now=fits))
         return ProfilesView(profiles=tuple(views))
 

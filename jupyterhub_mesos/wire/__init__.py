@@ -81,6 +81,7 @@ from jupyterhub_mesos.wire.levers import (
     UserStanding,
 )
 from jupyterhub_mesos.wire.pipelines import PipelinePayload, PipelineStep, StepEvent, StepState
+from jupyterhub_mesos.wire.placement import PlacementModel
 from jupyterhub_mesos.wire.problems import (
     ClashView,
     Health,
@@ -170,6 +171,7 @@ __all__ = [
     "Payload",
     "PipelinePayload",
     "PipelineStep",
+    "PlacementModel",
     "PlacementView",
     "Positive",
     "Problem",

@@ -42,9 +42,9 @@ class Problem(Wire):
 
 
 class Health(Wire):
-    """`GET /health`: whether the parts answer."""
+    """`GET /health`: whether the parts answer; a `standby` waits for the ledger of another service."""
 
-    status: Literal["ok", "degraded"]
+    status: Literal["ok", "degraded", "standby"]
     version: str
     backend: str
     ledger: str

@@ -133,16 +133,25 @@ class Taking:
         """Say on which nodes room is being made, so that it is laid aside for who it is made for."""
         clearing: dict[NodeId, Amounts] = {}
         booked: dict[NodeId, None] = {}
-        for id_, purpose in self._plan.victims.items():
-            allocation = self._book.allocations.get(id_)
-            if allocation is None or allocation.state is AllocationState.GONE:
-                continue
-            if purpose.reason is StopReason.RESERVED:
+        victims = self._plan.victims
+        for allocation in self._ending():
+            purpose = victims.get(allocation.id)
+            if purpose is not None and purpose.reason is StopReason.RESERVED:
                 booked.update({placement.node: None for placement in allocation.placements})
-            if purpose.reason is not StopReason.RECLAIMED:
+            if purpose is not None and purpose.reason is not StopReason.RECLAIMED:
                 continue
             for placement in allocation.placements:
                 coming = clearing.setdefault(placement.node, {})
                 for name, amount in placement.resources.amounts():
                     coming[name] = coming.get(name, 0) + amount
         return self._admission.clear(clearing, tuple(sorted(booked)), self._plan.takers)
+
+    def _ending(self) -> Iterator[Allocation]:
+        """Yield whom the plan names, and who was stopped before it was made: it counts on both."""
+        for id_ in self._plan.victims:
+            if self._is_live(id_):
+                yield self._book.allocations[id_]
+        for id_ in self._book.live.values() if self._admission.line.claims else ():
+            allocation = self._book.allocations[id_]
+            if allocation.state is AllocationState.STOPPING and id_ not in self._plan.victims:
+                yield allocation

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from jupyterhub_mesos.errors import Unavailable
 from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.web.base import ApiHandler
 from jupyterhub_mesos.service.web.contract import contract
@@ -91,7 +92,7 @@ class HealthHandler(ApiHandler):
                 status="degraded" if complaints else "ok",
                 version=version("jupyterhub-mesos"),
                 backend=self.context.operations.backend.name,
-                ledger="failed" if ledger.failure else "ok",
+                ledger="failed" if ledger.failure or ledger.is_in_doubt else "ok",
                 waiting=sum(row.request.status is RequestStatus.QUEUED for row in rows),
                 active=sum(row.request.status is RequestStatus.ACTIVE for row in rows),
                 message="; ".join(complaints),
@@ -99,8 +100,23 @@ class HealthHandler(ApiHandler):
         )
 
 
+class ReadyHandler(ApiHandler):
+    """`/ready`, for everybody: whether changes can be made now."""
+
+    async def prepare(self) -> None:
+        """Ask nobody who they are."""
+
+    async def get(self) -> None:
+        """Answer 204, or 503 with what is missing."""
+        if complaints := [*_complaints(self.context.operations.ledger)]:
+            raise Unavailable("; ".join(complaints))
+        self.set_status(204)
+
+
 def _complaints(ledger: Ledger) -> Iterator[str]:
     if ledger.is_taken_over:
         yield "another capacity service has taken the ledger over"
+    elif ledger.is_in_doubt:
+        yield "the ledger's database does not answer"
     elif ledger.failure:
         yield "the last change could not be written to the ledger"

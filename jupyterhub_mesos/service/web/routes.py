@@ -59,6 +59,7 @@ def _api(path: str, pattern: str, methods: str, handler: type[RequestHandler]) -
 
 ROUTES: Final = (
     Route("health", "health", ("GET",), api_teams.HealthHandler, Access.EVERYBODY),
+    Route("ready", "ready", ("GET",), api_teams.ReadyHandler, Access.EVERYBODY),
     _api("requests", "requests", "GET POST", api_requests.RequestsHandler),
     _api("requests/ID", f"requests/{_ID}", "GET DELETE", api_requests.RequestHandler),
     _api("requests/ID/logs", f"requests/{_ID}/logs", "GET", api_requests.LogsHandler),

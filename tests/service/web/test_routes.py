@@ -54,6 +54,7 @@ NO_LOGIN = (400,) * 12
 
 TABLE = {
     "GET health": EVERYBODY,
+    "GET ready": (204,) * 12,
     "GET api/v1/requests": ASKERS,
     "POST api/v1/requests": MEMBERS,
     "GET api/v1/requests/ID": OWN,
