@@ -92,7 +92,7 @@ class Operations:
         self.links = links
         self.notes = LeverNotes(ledger)
         self.expectations = Expectations(ledger)
-        self._places = Places(max_live, ledger.rows)
+        self.places = Places(max_live, ledger.rows)
 
     @property
     def membership(self) -> Membership:
@@ -103,18 +103,18 @@ class Operations:
 
     async def submit(self, who: Identity, submission: RequestSubmission) -> RequestView:
         """Ask for a workload; answered when it is durable."""
-        self._check_kind(who, submission)
-        live = self._live(who, submission)
+        self.check_kind(who, submission)
+        live = self.live(who, submission)
         if live is not None:
             return await self.view(who, live)
         change = self.change(who, submission)
         assert isinstance(change.event, RequestSubmitted)  # noqa: S101 - `change` makes nothing else
         request = change.event.request
         try:
-            with self._places.hold(request):
+            with self.places.hold(request):
                 await self.ledger.apply(change)
         except Conflict:
-            live = self._live(who, submission)  # two presses at once: the other one was first
+            live = self.live(who, submission)  # two presses at once: the other one was first
             if live is None:
                 raise
             return await self.view(who, live)
@@ -140,14 +140,16 @@ class Operations:
             await self.ledger.apply(Change(event, who=who.signature, why=f"ended by {who.signature}"))
         return await self.view(who, await self._row(row.id))
 
-    def _live(self, who: Identity, submission: RequestSubmission) -> RequestRow | None:
+    def live(self, who: Identity, submission: RequestSubmission) -> RequestRow | None:
+        """Return the live request of the notebook server that is asked for, if there is one."""
         payload = submission.payload
         if not isinstance(payload, NotebookPayload):
             return None
         live = self.ledger.server(who.name, payload.server_name, payload.hub)
         return None if live is None or live.request.is_ending else live
 
-    def _check_kind(self, who: Identity, submission: RequestSubmission) -> None:
+    def check_kind(self, who: Identity, submission: RequestSubmission) -> None:
+        """Raise `NotAllowed` where the asker's token does not reach this kind of workload."""
         possible = sorted(who.may_ask_for)
         if not possible:
             raise NotAllowed(f"{who.name} is a {who.kind} of the hub; only people ask for workloads.")
