@@ -7,6 +7,7 @@ accelerators per flavor); times are Unix seconds (UTC).
 
 from __future__ import annotations
 
+from jupyterhub_mesos.wire.audit import AuditPage, AuditView
 from jupyterhub_mesos.wire.base import (
     API_PREFIX,
     API_VERSION,
@@ -132,6 +133,8 @@ __all__ = [
     "MAX_TOKEN_DAYS",
     "AllocationView",
     "Argument",
+    "AuditPage",
+    "AuditView",
     "BoundsModel",
     "BudgetModel",
     "BudgetUse",
