@@ -17,11 +17,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.configuration.teams import team_values
 from jupyterhub_mesos.errors import CapacityError, LedgerError, OutcomeUnknown, TakenOver
+from jupyterhub_mesos.service.calls import Call, Refusal
 from jupyterhub_mesos.service.changes import Change, Commit, Handled, handle, keep
 from jupyterhub_mesos.service.facts import facts_of
 from jupyterhub_mesos.service.keeping import kept_of
@@ -40,37 +41,27 @@ __all__ = ["Change", "Commit", "Ledger"]
 
 log: Final = logging.getLogger(__name__)
 T = TypeVar("T")
-Refusal = CapacityError | QuotaError
 
 MAX_BATCH: Final = 1000
 """Changes in one transaction; bounds how long the event loop is held by one batch."""
 
 
-@dataclass(slots=True)
-class _Call:
-    """What one caller waits for; `is_each`: refusals are told change by change, and none is raised."""
-
-    changes: tuple[Change, ...]
-    done: asyncio.Future[tuple[Action, ...]]
-    actions: tuple[Action, ...] = ()
-    is_each: bool = False
-    refusals: list[Refusal | None] = field(default_factory=list["Refusal | None"])
-
-    @property
-    def refusal(self) -> Refusal | None:
-        """The first refusal that is to be raised."""
-        return None if self.is_each else next((each for each in self.refusals if each is not None), None)
-
-
 class Ledger:
     """The machine, its rows in memory, and the store under them."""
 
-    def __init__(self, store: Store, clock: Callable[[], float], policy: Policy = DEFAULT_POLICY) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        policy: Policy = DEFAULT_POLICY,
+        deciding: Callable[[int], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self.clock = clock
         self.policy = policy
         self._store = store
+        self._deciding = deciding  # entered around each batch, with the number of its callers
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._calls: deque[_Call] = deque()
+        self._calls: deque[Call] = deque()
         self._memory = Memory.of(Loaded(TeamsModel(teams={}), 0, (), (), (), ()), last_seq=0)
         self._machine = QuotaMachine(policy=policy)
         self._is_busy = False  # a batch is being handled, written or rolled back
@@ -104,18 +95,18 @@ class Ledger:
         server or a moved revision of the teams, `LedgerError` when the commit failed. Of several
         changes, those that hold are committed before the first refusal is raised.
         """
-        return await self._enqueue(_Call(changes, asyncio.get_running_loop().create_future()))
+        return await self._enqueue(Call(changes, asyncio.get_running_loop().create_future()))
 
     async def apply_each(self, *changes: Change) -> tuple[Refusal | None, ...]:
         """Handle changes in order in one transaction, durable by then; say why each was refused, if it was.
 
         Raises `LedgerError` when the commit failed: nothing was changed then.
         """
-        call = _Call(changes, asyncio.get_running_loop().create_future(), is_each=True)
+        call = Call(changes, asyncio.get_running_loop().create_future(), is_each=True)
         await self._enqueue(call)
         return tuple(call.refusals)
 
-    def _enqueue(self, call: _Call) -> asyncio.Future[tuple[Action, ...]]:
+    def _enqueue(self, call: Call) -> asyncio.Future[tuple[Action, ...]]:
         self._calls.append(call)
         if not self._is_busy:
             self._is_busy = True
@@ -253,13 +244,14 @@ class Ledger:
         if self._is_stale:
             self._submit(self._load, self._reloaded)
             return
-        batch, calls, commit = Batch(at=self.clock()), list[_Call](), Handled()
+        batch, calls, commit = Batch(at=self.clock()), list[Call](), Handled()
         while self._calls and len(calls) < MAX_BATCH:
             calls.append(self._calls.popleft())
         try:
-            for call in calls:
-                self._handle(call, batch, commit)
-            keep(self._machine, self._memory, batch, commit)
+            with self._deciding(len(calls)):
+                for call in calls:
+                    self._handle(call, batch, commit)
+                keep(self._machine, self._memory, batch, commit)
         except Exception as error:  # a bug must reach the callers and roll memory back
             log.exception("the ledger could not handle a batch")
             self._fail(calls, error)
@@ -269,7 +261,7 @@ class Ledger:
         else:
             self._submit(lambda: self._store.write(batch), lambda done: self._written(done, calls, commit))
 
-    def _handle(self, call: _Call, batch: Batch, commit: Handled) -> None:
+    def _handle(self, call: Call, batch: Batch, commit: Handled) -> None:
         """Let the machine handle one caller's changes; a refusal is kept for that caller."""
         actions: list[Action] = []
         for change in call.changes:
@@ -280,7 +272,7 @@ class Ledger:
                 call.refusals.append(error)
         call.actions = tuple(actions)
 
-    def _written(self, done: ThreadFuture[None], calls: list[_Call], commit: Handled) -> None:
+    def _written(self, done: ThreadFuture[None], calls: list[Call], commit: Handled) -> None:
         error = done.exception()
         if error is None:
             self._failure = ""
@@ -295,7 +287,7 @@ class Ledger:
         if isinstance(error, TakenOver):
             self._taken_over.set()
 
-    def _committed(self, calls: list[_Call], handled: Handled) -> None:
+    def _committed(self, calls: list[Call], handled: Handled) -> None:
         self._machine.forget_ended()
         self._memory.drop_ended(handled.requests, handled.allocations, self._machine)
         commit = handled.commit(self._memory.revision)
@@ -316,7 +308,7 @@ class Ledger:
             except Exception:  # a listener's bug may not keep the callers waiting for ever
                 log.exception("a listener of the ledger failed")
 
-    def _fail(self, calls: list[_Call], error: BaseException) -> None:
+    def _fail(self, calls: list[Call], error: BaseException) -> None:
         """Tell the callers, and rebuild memory from the disk before anything else is handled or acted on."""
         self._is_stale = True
         for call in calls:
