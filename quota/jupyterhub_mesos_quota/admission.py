@@ -328,7 +328,7 @@ class Admission:
         starved = self._starved()
         stamp = self.pool.moves, self.line.claims.version, starved
         if self._holds is None or self._held_at != stamp:
-            booked = self.bookings.laid_aside(self.now) if self.bookings else {}
+            booked: Withheld = self.bookings.laid_aside(self.now) if self.bookings else {}
             self._holds = Holds(self.pool, self._wanted(starved), self._clearing, booked)
             self._held_at = stamp
         return self._holds

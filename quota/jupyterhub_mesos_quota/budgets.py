@@ -191,7 +191,7 @@ class Budgets:
 
     def tell_time(self, at: float) -> None:
         """Say what time it is, in Unix seconds; it never runs backwards."""
-        self._now_ms = max(self._now_ms, int(at * 1000))
+        self._now_ms = max(self._now_ms, round(at * 1000))  # `next_due` told at this moment is now
         if not self._has_begun:  # the first that is heard of time: what is held is held from now on
             self._has_begun = True
             for whose, meter in self._meters.items():
