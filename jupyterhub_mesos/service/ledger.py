@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.configuration.teams import team_values
-from jupyterhub_mesos.errors import CapacityError, LedgerError, TakenOver
+from jupyterhub_mesos.errors import CapacityError, LedgerError, OutcomeUnknown, TakenOver
 from jupyterhub_mesos.service.changes import Change, Commit, Handled, handle, keep
 from jupyterhub_mesos.service.facts import facts_of
 from jupyterhub_mesos.service.keeping import kept_of
@@ -70,6 +70,7 @@ class Ledger:
         self._is_stale = True  # memory may say more than the disk
         self._is_closed = False
         self._failure = ""
+        self._doubt = ""
         self._taken_over = asyncio.Event()
         self._listeners: list[Callable[[Commit], None]] = []
 
@@ -118,6 +119,21 @@ class Ledger:
         except TakenOver as error:
             self._note(error)
             raise
+
+    def doubt(self, error: LedgerError) -> None:
+        """Believe memory no more until it was read back: the ledger may be another service's by now."""
+        self._is_stale, self._doubt = True, str(error)
+        if isinstance(error, TakenOver):
+            self._note(error)
+
+    def trust(self) -> None:
+        """Know again that the ledger is ours."""
+        self._doubt = ""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody could say when asked last that the ledger is ours."""
+        return bool(self._doubt)
 
     @property
     def is_taken_over(self) -> bool:
@@ -286,7 +302,7 @@ class Ledger:
         self._is_stale = True
         for call in calls:
             if not call.done.done():
-                failure = LedgerError(f"nothing was changed: {error}")
+                failure = LedgerError(_told(error))
                 failure.__cause__ = error
                 call.done.set_exception(failure)
         if self._is_closed:
@@ -303,7 +319,7 @@ class Ledger:
             self._go_on()
             return
         log.error("the ledger could not be read back: %s", error)
-        self._failure = str(error)
+        self._note(error)
         self._refuse_all(f"nothing was changed: {error}")
 
     def _refuse_all(self, reason: str) -> None:
@@ -348,6 +364,13 @@ class Ledger:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _told(error: BaseException) -> str:
+    """Say what a failed commit means for who asked."""
+    if isinstance(error, OutcomeUnknown):
+        return f"it is not known whether anything was changed, so look before you ask again: {error}"
+    return f"nothing was changed: {error}"
 
 
 def _rolled_back(before: Commit, after: Commit) -> Commit:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
-from typing import assert_never
+from typing import Final, assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
+from jupyterhub_mesos_quota.copying import copier
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.ending import end_request
 from jupyterhub_mesos_quota.enforcing import Enforcing
@@ -86,6 +87,9 @@ _Lever = (
     | UserRenamed
     | UserLeft
 )
+
+
+_taken_in: Final = copier(Request, "resources", "rule", "rank", "status", "allocations", "is_ending")
 
 
 class QuotaMachine:
@@ -191,10 +195,15 @@ class QuotaMachine:
 
     def _apply(self, event: Event) -> None:
         match event:
-            case TeamsReplaced():
-                self._replace_teams(event.teams)
-            case NodeSeen() | NodeRemoved() | NodeCordoned() | NodeUncordoned():
-                self._fleet.apply(event)
+            case (  # in order of how many there are
+                AllocationGone()
+                | AllocationClaimed()
+                | AllocationStarted()
+                | GrantUnclaimed()
+                | AllocationLost()
+                | AllocationReturned()
+            ):
+                follow(self._desk, self._enforcing.limits, event)
             case RequestSubmitted():
                 self._submit(event)
             case EndRequested():
@@ -203,15 +212,10 @@ class QuotaMachine:
                 self.learn({event.allocation_id: event.facts})
             case TimePassed():
                 self._desk.is_settled &= self._admission.policy.patience_seconds is None
-            case (
-                AllocationClaimed()
-                | AllocationStarted()
-                | GrantUnclaimed()
-                | AllocationLost()
-                | AllocationReturned()
-                | AllocationGone()
-            ):
-                follow(self._desk, self._enforcing.limits, event)
+            case NodeSeen() | NodeRemoved() | NodeCordoned() | NodeUncordoned():
+                self._fleet.apply(event)
+            case TeamsReplaced():
+                self._replace_teams(event.teams)
             case _:
                 self._pull(event)
 
@@ -245,14 +249,9 @@ class QuotaMachine:
             return
         check_submission(self.tree, event.request)
         size = size_of(event.request.resources, event.request.replicas, event.request.rule)
-        request = replace(
-            event.request,
-            resources=size.resources,  # one for all alike
-            rule=size.rule,
-            rank=self._next_rank,
-            status=RequestStatus.QUEUED,
-            allocations=0,
-            is_ending=False,
+        # The resources are one value for all alike.
+        request = _taken_in(
+            event.request, size.resources, size.rule, self._next_rank, RequestStatus.QUEUED, 0, False
         )
         self._next_rank += 1
         self._book.add_request(event.at, request, f"asked for by {request.user}")

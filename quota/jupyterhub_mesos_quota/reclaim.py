@@ -145,8 +145,14 @@ class Planner:
         return all(kept)
 
     def _serve_all(self) -> bool:
-        served = [self._serve(group) for group in self._waiting() if group not in self._promoted]
-        return all(served)
+        is_whole = True
+        unserved: Group | None = None
+        for group in self._waiting():
+            if group in self._promoted:
+                continue
+            if group is unserved or not self._serve(group):  # nothing changed for the next of the same
+                unserved, is_whole = group, False
+        return is_whole
 
     # ---- what is booked -------------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ NO_LOGIN = (400,) * 12
 
 TABLE = {
     "GET health": EVERYBODY,
+    "GET ready": (204,) * 12,
     "GET api/v1/requests": ASKERS,
     "POST api/v1/requests": MEMBERS,
     "GET api/v1/requests/ID": OWN,
@@ -95,6 +96,7 @@ TABLE = {
         401,
         403,
     ),  # 401: the pipeline was ended, its token with it
+    "GET api/v1/audit": ADMINS,
     "GET api/v1/capacity": ASKERS,
     "GET api/v1/profiles": USERS,
     "GET api/v1/teams": USERS,
