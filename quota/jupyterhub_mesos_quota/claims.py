@@ -112,6 +112,8 @@ class Holds:
         self._views: dict[tuple[Standing, Group | None], Mapping[NodeId, Amounts]] = {}
         self._by_group: dict[Group, Hold] = {}
         for group, standing in wanted:
+            if len(self._taken) >= len(pool.nodes):
+                break  # no node is left without a hold
             amounts = self._choose(group.lane.size)
             if amounts is not None:
                 self._taken.update(amounts)

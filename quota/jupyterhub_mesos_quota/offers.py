@@ -39,7 +39,11 @@ class Offers:
 
     def add(self, rank: Rank, allocation: Allocation) -> None:
         """Offer an allocation, in any order."""
-        self._by_team.setdefault(allocation.team, []).append((rank, allocation))
+        entries = self._by_team.get(allocation.team)
+        if entries is None:
+            self._by_team[allocation.team] = [(rank, allocation)]
+        else:
+            entries.append((rank, allocation))
 
     def lay_out(self) -> Rank:
         """Put all in order; return the least rank."""

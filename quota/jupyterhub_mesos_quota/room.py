@@ -28,6 +28,9 @@ from jupyterhub_mesos_quota.tree import Amounts
 MOST_COMPARED: Final = 128
 """Nodes compared at a time, those with the least harmful first; the next only where these do not do."""
 
+NOTHING_KNOWN: Final = Facts()
+_NONE: Final = (0,) * len(Harm)
+
 
 Victims = dict[AllocationId, Allocation]
 _Cost = tuple[tuple[int, ...], Above, float]
@@ -66,12 +69,15 @@ class RoomMaker:
         for allocation in offered:
             rank = self._harm(allocation), -began_at(allocation), allocation.id
             for node in {placement.node: None for placement in allocation.placements}:
-                self._on_node.setdefault(node, Offers()).add(rank, allocation)
+                offers = self._on_node.get(node)
+                if offers is None:
+                    offers = self._on_node[node] = Offers()
+                offers.add(rank, allocation)
         first = {node: offers.lay_out() for node, offers in self._on_node.items()}
         self._by_harm = sorted(first, key=lambda node: (first[node], node))
 
     def _harm(self, allocation: Allocation) -> Harm:
-        facts = self._facts.get(allocation.id, Facts())
+        facts = self._facts.get(allocation.id, NOTHING_KNOWN)
         if allocation.state is AllocationState.WARNED:
             return Harm.WARNED
         if facts.is_idle or allocation.state in {AllocationState.GRANTED, AllocationState.PARKED}:
@@ -215,6 +221,8 @@ class RoomMaker:
         if victims is None:
             return None
         needed = _needed(victims, node, missing)
+        if not needed:
+            return (_NONE, (), 0.0), []
         counts = tuple(sum(rank[0] is harm for rank, _ in needed) for harm in reversed(Harm))
         how_far = min((above for each in needed if (above := job.right.above(each[1].team))), default=())
         return (counts, how_far, sum(rank[1] for rank, _ in needed)), [allocation for _, allocation in needed]
