@@ -86,8 +86,8 @@ class PostgresServer:
 class Cluster(PostgresServer):
     """A server that we start, stop and start again."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder, self.programs = folder, programs
+    def __init__(self, folder: Path, programs: Path, *, is_durable: bool = False) -> None:
+        self.folder, self.programs, self.is_durable = folder, programs, is_durable
         self.account = _account()
         self.port = _free_port()
         password = secrets.token_hex(12)
@@ -110,7 +110,7 @@ class Cluster(PostgresServer):
         options = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
-            "fsync": "off",
+            "fsync": "on" if self.is_durable else "off",
             "synchronous_commit": "off",  # the ledger has to ask for more by itself
         }
         command = [self.programs / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
@@ -151,7 +151,7 @@ class Cluster(PostgresServer):
 @contextmanager
 def served() -> Iterator[PostgresServer]:
     """Lend a PostgreSQL; skip where there is none, and fail there in CI."""
-    require("psycopg, the driver of PostgreSQL (extra `postgresql`)", find_spec("psycopg") is not None)
+    require(_DRIVER, find_spec("psycopg") is not None)
     if VARIABLE in os.environ:
         yield PostgresServer(os.environ[VARIABLE])
         return
@@ -160,21 +160,32 @@ def served() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Lend a cluster of our own."""
+def cluster(*, is_durable: bool = False) -> Iterator[Cluster]:
+    """Lend a cluster of our own; one that is durable flushes to the disk."""
     programs = _programs()
-    require("PostgreSQL (Debian: apt-get install postgresql)", programs is not None)
+    require(_SERVER, programs is not None)
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="ledger-postgresql-"))
     own = None
     try:
-        own = Cluster(folder, programs)
+        own = Cluster(folder, programs, is_durable=is_durable)
         own.start()
         yield own
     finally:
         if own is not None:
             own.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def missing() -> str | None:
+    """Say what a cluster of our own lacks here; None where it lacks nothing."""
+    if find_spec("psycopg") is None:
+        return _DRIVER
+    return _SERVER if _programs() is None else None
+
+
+_DRIVER: Final = "psycopg, the driver of PostgreSQL (extra `postgresql`)"
+_SERVER: Final = "PostgreSQL (Debian: apt-get install postgresql)"
 
 
 def _programs() -> Path | None:

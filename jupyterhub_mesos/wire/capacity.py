@@ -153,6 +153,7 @@ class TeamsView(Wire):
 
     revision: int
     teams: tuple[TeamUseView, ...]
+    next_cursor: str | None = None
 
 
 class TeamChange(Wire):
@@ -204,3 +205,4 @@ class ProfilesView(Wire):
     """`GET /profiles`."""
 
     profiles: tuple[ProfileView, ...]
+    next_cursor: str | None = None

@@ -214,6 +214,7 @@ class QueueView(Wire):
 
     items: tuple[QueueEntry, ...]
     waiting: int
+    next_cursor: str | None = None
 
 
 class LogView(Wire):
