@@ -8,11 +8,14 @@ CapacityError                 every error of ours; `status` is the HTTP status t
  ├─ NotFound            404   also for what the asker may not know of
  ├─ Conflict            409   the thing moved on, or exists already
  │   └─ Queued          409   a start that has to wait; carries the request
+ ├─ PreconditionFailed  412   what the asker saw is not what is there any more
  ├─ TooLarge            413
+ ├─ UnsupportedMediaType 415
  ├─ TooMany             429   more than one person may ask for; says what is possible and when
  ├─ Unavailable         503   a part we need does not answer; retry
  │   ├─ BackendError          the cluster refused or failed
  │   └─ LedgerError           the ledger could not be written
+ │       ├─ OutcomeUnknown    its connection broke in a commit: nobody can say now whether that was made
  │       └─ TakenOver         another service has opened it: this one has to end
  └─ WorkloadError       422   a notebook, job or model that cannot be handed off as it is
 ```
@@ -83,6 +86,20 @@ class Queued(Conflict):
         self.page_url = page_url
 
 
+class PreconditionFailed(CapacityError):
+    """What the asker saw (`If-Match`) is not what is there any more; nothing was changed."""
+
+    code = "precondition-failed"
+    status = 412
+
+
+class UnsupportedMediaType(CapacityError):
+    """The body is not of the type that this route reads."""
+
+    code = "unsupported-media-type"
+    status = 415
+
+
 class TooLarge(CapacityError):
     """More bytes than this route takes."""
 
@@ -130,6 +147,10 @@ class LedgerError(Unavailable):
     """The ledger could not be read or written."""
 
     code = "ledger-error"
+
+
+class OutcomeUnknown(LedgerError):
+    """A connection broke in a commit, and the database cannot be asked whether that was made."""
 
 
 class TakenOver(LedgerError):

@@ -112,10 +112,11 @@ class FakeHub:
 
 @asynccontextmanager
 async def opened(
-    path: Path, clock: Clock | None = None, store: Store | None = None, policy: Policy = DEFAULT_POLICY
+    path: Path | str, clock: Clock | None = None, store: Store | None = None, policy: Policy = DEFAULT_POLICY
 ) -> AsyncIterator[Ledger]:
-    """A ledger with one team, opened over `path`."""
-    ledger = Ledger(store or Store(store_url(path)), clock or Clock(), policy)
+    """A ledger with one team, opened over the SQLite file `path`, or a URL."""
+    url = path if isinstance(path, str) else store_url(path)
+    ledger = Ledger(store or Store(url), clock or Clock(), policy)
     await ledger.open()
     if not ledger.revision:
         await ledger.apply(
@@ -232,7 +233,7 @@ class Rig:
 
 @asynccontextmanager
 async def running(
-    path: Path,
+    path: Path | str,
     *,
     backend: MemoryBackend | None = None,
     hub: FakeHub | None = None,

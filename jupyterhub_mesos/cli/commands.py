@@ -146,6 +146,9 @@ def _add_doctor(commands: _Adder) -> None:
         epilog="Exits with 0 when the product can run here, with 1 when something needed is missing.",
     )
     doctor.add_argument("--lake", type=Path, metavar="FILE", help="a lake.yaml: ask each of its S3 sources")
+    doctor.add_argument(
+        "--ledger", metavar="URL", help="the ledger's database, ${VARIABLE} from the environment: ask it"
+    )
     _add_place(doctor)
 
 
@@ -176,6 +179,9 @@ def _add_quota(commands: _Adder) -> None:
     apply.add_argument("--dry-run", action="store_true", help="change nothing, as `quota diff` does")
     for action in (diff, apply):
         action.add_argument("file", type=Path, metavar="FILE", help="a teams.yaml")
+        action.add_argument(
+            "--revision", type=int, help="the revision that you saw: refuse where the teams were edited since"
+        )
     for action in (show, diff, apply):
         _add_service(action)
 

@@ -23,6 +23,7 @@ from typing import Final
 
 from jupyterhub_mesos.backends.base import Fact
 from jupyterhub_mesos.cli.doctor_lake import facts_of_lake
+from jupyterhub_mesos.cli.doctor_ledger import facts_of_ledger
 from jupyterhub_mesos.cli.proxy import ProxyNotFound, proxy_command
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.statefolder import PASS_THROUGH
@@ -44,6 +45,7 @@ _PACKAGES: Final = (
     (("jupyterlab",), "notebooks", True, "jupyterlab"),
     (("sklearn", "onnx", "onnxruntime", "skl2onnx"), "export", False, "jupyterhub-mesos[export]"),
     (("numpy", "onnxruntime"), "model serving", False, "jupyterhub-mesos[serving]"),
+    (("psycopg",), "a ledger in PostgreSQL", False, "jupyterhub-mesos[postgresql]"),
     (("s3fs", "aiobotocore"), "S3 sources", False, "jupyterhub-mesos[lake]"),
 )
 
@@ -61,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     checks = [*checks_of_machine(args.state, args.port), *checks_of_backend()]
     if args.lake is not None:
         checks += [Check(fact) for fact in facts_of_lake(args.lake)]
+    if args.ledger is not None:
+        checks += [Check(fact, is_needed=True) for fact in facts_of_ledger(args.ledger)]
     for check in checks:
         print(line(check))
     missing = [check.fact.name for check in checks if check.is_needed and not check.fact.holds]

@@ -201,7 +201,7 @@ def _programs(settings: SupervisorSettings, folder: StateFolder, ports: Ports) -
     )
     service = Program(
         "service",
-        (sys.executable, "-m", "jupyterhub_mesos.service", f"--config={config}"),
+        (sys.executable, "-m", "jupyterhub_mesos.service", f"--config={config}", "--no-wait"),
         cwd=folder.root,
         log_file=folder.logs / "service.log",
         health_url=f"{urls.service}health",

@@ -23,6 +23,7 @@ from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.configuration import load_profiles, load_teams, team_values
 from jupyterhub_mesos.errors import TakenOver
 from jupyterhub_mesos.lake.sessions import Sessions
+from jupyterhub_mesos.service.batches import Batches
 from jupyterhub_mesos.service.controller import Controller, ControllerSettings
 from jupyterhub_mesos.service.hub_api import HubApi
 from jupyterhub_mesos.service.hub_side import HubSide
@@ -31,10 +32,11 @@ from jupyterhub_mesos.service.launcher import LakeMounts
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.levers import Levers
 from jupyterhub_mesos.service.operations import Operations
-from jupyterhub_mesos.service.rates import WriteRates
+from jupyterhub_mesos.service.rates import ITEMS_PER_WRITE, WriteRates
 from jupyterhub_mesos.service.rows import TeamsRecord
 from jupyterhub_mesos.service.settings import CapacitySettings
-from jupyterhub_mesos.service.store import Store, store_url
+from jupyterhub_mesos.service.standby import EndedWaiting, owning
+from jupyterhub_mesos.service.store import Store
 from jupyterhub_mesos.service.team_operations import TeamOperations
 from jupyterhub_mesos.service.tokens import ServiceTokens, TeamTokens
 from jupyterhub_mesos.service.views import Links
@@ -75,11 +77,17 @@ class RunningService:
 
 
 @asynccontextmanager
-async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[RunningService]:
-    """Serve while the context is open; leaving it stops the service and no workload."""
+async def serving(
+    settings: CapacitySettings, parts: Parts, stopped: asyncio.Event | None = None
+) -> AsyncGenerator[RunningService]:
+    """Serve while the context is open; leaving it stops the service and no workload.
+
+    Waits until no other service has the ledger; raises `EndedWaiting` when `stopped` is set before.
+    """
     async with AsyncExitStack() as stack:
+        ownership = await stack.enter_async_context(owning(settings, stopped or asyncio.Event()))
         sockets = _bind(settings, stack)
-        ledger = Ledger(Store(store_url(settings.ledger_file)), time.time, settings.policy)
+        ledger = Ledger(Store(settings.database), time.time, settings.policy)
         await ledger.open()
         stack.push_async_callback(ledger.close)
         await seed_teams(ledger, settings)
@@ -104,6 +112,7 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
         stack.push_async_callback(context.identities.close)
         stack.callback(ledger.subscribe(context.feed.notify))
         async with asyncio.TaskGroup() as tasks:
+            watch = tasks.create_task(ownership.watch(ledger))
             reconcile = tasks.create_task(controller.run())
             server = _listen(settings, context, sockets)
             try:
@@ -113,6 +122,7 @@ async def serving(settings: CapacitySettings, parts: Parts) -> AsyncGenerator[Ru
                 server.stop()
                 await server.close_all_connections()
                 reconcile.cancel()
+                watch.cancel()
 
 
 async def run(settings: CapacitySettings, parts: Parts) -> None:
@@ -121,18 +131,22 @@ async def run(settings: CapacitySettings, parts: Parts) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with serving(settings, parts) as service:
-        log.info("service: listening at %s", service.url)
-        ledger = service.ledger
-        waits = {asyncio.create_task(stopped.wait()), asyncio.create_task(ledger.taken_over())}
-        _, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for other in others:
-            other.cancel()
-        log.info("service: stopping; workloads go on")
+    try:
+        async with serving(settings, parts, stopped) as service:
+            log.info("service: listening at %s", service.url)
+            ledger = service.ledger
+            waits = {asyncio.create_task(stopped.wait()), asyncio.create_task(ledger.taken_over())}
+            _, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for other in others:
+                other.cancel()
+            log.info("service: stopping; workloads go on")
+    except EndedWaiting:
+        log.info("service: ended while it waited as a standby")
+        return
     if ledger.is_taken_over:
         raise TakenOver(
-            f"the ledger {settings.ledger_file} was taken over by another capacity service, so this one has "
-            "ended: run one of the two"
+            f"the ledger {settings.database.shown} was taken over by another capacity service, so this one "
+            "has ended: run one of the two, or one as a standby"
         )
 
 
@@ -169,6 +183,8 @@ def _web_context(
         feed=Feed(),
         templates=environment(),
         rates=WriteRates(settings.writes_per_minute, time.monotonic),
+        item_rates=WriteRates(settings.writes_per_minute * ITEMS_PER_WRITE, time.monotonic, "batch items"),
+        batches=Batches(operations),
         tokens=TeamTokens(ledger),
         lake=LakeOperations(ledger, controller.connections, parts.sessions),
         levers=Levers.over(operations),
@@ -176,7 +192,7 @@ def _web_context(
 
 
 def _bind(settings: CapacitySettings, stack: AsyncExitStack) -> list[socket.socket]:
-    """Take the port, before anything is opened: the ledger is not taken over by who cannot listen."""
+    """Take the port, before anything is opened: the ledger's tables are not touched by who cannot listen."""
     sockets = bind_sockets(settings.port, settings.ip)
     for one in sockets:
         stack.callback(one.close)

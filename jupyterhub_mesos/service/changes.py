@@ -28,6 +28,7 @@ from jupyterhub_mesos.service.rows import (
     TokenRow,
     TokenUsed,
 )
+from jupyterhub_mesos.service.texts import check_names, with_storable_texts
 from jupyterhub_mesos.service.words import messages
 from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import (
@@ -109,7 +110,9 @@ def handle(
 
     Raises before anything changed, with an audit row of the refusal.
     """
+    change = with_storable_texts(change)
     try:
+        check_names(change)
         _check(change, memory)
         actions = machine.handle(change.event) if change.event is not None else []
     except (CapacityError, QuotaError) as error:

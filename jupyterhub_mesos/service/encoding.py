@@ -21,8 +21,9 @@ from jupyterhub_mesos.service.rows import (
     TokenId,
     TokenRow,
 )
+from jupyterhub_mesos.service.texts import MOST_CHARACTERS, storable
 from jupyterhub_mesos.tasks import Endpoint, TaskId
-from jupyterhub_mesos.wire import Payload, ResourcesModel, TeamsModel
+from jupyterhub_mesos.wire import Payload, PlacementModel, ResourcesModel, TeamsModel
 from jupyterhub_mesos_quota.forecast import PastWait
 from jupyterhub_mesos_quota.model import (
     Allocation,
@@ -39,6 +40,7 @@ from jupyterhub_mesos_quota.model import (
     WorkloadKind,
 )
 from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.rules import PlacementRule
 
 Row = RowMapping
 Columns = Mapping[str, Any]
@@ -78,6 +80,7 @@ def request_columns(row: RequestRow) -> Columns:
         "message": row.message,
         "ended_at": row.ended_at,
         "max_seconds": request.max_seconds,
+        "placement": _rule_json(request.rule),
     }
 
 
@@ -98,6 +101,7 @@ def request_row(row: Row) -> RequestRow:
         allocations=row["allocations"],
         is_ending=row["is_ending"],
         max_seconds=row["max_seconds"],
+        rule=_rule(row["placement"]),
     )
     info = RequestInfo(request.id, row["name"], _PAYLOAD.validate_python(row["payload"], strict=False))
     return RequestRow(request, info, row["outcome"], row["message"], row["ended_at"], row["seq"])
@@ -263,13 +267,13 @@ def kept_row(row: Row) -> tuple[KeptKey, KeptDoc]:
 
 
 def audit_columns(row: AuditRow) -> Columns:
-    """Lay an audit row out; its `seq` is the database's to give."""
+    """Lay an audit row out; its `seq` is the database's to give. A refused name may be in it."""
     return {
         "at": row.at,
-        "who": row.who,
+        "who": storable(row.who, MOST_CHARACTERS),
         "what": row.what,
-        "subject": row.subject,
-        "why": row.why,
+        "subject": storable(row.subject, MOST_CHARACTERS),
+        "why": storable(row.why),
         "data": dict(row.data),
     }
 
@@ -288,6 +292,15 @@ def teams_model(row: Row) -> TeamsModel:
 
 def _resources_json(resources: Resources) -> dict[str, Any]:
     return ResourcesModel.of(resources).model_dump(mode="json")
+
+
+def _rule_json(rule: PlacementRule | None) -> dict[str, Any] | None:
+    model = PlacementModel.of(rule)
+    return None if model is None else model.model_dump(mode="json")
+
+
+def _rule(stored: object) -> PlacementRule | None:
+    return None if stored is None else PlacementModel.model_validate(stored).value()
 
 
 def _resources(stored: object) -> Resources:

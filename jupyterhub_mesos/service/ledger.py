@@ -17,11 +17,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.configuration.teams import team_values
-from jupyterhub_mesos.errors import CapacityError, LedgerError, TakenOver
+from jupyterhub_mesos.errors import CapacityError, LedgerError, OutcomeUnknown, TakenOver
 from jupyterhub_mesos.service.changes import Change, Commit, Handled, handle, keep
 from jupyterhub_mesos.service.facts import facts_of
 from jupyterhub_mesos.service.keeping import kept_of
@@ -40,6 +40,7 @@ __all__ = ["Change", "Commit", "Ledger"]
 
 log: Final = logging.getLogger(__name__)
 T = TypeVar("T")
+Refusal = CapacityError | QuotaError
 
 MAX_BATCH: Final = 1000
 """Changes in one transaction; bounds how long the event loop is held by one batch."""
@@ -47,12 +48,18 @@ MAX_BATCH: Final = 1000
 
 @dataclass(slots=True)
 class _Call:
-    """What one caller of `apply` waits for."""
+    """What one caller waits for; `is_each`: refusals are told change by change, and none is raised."""
 
     changes: tuple[Change, ...]
     done: asyncio.Future[tuple[Action, ...]]
     actions: tuple[Action, ...] = ()
-    refusal: CapacityError | QuotaError | None = None
+    is_each: bool = False
+    refusals: list[Refusal | None] = field(default_factory=list["Refusal | None"])
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The first refusal that is to be raised."""
+        return None if self.is_each else next((each for each in self.refusals if each is not None), None)
 
 
 class Ledger:
@@ -70,6 +77,7 @@ class Ledger:
         self._is_stale = True  # memory may say more than the disk
         self._is_closed = False
         self._failure = ""
+        self._doubt = ""
         self._taken_over = asyncio.Event()
         self._listeners: list[Callable[[Commit], None]] = []
 
@@ -96,12 +104,23 @@ class Ledger:
         server or a moved revision of the teams, `LedgerError` when the commit failed. Of several
         changes, those that hold are committed before the first refusal is raised.
         """
-        call = _Call(changes, asyncio.get_running_loop().create_future())
+        return await self._enqueue(_Call(changes, asyncio.get_running_loop().create_future()))
+
+    async def apply_each(self, *changes: Change) -> tuple[Refusal | None, ...]:
+        """Handle changes in order in one transaction, durable by then; say why each was refused, if it was.
+
+        Raises `LedgerError` when the commit failed: nothing was changed then.
+        """
+        call = _Call(changes, asyncio.get_running_loop().create_future(), is_each=True)
+        await self._enqueue(call)
+        return tuple(call.refusals)
+
+    def _enqueue(self, call: _Call) -> asyncio.Future[tuple[Action, ...]]:
         self._calls.append(call)
         if not self._is_busy:
             self._is_busy = True
             asyncio.get_running_loop().call_soon(self._next_batch)
-        return await call.done
+        return call.done
 
     async def settled(self) -> None:
         """Wait until memory says what the disk says; it does when this returns, until the next await.
@@ -118,6 +137,21 @@ class Ledger:
         except TakenOver as error:
             self._note(error)
             raise
+
+    def doubt(self, error: LedgerError) -> None:
+        """Believe memory no more until it was read back: the ledger may be another service's by now."""
+        self._is_stale, self._doubt = True, str(error)
+        if isinstance(error, TakenOver):
+            self._note(error)
+
+    def trust(self) -> None:
+        """Know again that the ledger is ours."""
+        self._doubt = ""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody could say when asked last that the ledger is ours."""
+        return bool(self._doubt)
 
     @property
     def is_taken_over(self) -> bool:
@@ -241,8 +275,9 @@ class Ledger:
         for change in call.changes:
             try:
                 actions += handle(change, self._machine, self._memory, batch, commit)
+                call.refusals.append(None)
             except (CapacityError, QuotaError) as error:
-                call.refusal = call.refusal or error
+                call.refusals.append(error)
         call.actions = tuple(actions)
 
     def _written(self, done: ThreadFuture[None], calls: list[_Call], commit: Handled) -> None:
@@ -286,7 +321,7 @@ class Ledger:
         self._is_stale = True
         for call in calls:
             if not call.done.done():
-                failure = LedgerError(f"nothing was changed: {error}")
+                failure = LedgerError(_told(error))
                 failure.__cause__ = error
                 call.done.set_exception(failure)
         if self._is_closed:
@@ -303,7 +338,7 @@ class Ledger:
             self._go_on()
             return
         log.error("the ledger could not be read back: %s", error)
-        self._failure = str(error)
+        self._note(error)
         self._refuse_all(f"nothing was changed: {error}")
 
     def _refuse_all(self, reason: str) -> None:
@@ -348,6 +383,13 @@ class Ledger:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _told(error: BaseException) -> str:
+    """Say what a failed commit means for who asked."""
+    if isinstance(error, OutcomeUnknown):
+        return f"it is not known whether anything was changed, so look before you ask again: {error}"
+    return f"nothing was changed: {error}"
 
 
 def _rolled_back(before: Commit, after: Commit) -> Commit:

@@ -18,6 +18,13 @@ from jupyterhub_mesos.service.expectations import Expectations
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.lever_notes import LeverNotes
+from jupyterhub_mesos.service.request_filters import (
+    PAGE_SIZE_MOST,
+    RequestFilter,
+    kinds_for,
+    one_of,
+    stored_cursor,
+)
 from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
 from jupyterhub_mesos.service.submissions import Places, asked, within_session
 from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
@@ -48,27 +55,12 @@ from jupyterhub_mesos_quota.model import (
 )
 
 LOG_BYTES = 64 * 1024
-PAGE_SIZE = 50
-PAGE_SIZE_MOST = 200
 WAITING = frozenset({RequestStatus.QUEUED, RequestStatus.HELD})
 
 
 def new_request_id() -> str:
     """Make an id that nobody can guess and that is safe in paths and host names."""
     return f"r{secrets.token_hex(6)}"
-
-
-@dataclass(frozen=True, slots=True)
-class RequestFilter:
-    """`GET /requests`: everything left out means everything that the asker may see."""
-
-    user: str | None = None
-    team: str | None = None
-    kind: str | None = None
-    status: str | None = None
-    parent: str | None = None
-    cursor: str | None = None
-    limit: int = PAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +92,7 @@ class Operations:
         self.links = links
         self.notes = LeverNotes(ledger)
         self.expectations = Expectations(ledger)
-        self._places = Places(max_live, ledger.rows)
+        self.places = Places(max_live, ledger.rows)
 
     @property
     def membership(self) -> Membership:
@@ -111,18 +103,18 @@ class Operations:
 
     async def submit(self, who: Identity, submission: RequestSubmission) -> RequestView:
         """Ask for a workload; answered when it is durable."""
-        self._check_kind(who, submission)
-        live = self._live(who, submission)
+        self.check_kind(who, submission)
+        live = self.live(who, submission)
         if live is not None:
             return await self.view(who, live)
         change = self.change(who, submission)
         assert isinstance(change.event, RequestSubmitted)  # noqa: S101 - `change` makes nothing else
         request = change.event.request
         try:
-            with self._places.hold(request):
+            with self.places.hold(request):
                 await self.ledger.apply(change)
         except Conflict:
-            live = self._live(who, submission)  # two presses at once: the other one was first
+            live = self.live(who, submission)  # two presses at once: the other one was first
             if live is None:
                 raise
             return await self.view(who, live)
@@ -148,14 +140,16 @@ class Operations:
             await self.ledger.apply(Change(event, who=who.signature, why=f"ended by {who.signature}"))
         return await self.view(who, await self._row(row.id))
 
-    def _live(self, who: Identity, submission: RequestSubmission) -> RequestRow | None:
+    def live(self, who: Identity, submission: RequestSubmission) -> RequestRow | None:
+        """Return the live request of the notebook server that is asked for, if there is one."""
         payload = submission.payload
         if not isinstance(payload, NotebookPayload):
             return None
         live = self.ledger.server(who.name, payload.server_name, payload.hub)
         return None if live is None or live.request.is_ending else live
 
-    def _check_kind(self, who: Identity, submission: RequestSubmission) -> None:
+    def check_kind(self, who: Identity, submission: RequestSubmission) -> None:
+        """Raise `NotAllowed` where the asker's token does not reach this kind of workload."""
         possible = sorted(who.may_ask_for)
         if not possible:
             raise NotAllowed(f"{who.name} is a {who.kind} of the hub; only people ask for workloads.")
@@ -213,10 +207,13 @@ class Operations:
             teams=teams,
             within=who.team or None,
             parent=wanted.parent,
-            kinds=_kinds(who, _one_of(WorkloadKind, wanted.kind, "kind")),
-            statuses=_one_of(RequestStatus, wanted.status, "status"),
-            before=_cursor(wanted.cursor),
+            kinds=kinds_for(who, one_of(WorkloadKind, wanted.kind, "kind")),
+            statuses=one_of(RequestStatus, wanted.status, "status"),
+            before=stored_cursor(wanted.cursor),
             limit=min(max(wanted.limit, 1), PAGE_SIZE_MOST),
+            text=wanted.text,
+            since=wanted.since,
+            until=wanted.until,
         )
 
     def _scope(
@@ -257,7 +254,7 @@ class Operations:
                 replicas=request.replicas,
                 submitted_at=request.submitted_at,
                 is_mine=request.user == who.name,
-                explanation=self._explanation(request, position),
+                explanation=self.explanation(request, position),
             )
             for position, request in enumerate(waiting, start=1)
             if request.team in seen or request.user == who.name
@@ -271,7 +268,7 @@ class Operations:
     ) -> LogView:
         """Read a piece of a task's output; without a task, of the newest generation's first."""
         row = await self.visible(who, request_id)
-        had = await self._allocations(row)
+        had = await self.allocations(row)
         tasks = [task for allocation in had for task in await self._tasks(allocation.id)]
         known = {found.id: found for found in tasks}
         if task is None:
@@ -333,10 +330,10 @@ class Operations:
         """Return a request with its explanation while it waits and its newest allocation."""
         explained = None
         if row.request.status in WAITING and row.id in self.ledger.machine.requests:
-            explained = self._explanation(row.request)
+            explained = self.explanation(row.request)
         allocation = self.ledger.allocation_of(row.id)
         if allocation is None and row.request.allocations and row.request.status not in WAITING:
-            past = await self._allocations(row)
+            past = await self.allocations(row)
             allocation = past[-1] if past else None
         tasks = await self._tasks(allocation.id) if allocation else ()
         shown = Shown(env_values=who.owns(row.request), file_texts=has_file_texts)
@@ -344,7 +341,7 @@ class Operations:
         warned = warning(row, allocation, ledger.machine, ledger.clock(), ledger.policy.notice_seconds)
         return request_view(row, self.links, explained, (allocation, tasks), shown, warned)
 
-    def _explanation(self, request: Request, position: int | None = None) -> ExplanationView:
+    def explanation(self, request: Request, position: int | None = None) -> ExplanationView:
         """Say why a request waits, and when it may start; of a pause its reason, which the core has not."""
         found = self.ledger.machine.explain(request.id, position)
         if found.code == Bar.PAUSED:
@@ -358,38 +355,10 @@ class Operations:
             raise NotFound(f"There is no request {request_id!r}.")
         return row
 
-    async def _allocations(self, row: RequestRow) -> tuple[Allocation, ...]:
+    async def allocations(self, row: RequestRow) -> tuple[Allocation, ...]:
+        """Return every allocation that a request had, oldest first."""
         return await self.ledger.read(lambda store: store.allocations_of(row.id))
 
     async def _tasks(self, allocation_id: AllocationId) -> tuple[TaskRow, ...]:
         live = self.ledger.tasks_of(allocation_id)
         return live or await self.ledger.read(lambda store: store.tasks_of(allocation_id))
-
-
-def _kinds(who: Identity, wanted: frozenset[str] | None) -> frozenset[str] | None:
-    """Return the kinds to look for, none where all: a token of ours sees what it may ask for."""
-    if who.is_of_the_hub:
-        return wanted
-    possible = frozenset(kind.value for kind in who.may_ask_for)
-    return possible if wanted is None else possible & wanted
-
-
-def _one_of(
-    kinds: type[WorkloadKind] | type[RequestStatus], text: str | None, where: str
-) -> frozenset[str] | None:
-    """Read a comma-separated list of words of an enumeration."""
-    if not text:
-        return None
-    known = [str(kind.value) for kind in kinds]
-    wanted = frozenset(text.split(","))
-    for word in sorted(wanted - frozenset(known)):
-        raise InvalidInput(f"{word!r} is none of {', '.join(known)}", where=where)
-    return wanted
-
-
-def _cursor(text: str | None) -> int | None:
-    if not text:
-        return None
-    if not text.isdecimal():
-        raise InvalidInput(f"{text!r} is no cursor: pass on `next_cursor` as it was answered", where="cursor")
-    return int(text)

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -23,6 +24,8 @@ from sqlalchemy import (
 )
 
 metadata: Final = MetaData()
+COUNT: Final = BigInteger().with_variant(Integer, "sqlite")
+"""What grows with every request or event; SQLite's integers are wide, and its keys have to be INTEGER."""
 
 teams: Final = Table(
     "teams",
@@ -36,7 +39,7 @@ requests: Final = Table(
     "requests",
     metadata,
     Column("id", String(128), primary_key=True),
-    Column("seq", Integer, nullable=False, unique=True),
+    Column("seq", COUNT, nullable=False, unique=True),
     Column("team", String(64), nullable=False, index=True),
     Column("user", String(255), nullable=False, index=True),
     Column("kind", String(16), nullable=False),
@@ -45,7 +48,7 @@ requests: Final = Table(
     Column("priority", Integer, nullable=False),
     Column("parent", String(128), index=True),
     Column("submitted_at", Float, nullable=False),
-    Column("rank", Integer, nullable=False),
+    Column("rank", COUNT, nullable=False),
     Column("status", String(16), nullable=False),
     Column("is_live", Boolean, nullable=False),
     Column("is_ending", Boolean, nullable=False),
@@ -58,6 +61,7 @@ requests: Final = Table(
     Column("message", Text, nullable=False),
     Column("ended_at", Float),
     Column("max_seconds", Float),
+    Column("placement", JSON(none_as_null=True)),
 )
 Index("requests_live", requests.c.is_live, requests.c.seq)
 _LIVE_SERVER: Final = requests.c.is_live & requests.c.server_name.is_not(None)
@@ -139,7 +143,7 @@ kept: Final = Table(  # what the decision core asks to be kept beside the rows
 audit: Final = Table(
     "audit",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", COUNT, primary_key=True, autoincrement=True),
     Column("at", Float, nullable=False),
     Column("who", String(255), nullable=False),
     Column("what", String(64), nullable=False),

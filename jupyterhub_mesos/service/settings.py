@@ -16,6 +16,7 @@ from typing import Any, Final
 from traitlets import Bool, Dict, Enum, Integer, TraitType, Unicode, default
 from traitlets.config import Application
 
+from jupyterhub_mesos.configuration.databases import Database, sqlite_url
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.service.policy_traits import STOP_GRACE_SECONDS, PolicyTraits, product_policy
 from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
@@ -71,10 +72,20 @@ class CapacitySettings:
     policy: Policy = field(default_factory=product_policy)
     stop_grace_seconds: float = STOP_GRACE_SECONDS
 
+    ledger_url: str = field(default="", repr=False)
+    waits: bool = True
+
     @property
     def ledger_file(self) -> Path:
-        """Where the ledger stands."""
+        """Where the ledger stands, unless `ledger_url` says otherwise."""
         return self.state_dir / "ledger.sqlite"
+
+    @property
+    def database(self) -> Database:
+        """Where the ledger stands."""
+        return Database.at(
+            self.ledger_url or sqlite_url(self.ledger_file), where="CapacityService.ledger_url"
+        )
 
 
 class CapacityService(PolicyTraits, Application):
@@ -87,7 +98,12 @@ class CapacityService(PolicyTraits, Application):
         "port": "CapacityService.port",
         "log-level": "Application.log_level",
     }
-    flags: Any = {}  # noqa: RUF012 - as above: none besides the inherited
+    flags: Any = {  # noqa: RUF012 - as above
+        "no-wait": (
+            {"CapacityService": {"waits": False}},
+            "End at once where another service has the ledger, instead of waiting as its standby.",
+        ),
+    }
 
     config_file = Unicode(
         "",
@@ -96,6 +112,17 @@ class CapacityService(PolicyTraits, Application):
     state_dir = Unicode(
         help="Folder of the ledger, secrets, logs, homes and lake, made where it is missing. "
         "Default: $JUPYTERHUB_MESOS_STATE or `state` under the working folder.",
+    ).tag(config=True)
+    ledger_url = Unicode(
+        "",
+        help="Database of the ledger: postgresql://ROLE@HOST/DATABASE?sslmode=verify-full, with a password "
+        "from PGPASSFILE or as ${VARIABLE} of the environment, or sqlite:////PATH. "
+        "Default: ledger.sqlite in the state folder.",
+    ).tag(config=True)
+    waits = Bool(
+        True,
+        help="Whether a service that finds its ledger held by another one waits as its standby; with False "
+        "(--no-wait) it ends and names the holder. Default: True.",
     ).tag(config=True)
     ip = Unicode(
         "127.0.0.1",
@@ -194,6 +221,16 @@ class CapacityService(PolicyTraits, Application):
         help="Flavors of GPUs that the rule names otherwise: a GPU's UUID, the driver's name of it or the "
         "rule's flavor, to the flavor that people ask for; an empty one keeps the GPU back. Default: none.",
     ).tag(config=True)
+    zone = Unicode(
+        "",
+        help="The zone of the local backend's one node: what fails together. Default: none.",
+    ).tag(config=True)
+    labels = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Labels of the local backend's one node, which profiles and jobs can ask for; `hostname` is "
+        "there already. Default: none.",
+    ).tag(config=True)
     admin_scope = Unicode(
         ADMIN_SCOPE,
         help="The hub scope whose holders administer every team. Default: custom:jupyterhub-mesos:admin.",
@@ -287,8 +324,10 @@ class CapacityService(PolicyTraits, Application):
             client_id=self.oauth_client_id,
             public_host=self.hub_public_host,
         )
-        return CapacitySettings(
+        settings = CapacitySettings(
             state_dir=state.root,
+            ledger_url=self.ledger_url,
+            waits=self.waits,
             ip=self.ip,
             port=self.port,
             prefix=_with_slashes(self.service_prefix),
@@ -310,6 +349,8 @@ class CapacityService(PolicyTraits, Application):
             policy=self.policy(),
             stop_grace_seconds=self.stop_grace_seconds,
         )
+        _ = settings.database  # refuses a URL that cannot be used, before anything is made
+        return settings
 
     def _backend_options(self, state: StateFolder) -> Mapping[str, object]:
         return {
@@ -319,6 +360,8 @@ class CapacityService(PolicyTraits, Application):
             "use_machine_accounts": self.machine_accounts,
             "hidden": (state.root,),
             "gpu_flavors": self.gpu_flavors,
+            "zone": self.zone,
+            "labels": self.labels,
         }
 
     def _secret(self, trait: str, name: str) -> str:

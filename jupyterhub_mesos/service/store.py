@@ -1,31 +1,35 @@
 """The ledger on disk: rows in, rows out, one transaction per batch; synchronous, in a thread of the ledger's.
 
-SQLite (WAL, synchronous=FULL, foreign keys) today; the SQL is portable. A
-second service that opens the same ledger takes it over: the first one's next
-commit is refused (fencing by the `epoch` in `meta`).
+SQLite (WAL, synchronous=FULL, foreign keys) or PostgreSQL (synchronous_commit).
+Fencing: `meta` holds the epoch, which each opening raises, and the last commit,
+`EPOCH.NUMBER`. Every transaction moves that on from the commit before it, so one
+of a service that was succeeded finds another epoch there and changes nothing.
+It also says, where a connection broke in a commit, whether that was made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool, StaticPool
 
-from jupyterhub_mesos.errors import LedgerError, TakenOver
-from jupyterhub_mesos.service import encoding, schema
+from jupyterhub_mesos.configuration.databases import Database, sqlite_url
+from jupyterhub_mesos.errors import LedgerError, OutcomeUnknown, TakenOver
+from jupyterhub_mesos.service import encoding, schema, writes
+from jupyterhub_mesos.service.queries import audit_statement, request_conditions
 from jupyterhub_mesos.service.rows import (
+    AuditQuery,
     AuditRow,
     Batch,
     JobRow,
-    KeptDoc,
-    KeptKey,
     Loaded,
     RequestQuery,
     RequestRow,
@@ -43,39 +47,45 @@ from jupyterhub_mesos_quota.model import (
 )
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
-BUSY_MILLISECONDS: Final = 5000
-"""How long a writer waits for another one (a backup) before it gives up."""
+LOOKS_AFTER_A_BREAK: Final = 5
+LOOK_AFTER_SECONDS: Final = 1.0
+"""How often, and how far apart, the database is asked whether a commit was made in which the connection
+broke: a server that is restarted is back by then."""
 MAX_PAGE: Final = 500
+EPOCH: Final = "epoch"
+COMMIT: Final = "commit"
 
 
 def store_url(path: Path) -> str:
     """Make the URL of a ledger in a SQLite file."""
-    return f"sqlite:///{path}"
+    return sqlite_url(path)
 
 
 class Store:
     """One open ledger. Every method raises `LedgerError` when the database fails."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, where: str | Database) -> None:
+        self.database = Database.at(where, where="the ledger's URL") if isinstance(where, str) else where
         self._engine: sa.Engine | None = None
         self._epoch = 0
+        self._commits = 0
+        self._is_unsure = False  # whether the last commit was made is not known
 
     # ---- opening and closing -------------------------------------------------------------------
 
     def open(self) -> None:
         """Connect, bring the tables to the present revision and take the ledger over."""
-        engine = sa.create_engine(self.url, poolclass=sa.pool.StaticPool)
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _prepare_sqlite)
+        # one connection in either case; PostgreSQL's pool opens another one where it broke
+        engine = self.database.engine(QueuePool if self.database.is_postgresql else StaticPool)
         try:
             with engine.begin() as connection:
                 _migrate(connection)
             with engine.begin() as connection:
-                self._epoch = _next_epoch(connection)
+                self._epoch, self._commits = _next_epoch(connection), 0
         except SQLAlchemyError as error:
             engine.dispose()
-            raise LedgerError(f"the ledger {engine.url!r} cannot be opened: {_reason(error)}") from error
+            reason = self.database.reason(error)
+            raise LedgerError(f"the ledger {self.database.shown} cannot be opened: {reason}") from error
         self._engine = engine
 
     def close(self) -> None:
@@ -87,34 +97,37 @@ class Store:
     # ---- writing -------------------------------------------------------------------------------
 
     def write(self, batch: Batch) -> None:
-        """Write a batch in one transaction, durable when this returns."""
+        """Write a batch in one transaction, durable when this returns.
+
+        Raises `TakenOver` where another service has the ledger now, and `OutcomeUnknown` where the
+        connection broke in the commit and nobody can be asked whether it was made.
+        """
+        is_sent = False
+        self._settle()
         try:
-            with self._connected().begin() as connection:
-                self._check_epoch(connection)
-                _write(connection, batch)
+            with closing(self._connected().connect()) as connection:
+                self._move_on(connection)
+                writes.write(connection, batch)
+                is_sent = True
+                connection.commit()
         except SQLAlchemyError as error:
-            raise LedgerError(f"the ledger could not be written: {_reason(error)}") from error
+            if not (is_sent and self._was_committed()):
+                raise LedgerError(f"the ledger could not be written: {self._reason(error)}") from error
+        self._commits += 1
 
     def check_owner(self) -> None:
         """Raise `TakenOver` where another service has opened this ledger since."""
-        try:
-            with self._connected().connect() as connection:
-                self._check_epoch(connection)
-        except SQLAlchemyError as error:
-            raise LedgerError(f"the ledger could not be read: {_reason(error)}") from error
-
-    def set_meta(self, key: str, value: str) -> None:
-        """Store one named text."""
-        try:
-            with self._connected().begin() as connection:
-                _upsert(connection, schema.meta, [{"key": key, "value": value}])
-        except SQLAlchemyError as error:
-            raise LedgerError(f"the ledger could not be written: {_reason(error)}") from error
+        self._last_commit()
 
     # ---- reading -------------------------------------------------------------------------------
 
     def load(self) -> Loaded:
-        """Read everything live: what the machine and the controller are rebuilt from."""
+        """Read everything live: what the machine and the controller are rebuilt from.
+
+        Raises `TakenOver` where another service has opened this ledger since.
+        """
+        self._settle()
+        self.check_owner()
         live_allocation = schema.allocations.c.state != AllocationState.GONE.value
         ids = sa.select(schema.allocations.c.id).where(live_allocation)
         revision, teams = self._teams()
@@ -135,6 +148,11 @@ class Store:
             kept=dict(map(encoding.kept_row, self._rows(sa.select(schema.kept)))),
         )
 
+    def teams_at(self, revision: int) -> TeamsModel | None:
+        """Return the team tree of a revision."""
+        rows = self._select(schema.teams, schema.teams.c.revision == revision)
+        return encoding.teams_model(rows[0]) if rows else None
+
     def request(self, request_id: RequestId) -> RequestRow | None:
         """Return one request, live or ended."""
         rows = self._select(schema.requests, schema.requests.c.id == request_id)
@@ -143,7 +161,9 @@ class Store:
     def requests(self, query: RequestQuery) -> tuple[tuple[RequestRow, ...], int | None]:
         """Return a page of requests, newest first, and the `before` of the next page if there is one."""
         table, limit = schema.requests, min(query.limit, MAX_PAGE)
-        statement = sa.select(table).where(*_conditions(query)).order_by(table.c.seq.desc()).limit(limit + 1)
+        statement = (
+            sa.select(table).where(*request_conditions(query)).order_by(table.c.seq.desc()).limit(limit + 1)
+        )
         rows = [encoding.request_row(row) for row in self._rows(statement)]
         page = tuple(rows[:limit])
         return page, page[-1].seq if len(rows) > limit else None
@@ -217,6 +237,12 @@ class Store:
             statement = statement.where(table.c.seq < before)
         return tuple(map(encoding.audit_row, self._rows(statement)))
 
+    def audit_page(self, query: AuditQuery) -> tuple[tuple[AuditRow, ...], int | None]:
+        """Return a page of what happened, newest first, and the `before` of the next page if there is one."""
+        rows = [encoding.audit_row(row) for row in self._rows(audit_statement(query))]
+        page = tuple(rows[: query.limit])
+        return page, page[-1].seq if len(rows) > query.limit else None
+
     def meta(self, key: str) -> str | None:
         """Return one named text."""
         rows = self._select(schema.meta, schema.meta.c.key == key)
@@ -244,34 +270,67 @@ class Store:
             with self._connected().connect() as connection:
                 return connection.execute(statement).mappings().all()
         except SQLAlchemyError as error:
-            raise LedgerError(f"the ledger could not be read: {_reason(error)}") from error
+            raise LedgerError(f"the ledger could not be read: {self._reason(error)}") from error
 
     def _connected(self) -> sa.Engine:
         if self._engine is None:
             raise LedgerError("the ledger is closed")
         return self._engine
 
-    def _check_epoch(self, connection: sa.Connection) -> None:
-        """Refuse to write once another service has opened this ledger."""
-        epoch = connection.execute(
-            sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")
-        ).scalar()
+    def _reason(self, error: SQLAlchemyError) -> str:
+        return self.database.reason(error)
+
+    # ---- fencing -------------------------------------------------------------------------------
+
+    def _move_on(self, connection: sa.Connection) -> None:
+        """Claim the next commit; until the transaction's end nobody else can take the ledger over."""
+        table = schema.meta
+        mine = sa.update(table).where(table.c.key == COMMIT, table.c.value == self._commit(self._commits))
+        moved = connection.execute(mine.values(value=self._commit(self._commits + 1)))
+        if moved.rowcount != 1:
+            raise _taken_over()
+
+    def _commit(self, number: int) -> str:
+        return f"{self._epoch}.{number}"
+
+    def _last_commit(self) -> int:
+        """Return the number of the last commit that was made; raises `TakenOver` where it was not ours."""
+        epoch, _, number = str(self.meta(COMMIT)).partition(".")
         if epoch != str(self._epoch):
-            raise TakenOver(
-                "another capacity service has opened this ledger and took it over: stop one of the two"
-            )
+            raise _taken_over()
+        return int(number)
+
+    def _was_committed(self) -> bool:
+        """Ask, on a new connection, whether the commit in which the old one broke was made."""
+        self._is_unsure = True
+        for looks_left in reversed(range(LOOKS_AFTER_A_BREAK)):
+            try:
+                last = self._last_commit()
+            except TakenOver:
+                raise
+            except LedgerError as error:
+                if not looks_left:
+                    text = f"the connection broke in a commit, and the database cannot be asked: {error}"
+                    raise OutcomeUnknown(text) from error
+                time.sleep(LOOK_AFTER_SECONDS)
+            else:
+                self._is_unsure = False
+                return last > self._commits
+        raise AssertionError("the last look answers or raises")
+
+    def _settle(self) -> None:
+        """Learn now what could not be asked after a commit that broke."""
+        if self._is_unsure:
+            self._commits, self._is_unsure = self._last_commit(), False
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
-    cursor.close()
+def _taken_over() -> TakenOver:
+    return TakenOver("another capacity service has opened this ledger and took it over: stop one of the two")
 
 
 def _migrate(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # a large table takes its time
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
@@ -279,80 +338,14 @@ def _migrate(connection: sa.Connection) -> None:
 
 
 def _next_epoch(connection: sa.Connection) -> int:
-    old = connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar()
-    epoch = int(old or 0) + 1
-    _upsert(connection, schema.meta, [{"key": "epoch", "value": str(epoch)}])
-    return epoch
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    """Say what the database said, without the statement and its values."""
-    return str(getattr(error, "orig", None) or type(error).__name__)
-
-
-def _write(connection: sa.Connection, batch: Batch) -> None:
-    # A server's old request has to be ended before its next one is inserted.
-    requests = sorted(batch.requests.values(), key=lambda row: encoding.is_live(row.request))
-    if batch.teams is not None:
-        revision, model = batch.teams
-        doc = model.model_dump(mode="json")
-        connection.execute(sa.insert(schema.teams), [{"revision": revision, "at": batch.at, "doc": doc}])
-    _upsert(connection, schema.requests, map(encoding.request_columns, requests))
-    _upsert(connection, schema.allocations, map(encoding.allocation_columns, batch.allocations.values()))
-    _upsert(connection, schema.tasks, map(encoding.task_columns, batch.tasks.values()))
-    _upsert(connection, schema.jobs, map(encoding.job_columns, batch.jobs.values()))
-    tokens = batch.tokens.values()
-    _upsert(connection, schema.tokens, (encoding.token_columns(token) for token in tokens if token))
-    revoked = [name for name, token in batch.tokens.items() if token is None]
-    if revoked:
-        connection.execute(sa.delete(schema.tokens).where(schema.tokens.c.id.in_(revoked)))
-    _write_kept(connection, batch.kept)
-    if batch.audit:
-        connection.execute(sa.insert(schema.audit), [encoding.audit_columns(row) for row in batch.audit])
-
-
-def _write_kept(connection: sa.Connection, kept: Mapping[KeptKey, KeptDoc | None]) -> None:
-    written = (encoding.kept_columns(key, doc) for key, doc in kept.items() if doc is not None)
-    _upsert(connection, schema.kept, written)
-    dropped = [key._asdict() for key, doc in kept.items() if doc is None]
-    if dropped:
-        table = schema.kept
-        one = sa.delete(table).where(table.c.kind == sa.bindparam("kind"), table.c.key == sa.bindparam("key"))
-        connection.execute(one, dropped)
-
-
-def _upsert(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert rows, or replace every column of those whose primary key is there already."""
-    values = [dict(row) for row in rows]
-    if not values:
-        return
-    keys = [column.name for column in table.primary_key]
-    others = [column.name for column in table.columns if column.name not in keys]
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    statement = insert.on_conflict_do_update(
-        index_elements=keys, set_={name: insert.excluded[name] for name in others}
+    """Take the ledger over; what its last owner is committing is waited for."""
+    table = schema.meta
+    held = sa.select(table.c.value).where(table.c.key == EPOCH).with_for_update()
+    epoch = int(connection.execute(held).scalar() or 0) + 1
+    writes.upsert(
+        connection,
+        table,
+        # the order in which rows are locked: a commit in progress holds the second
+        [{"key": EPOCH, "value": str(epoch)}, {"key": COMMIT, "value": f"{epoch}.0"}],
     )
-    connection.execute(statement, values)
-
-
-def _conditions(query: RequestQuery) -> list[sa.ColumnElement[bool]]:
-    table = schema.requests
-    conditions: list[sa.ColumnElement[bool]] = []
-    owners = [
-        column.in_(sorted(names))
-        for column, names in ((table.c.user, query.users), (table.c.team, query.teams))
-        if names is not None
-    ]
-    if owners:
-        conditions.append(sa.or_(*owners))
-    if query.within is not None:
-        conditions.append(table.c.team == query.within)
-    if query.parent is not None:
-        conditions.append(table.c.parent == query.parent)
-    if query.kinds is not None:
-        conditions.append(table.c.kind.in_(sorted(query.kinds)))
-    if query.statuses is not None:
-        conditions.append(table.c.status.in_(sorted(query.statuses)))
-    if query.before is not None:
-        conditions.append(table.c.seq < query.before)
-    return conditions
+    return epoch

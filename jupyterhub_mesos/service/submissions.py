@@ -6,7 +6,7 @@ team and nothing else, so that nobody asks for resources past the form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,6 +16,7 @@ from jupyterhub_mesos.service.rows import AnyPayload, RequestInfo, RequestRow
 from jupyterhub_mesos.wire import (
     NotebookPayload,
     PipelinePayload,
+    PlacementModel,
     ProfileModel,
     ProfilesModel,
     RequestSubmission,
@@ -46,6 +47,7 @@ class Asked:
     payload: AnyPayload
     resources: ResourcesModel
     replicas: int = 1
+    placement: PlacementModel | None = None
     max_session_minutes: int | None = None
 
     def request(
@@ -62,6 +64,7 @@ class Asked:
             replicas=self.replicas,
             priority=submission.priority,
             parent=RequestId(submission.parent) if submission.parent else None,
+            rule=None if self.placement is None else self.placement.value(),
             max_seconds=None if self.max_session_minutes is None else self.max_session_minutes * 60.0,
         )
 
@@ -82,19 +85,40 @@ class Places:
     @contextmanager
     def hold(self, request: Request) -> Generator[None]:
         """Hold a place while a request becomes durable; raises `TooMany` where its user has none left."""
-        user = request.user
-        taken = {row.id for row in self._rows() if row.request.user == user}
-        taken |= {request_id for request_id, holder in self._held.items() if holder == user}
-        if self._most and len(taken) >= self._most:
-            raise TooMany(
-                f"{user} has {len(taken)} requests that wait or run; {self._most} are possible at once: "
-                "end some of them, or wait until some are over."
-            )
-        self._held[request.id] = user
-        try:
+        with self.hold_many([request]) as full:
+            if request.id in full:
+                raise full[request.id]
             yield
+
+    @contextmanager
+    def hold_many(self, requests: Sequence[Request]) -> Generator[Mapping[RequestId, TooMany]]:
+        """Hold places for one user's requests while they become durable; yield why some have none."""
+        full: dict[RequestId, TooMany] = {}
+        users = {request.user for request in requests}
+        taken = {user: self._taken(user) for user in users}
+        held: list[RequestId] = []
+        for request in requests:
+            if self._most and len(taken[request.user]) >= self._most:
+                full[request.id] = self._refusal(request.user, len(taken[request.user]))
+                continue
+            taken[request.user].add(request.id)
+            self._held[request.id] = request.user
+            held.append(request.id)
+        try:
+            yield full
         finally:
-            del self._held[request.id]
+            for request_id in held:
+                del self._held[request_id]
+
+    def _taken(self, user: UserName) -> set[RequestId]:
+        taken = {row.id for row in self._rows() if row.request.user == user}
+        return taken | {request_id for request_id, holder in self._held.items() if holder == user}
+
+    def _refusal(self, user: UserName, taken: int) -> TooMany:
+        return TooMany(
+            f"{user} has {taken} requests that wait or run; {self._most} are possible at once: "
+            "end some of them, or wait until some are over."
+        )
 
 
 def hub_submission(server_name: str, options: Mapping[str, Any]) -> RequestSubmission:
@@ -129,11 +153,13 @@ def asked(submission: RequestSubmission, profiles: ProfilesModel | None, team: s
         case ServingPayload():
             resources = submission.resources or SERVING_DEFAULT
             _check_least(resources, "resources")
-            return Asked(WorkloadKind.SERVING, payload.name, payload, resources)
+            placement = _for_one(submission.placement)
+            return Asked(WorkloadKind.SERVING, payload.name, payload, resources, placement=placement)
         case PipelinePayload():
             resources = submission.resources or PIPELINE_DEFAULT
             _check_least(resources, "resources")
-            return Asked(WorkloadKind.PIPELINE, payload.name, payload, resources)
+            placement = _for_one(submission.placement)
+            return Asked(WorkloadKind.PIPELINE, payload.name, payload, resources, placement=placement)
 
 
 def usable_profiles(profiles: ProfilesModel | None, team: str) -> Mapping[str, ProfileModel]:
@@ -147,6 +173,8 @@ def _notebook(
 ) -> Asked:
     if submission.resources is not None:
         raise InvalidInput("a notebook's resources come from its profile: leave them out", where="resources")
+    if submission.placement is not None:
+        raise InvalidInput("a notebook's nodes are its profile's choice: leave it out", where="placement")
     if payload.hub:
         raise InvalidInput(f"there is no hub {payload.hub!r} here: leave it empty", where="payload.hub")
     usable = usable_profiles(profiles, team)
@@ -164,12 +192,14 @@ def _notebook(
             f"there is no profile {name!r}; choose {', '.join(usable)}", where="payload.profile"
         )
     chosen = payload.model_copy(update={"profile": name})
+    profile = usable[name]
     return Asked(
         WorkloadKind.NOTEBOOK,
         payload.server_name,
         chosen,
-        usable[name].resources,
-        max_session_minutes=_bound(usable[name].max_session_minutes),
+        profile.resources,
+        placement=profile.placement,
+        max_session_minutes=_bound(profile.max_session_minutes),
     )
 
 
@@ -189,9 +219,23 @@ def _bound(written: int | str) -> int | None:
 def _training(submission: RequestSubmission, payload: TrainingPayload) -> Asked:
     if submission.resources is not None:
         raise InvalidInput("a job's resources stand in its roles: leave them out here", where="resources")
+    if submission.placement is not None:
+        raise InvalidInput("a job says itself where it runs: use payload.job.placement", where="placement")
     role = payload.job.roles[0]
     _check_least(role.resources, "payload.job.roles.0.resources")
-    return Asked(WorkloadKind.TRAINING, payload.job.name, payload, role.resources, role.replicas)
+    job = payload.job
+    return Asked(WorkloadKind.TRAINING, job.name, payload, role.resources, role.replicas, job.placement)
+
+
+def _for_one(placement: PlacementModel | None) -> PlacementModel | None:
+    """Refuse what says nothing of a single process."""
+    if placement is not None and placement.zones != "any":
+        raise InvalidInput(
+            f"{placement.zones!r} asked for of one process, which stands in one zone: leave it out, or name "
+            "a prefer_zone",
+            where="placement.zones",
+        )
+    return placement
 
 
 def _check_least(resources: ResourcesModel, where: str) -> None:

@@ -7,6 +7,7 @@ accelerators per flavor); times are Unix seconds (UTC).
 
 from __future__ import annotations
 
+from jupyterhub_mesos.wire.audit import AuditPage, AuditView
 from jupyterhub_mesos.wire.base import (
     API_PREFIX,
     API_VERSION,
@@ -17,6 +18,14 @@ from jupyterhub_mesos.wire.base import (
     Text,
     Wire,
     slug,
+)
+from jupyterhub_mesos.wire.batches import (
+    MAX_BATCH_ITEMS,
+    BatchItem,
+    BatchOutcome,
+    BatchResult,
+    CancelBatch,
+    RequestBatch,
 )
 from jupyterhub_mesos.wire.capacity import (
     BoundsModel,
@@ -80,6 +89,7 @@ from jupyterhub_mesos.wire.levers import (
     UserStanding,
 )
 from jupyterhub_mesos.wire.pipelines import PipelinePayload, PipelineStep, StepEvent, StepState
+from jupyterhub_mesos.wire.placement import PlacementModel
 from jupyterhub_mesos.wire.problems import (
     ClashView,
     Health,
@@ -124,6 +134,7 @@ __all__ = [
     "API_PREFIX",
     "API_VERSION",
     "DEFAULT_TOKEN_DAYS",
+    "MAX_BATCH_ITEMS",
     "MAX_DIFF_CHARACTERS",
     "MAX_NAME_BYTES",
     "MAX_REPLICAS",
@@ -131,10 +142,16 @@ __all__ = [
     "MAX_TOKEN_DAYS",
     "AllocationView",
     "Argument",
+    "AuditPage",
+    "AuditView",
+    "BatchItem",
+    "BatchOutcome",
+    "BatchResult",
     "BoundsModel",
     "BudgetModel",
     "BudgetUse",
     "BudgetView",
+    "CancelBatch",
     "CapacityView",
     "ClashView",
     "ConnectionModel",
@@ -167,6 +184,7 @@ __all__ = [
     "Payload",
     "PipelinePayload",
     "PipelineStep",
+    "PlacementModel",
     "PlacementView",
     "Positive",
     "Problem",
@@ -180,6 +198,7 @@ __all__ = [
     "QueueOrder",
     "QueueView",
     "RenameOrder",
+    "RequestBatch",
     "RequestPage",
     "RequestSubmission",
     "RequestView",

@@ -145,8 +145,12 @@ class Planner:
         return all(kept)
 
     def _serve_all(self) -> bool:
-        served = [self._serve(group) for group in self._waiting() if group not in self._promoted]
-        return all(served)
+        unserved: Group | None = None
+        for group in self._waiting():
+            is_left = group is not unserved and group not in self._promoted
+            if is_left and not self._serve(group):
+                unserved = group  # nothing changed for the next of the same
+        return unserved is None
 
     # ---- what is booked -------------------------------------------------------------------------
 

@@ -92,6 +92,7 @@ class LentOut:
         self._outlook = outlook
         self._ripeness = ripeness
         self._taker = taker
+        self._forks: dict[TeamId, list[Account]] = {}
 
     def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:
         """Say whether an allocation is lent, in one of the amounts that are missing."""
@@ -114,10 +115,16 @@ class LentOut:
 
     def above(self, team: TeamId) -> Above | None:
         """Return how far a team stands above its guarantee, where it and the taker part and below."""
-        lower = _below_the_fork(self._usage.accounts[team], self._taker)
-        if not all(self._outlook.is_above(above) for above in lower):
-            return None
-        return _how_far(self._outlook, lower)
+        lower = self._forks.get(team)
+        if lower is None:  # asked for on every node
+            lower = self._forks[team] = _below_the_fork(self._usage.accounts[team], self._taker)
+        how_far: list[int] = []
+        for each in reversed(lower):
+            surplus = self._outlook.surplus(each)
+            if surplus is None:
+                return None
+            how_far.append(-surplus)
+        return tuple(how_far)
 
     def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
         """Yield the limits: caps bind nobody inside a guarantee."""

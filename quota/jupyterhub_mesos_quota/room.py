@@ -62,6 +62,7 @@ class RoomMaker:
         self._admission = admission
         self._facts = facts
         self._on_node: dict[NodeId, Offers] = {}
+        self._when_empty: dict[Pairs, dict[NodeId, bool]] = {}
         for allocation in offered:
             rank = self._harm(allocation), -began_at(allocation), allocation.id
             for node in {placement.node: None for placement in allocation.placements}:
@@ -207,9 +208,9 @@ class RoomMaker:
 
     def _cost(self, job: _Job, node: NodeId) -> tuple[_Cost, list[Allocation]] | None:
         """Return the least harmful whose end makes room for a replica on a node, and what that costs."""
-        if not self._admission.pool.copies_when_empty(node, job.each):
+        if not self._could_hold(node, job.each):
             return None
-        missing = {name: amount - self.outlook.room(node, name) for name, amount in job.each}
+        missing = self.outlook.missing(node, job.each)
         victims = self._least_harmful(job, node, missing)
         if victims is None:
             return None
@@ -217,6 +218,13 @@ class RoomMaker:
         counts = tuple(sum(rank[0] is harm for rank, _ in needed) for harm in reversed(Harm))
         how_far = min((above for each in needed if (above := job.right.above(each[1].team))), default=())
         return (counts, how_far, sum(rank[1] for rank, _ in needed)), [allocation for _, allocation in needed]
+
+    def _could_hold(self, node: NodeId, each: Pairs) -> bool:
+        """Say whether a replica would fit on a node that is empty."""
+        known = self._when_empty.setdefault(each, {})
+        if node not in known:
+            known[node] = self._admission.pool.copies_when_empty(node, each) > 0
+        return known[node]
 
     def _least_harmful(self, job: _Job, node: NodeId, missing: Amounts) -> list[Entry] | None:
         """Return whose end would leave nothing missing, and count it off; None where that cannot be."""

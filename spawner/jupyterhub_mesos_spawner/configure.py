@@ -48,6 +48,7 @@ class Options(TypedDict, total=False):
     base_url: str
     spawner: str
     backend: str
+    ledger_url: str
     teams_file: Path | str
     profiles_file: Path | str
     lake_file: Path | str
@@ -245,6 +246,8 @@ def _service(c: HubConfig, plan: _Plan) -> None:
     service.hub_key_file = plan.hub_key_file
     service.admin_scope = ADMIN_SCOPE
     service.backend = plan.options.get("backend", "local")
+    if "ledger_url" in plan.options:
+        service.ledger_url = plan.options["ledger_url"]
     for name in ("teams_file", "profiles_file", "lake_file"):
         if path := plan.options.get(name):
             setattr(service, name, str(path))

@@ -17,6 +17,8 @@ from jupyterhub_mesos_quota.events import (
     FactsSeen,
     GoneReason,
     LiftWarning,
+    QueuePaused,
+    QueueResumed,
     RequestSubmitted,
     StopAllocation,
     StopReason,
@@ -32,6 +34,7 @@ from jupyterhub_mesos_quota.model import (
     RequestId,
     RequestStatus,
     Team,
+    TeamId,
     WorkloadKind,
 )
 from jupyterhub_mesos_quota.policy import Policy, Reclaim
@@ -481,3 +484,29 @@ def settle(machine: QuotaMachine, at: float, actions: list[Action]) -> None:
         for id_ in victims:
             actions += machine.handle(AllocationGone(at, id_, GoneReason.STOPPED))
         assert granted(actions), f"{victims} were stopped for nothing; {waiting} wait"
+
+
+@pytest.mark.parametrize(("nodes", "gangs"), [(4, 2), (6, 3), (8, 3)])
+def test_room_made_for_several_gangs_of_one_size_is_kept_until_all_of_them_start(
+    nodes: int, gangs: int
+) -> None:
+    """Each end changes the plan; what was cleared before stays laid aside, or borrowers take it again."""
+    teams = [team("lender", h200=8 * nodes), team("borrower")]
+    policy = Policy(reclaim=Reclaim(min_runtime_seconds=0.0, grace_seconds=0.0))
+    machine = QuotaMachine(teams, [node(f"n{number}", 1, h200=8) for number in range(nodes)], policy)
+    for number in range(nodes):
+        machine.handle(RequestSubmitted(0.0, request(f"b{number}", "borrower", 0, h200=8)))
+    machine.handle(QueuePaused(1.0, TeamId("lender")))
+    for number in range(gangs):
+        asked = replace(request(f"g{number}", "lender", 0, h200=8), replicas=2)
+        machine.handle(RequestSubmitted(2.0, asked))
+    actions = machine.handle(QueueResumed(3.0, TeamId("lender")))
+    taken = 0
+    while stops := [action.allocation_id for action in actions if isinstance(action, StopAllocation)]:
+        taken += len(stops)
+        assert taken <= 2 * gangs, "more is taken than the gangs have replicas"
+        actions = [
+            action for id_ in stops for action in machine.handle(AllocationGone(4.0, id_, GoneReason.STOPPED))
+        ]
+    asked_for = [machine.requests[RequestId(f"g{number}")].status for number in range(gangs)]
+    assert asked_for == [RequestStatus.ACTIVE] * gangs

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from jupyterhub_mesos.errors import LedgerError
 from jupyterhub_mesos.service import keeping
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.rows import Batch, KeptDoc, KeptKey, TeamsRecord
-from jupyterhub_mesos.service.store import Store, store_url
+from jupyterhub_mesos.service.store import Store
 from jupyterhub_mesos.wire import ResourcesModel, TeamModel, TeamsModel
 from jupyterhub_mesos_quota.budgets import Spent
 from jupyterhub_mesos_quota.events import (
@@ -73,18 +72,13 @@ class CountingStore(Store):
 
 
 @asynccontextmanager
-async def opened(path: Path, clock: rig.Clock, policy: Policy) -> AsyncGenerator[Ledger]:
-    ledger = Ledger(Store(store_url(path)), clock, policy)
+async def opened(url: str, clock: rig.Clock, policy: Policy) -> AsyncGenerator[Ledger]:
+    ledger = Ledger(Store(url), clock, policy)
     await ledger.open()
     try:
         yield ledger
     finally:
         await ledger.close()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
 
 
 async def plant(ledger: Ledger, *teams: Team) -> None:
@@ -119,25 +113,25 @@ def test_every_field_of_what_the_core_keeps_has_its_rows() -> None:
     assert set(written["reservations"]["b1"].json["resources"]) == {"cpu_millis", "mem_mib", "accelerators"}
 
 
-async def test_a_pause_and_a_cordon_are_there_after_a_restart_until_they_are_lifted(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_a_pause_and_a_cordon_are_there_after_a_restart_until_they_are_lifted(url: str) -> None:
+    async with rig.opened(url) as ledger:
         await rig.add_node(ledger)
         await ledger.apply(Change(QueuePaused(1001.0, VISION)), Change(QueuePaused(1001.0)))
         await ledger.apply(Change(NodeCordoned(1002.0, rig.NODE.id)))
-    async with rig.opened(path) as ledger:
+    async with rig.opened(url) as ledger:
         await rig.add_node(ledger)
         assert ledger.machine.kept().paused == {None, VISION}
         assert not ledger.machine.nodes[rig.NODE.id].is_schedulable
         await ledger.apply(rig.notebook(ledger, "r1"))
         assert ledger.machine.explain(RequestId("r1")).code == "paused"
         await ledger.apply(Change(QueueResumed(1003.0)))
-    async with rig.opened(path) as ledger:
+    async with rig.opened(url) as ledger:
         assert ledger.machine.kept().paused == {VISION}
 
 
-async def test_a_pause_whose_commit_failed_is_none_and_a_cordoned_node_stays_one(path: Path) -> None:
-    store = CountingStore(store_url(path))
-    async with rig.opened(path, store=store) as ledger:
+async def test_a_pause_whose_commit_failed_is_none_and_a_cordoned_node_stays_one(url: str) -> None:
+    store = CountingStore(url)
+    async with rig.opened(url, store=store) as ledger:
         await rig.add_node(ledger)
         await ledger.apply(Change(NodeCordoned(1002.0, rig.NODE.id)))
         store.fails = True
@@ -150,9 +144,9 @@ async def test_a_pause_whose_commit_failed_is_none_and_a_cordoned_node_stays_one
         assert not ledger.machine.nodes[rig.NODE.id].is_schedulable
 
 
-async def test_what_was_spent_of_a_budget_is_there_after_a_restart(path: Path) -> None:
+async def test_what_was_spent_of_a_budget_is_there_after_a_restart(url: str) -> None:
     clock = rig.Clock()
-    async with opened(path, clock, Policy()) as ledger:
+    async with opened(url, clock, Policy()) as ledger:
         await plant(ledger, with_budget(10))
         await ledger.apply(Change(NodeSeen(clock(), GPU_NODE)))
         await ledger.apply(rig.notebook(ledger, "r1", resources=GPUS))
@@ -168,10 +162,10 @@ async def test_what_was_spent_of_a_budget_is_there_after_a_restart(path: Path) -
     }  # fmt: skip
 
 
-async def test_a_commit_writes_of_what_is_kept_what_changed_alone(path: Path) -> None:
-    store = CountingStore(store_url(path))
+async def test_a_commit_writes_of_what_is_kept_what_changed_alone(url: str) -> None:
+    store = CountingStore(url)
     others = [Team(TeamId(f"t{n}"), budget=Budget(int(HOUR), 10)) for n in range(20)]
-    async with rig.opened(path, store=store) as ledger:
+    async with rig.opened(url, store=store) as ledger:
         await plant(ledger, *team_values(rig.TEAMS), *others)
         await ledger.apply(Change(NodeSeen(1000.0, GPU_NODE)))
         for number in range(4):
@@ -184,8 +178,8 @@ async def test_a_commit_writes_of_what_is_kept_what_changed_alone(path: Path) ->
         assert store.batches[-1].kept == {}
 
 
-async def test_what_a_team_spent_goes_with_the_team(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_what_a_team_spent_goes_with_the_team(url: str) -> None:
+    async with rig.opened(url) as ledger:
         await plant(ledger, with_budget(10), Team(TeamId("other")))
         await ledger.apply(Change(NodeSeen(1000.0, GPU_NODE)))
         await ledger.apply(rig.notebook(ledger, "r1", resources=GPUS))
@@ -196,11 +190,11 @@ async def test_what_a_team_spent_goes_with_the_team(path: Path) -> None:
         assert await ledger.read(lambda store: store.load().kept) == {}
 
 
-async def test_a_warning_and_a_time_limit_are_there_after_a_restart(path: Path) -> None:
+async def test_a_warning_and_a_time_limit_are_there_after_a_restart(url: str) -> None:
     clock, policy = rig.Clock(), Policy(reclaim=Reclaim(grace_seconds=300.0))
     promise = ResourcesModel(cpu_millis=4000, mem_mib=8192)
     model = TeamsModel(teams={"lender": TeamModel(guarantee=promise), "vision": TeamModel()})
-    async with opened(path, clock, policy) as ledger:
+    async with opened(url, clock, policy) as ledger:
         await ledger.apply(Change(TeamsReplaced(1000.0, team_values(model)), (TeamsRecord(model),)))
         await rig.add_node(ledger)
         half = Resources.of(cpu_millis=4000, mem_mib=1024)
@@ -212,15 +206,15 @@ async def test_a_warning_and_a_time_limit_are_there_after_a_restart(path: Path) 
         before = ledger.machine.allocations[first], ledger.machine.requests[RequestId("r1")]
     assert before[0].state is AllocationState.WARNED
     assert (before[0].warned_until, before[0].ends_at) == (1310.0, 1002.0 + HOUR)
-    async with opened(path, clock, policy) as ledger:
+    async with opened(url, clock, policy) as ledger:
         assert (ledger.machine.allocations[first], ledger.machine.requests[RequestId("r1")]) == before
         assert ledger.machine.next_deadline() == 1310.0
 
 
-async def test_the_moment_goes_with_a_commit_while_something_is_booked_and_makes_none(path: Path) -> None:
-    store = CountingStore(store_url(path))
+async def test_the_moment_goes_with_a_commit_while_something_is_booked_and_makes_none(url: str) -> None:
+    store = CountingStore(url)
     booked = Reservation(ReservationId("b1"), VISION, rig.SMALL, 1, 5000.0, 6000.0, ADA)
-    async with rig.opened(path, store=store) as ledger:
+    async with rig.opened(url, store=store) as ledger:
         await rig.add_node(ledger, replace(GPU_NODE, capacity=Resources.of(cpu_millis=9000, mem_mib=16384)))
         await ledger.apply(Change(ReservationBooked(1001.0, booked)))
         await ledger.apply(rig.notebook(ledger, "r1"))
@@ -228,11 +222,11 @@ async def test_the_moment_goes_with_a_commit_while_something_is_booked_and_makes
         await ledger.apply(Change(TimePassed(1500.0)))
         assert len(store.batches) == writes
         await ledger.apply(Change(AllocationClaimed(1600.0, AllocationId("r1-1"))))
-    async with rig.opened(path) as ledger:
+    async with rig.opened(url) as ledger:
         assert keeping.kept_of(ledger.memory.kept).at == 1600.0
         assert list(ledger.machine.reservations) == ["b1"]
         await ledger.apply(Change(ReservationCancelled(1700.0, ReservationId("b1"))))
-    async with rig.opened(path) as ledger:
+    async with rig.opened(url) as ledger:
         assert list(ledger.machine.reservations) == []
 
 

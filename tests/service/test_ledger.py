@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,7 @@ from jupyterhub_mesos.service.rows import (
     TaskUpdate,
     TeamsRecord,
 )
-from jupyterhub_mesos.service.store import Store, store_url
+from jupyterhub_mesos.service.store import Store
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import TeamsModel
 from jupyterhub_mesos_quota.errors import UnknownAllocation, UnknownTeam
@@ -52,43 +51,38 @@ class BreakingStore(Store):
         super().write(batch)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
-
-
 def task(name: str = "r1-1-g1-notebook-0") -> TaskRow:
     return TaskRow(
         TaskId(name), A1, "notebook", 0, 1, NodeId("memory"), Endpoint("127.0.0.1", {"http": 4711})
     )
 
 
-async def test_what_was_answered_is_there_after_a_restart(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_what_was_answered_is_there_after_a_restart(url: str) -> None:
+    async with rig.opened(url) as ledger:
         await rig.add_node(ledger)
         await ledger.apply(rig.notebook(ledger, "r1"))
         await ledger.apply(Change(AllocationClaimed(1001.0, A1), (task(),)))
         before = ledger.row(R1), ledger.machine.allocations[A1], ledger.tasks_of(A1), ledger.teams
-    async with rig.opened(path) as ledger:
+    async with rig.opened(url) as ledger:
         assert (ledger.row(R1), ledger.machine.allocations[A1], ledger.tasks_of(A1), ledger.teams) == before
         assert ledger.server("ada", "") == before[0]
         ledger.machine.audit_state()
 
 
-async def test_a_queue_keeps_its_order_over_a_restart(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_a_queue_keeps_its_order_over_a_restart(url: str) -> None:
+    async with rig.opened(url) as ledger:
         for number in range(6):
             await ledger.apply(rig.notebook(ledger, f"r{number}", f"s{number}"))
         before = [request.id for request in ledger.machine.queue()]
-    async with rig.opened(path) as ledger:
+    async with rig.opened(url) as ledger:
         assert [request.id for request in ledger.machine.queue()] == before
         await rig.add_node(ledger)
         granted = [row.id for row in ledger.rows() if row.request.status is RequestStatus.ACTIVE]
         assert granted == ["r0", "r1", "r2", "r3"]
 
 
-async def test_a_refused_change_fails_its_own_caller_only_and_is_audited(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_a_refused_change_fails_its_own_caller_only_and_is_audited(url: str) -> None:
+    async with rig.opened(url) as ledger:
         results = await asyncio.gather(
             ledger.apply(rig.notebook(ledger, "r1")),
             ledger.apply(rig.notebook(ledger, "r2", "other", team="nobody")),
@@ -101,8 +95,8 @@ async def test_a_refused_change_fails_its_own_caller_only_and_is_audited(path: P
         assert [(row.what, row.who, row.data["code"]) for row in rows] == [("refused", "ada", "unknown-team")]
 
 
-async def test_changes_that_arrive_together_are_one_transaction(path: Path) -> None:
-    store = BreakingStore(store_url(path))
+async def test_changes_that_arrive_together_are_one_transaction(url: str) -> None:
+    store = BreakingStore(url)
     ledger = Ledger(store, rig.Clock())
     await ledger.open()
     await ledger.apply(Change(TeamsReplaced(1.0, team_values(rig.TEAMS)), (TeamsRecord(rig.TEAMS),)))
@@ -112,8 +106,8 @@ async def test_changes_that_arrive_together_are_one_transaction(path: Path) -> N
     await ledger.close()
 
 
-async def test_a_failed_commit_changes_nothing_and_the_next_one_works(path: Path) -> None:
-    store = BreakingStore(store_url(path))
+async def test_a_failed_commit_changes_nothing_and_the_next_one_works(url: str) -> None:
+    store = BreakingStore(url)
     ledger = Ledger(store, rig.Clock())
     await ledger.open()
     await ledger.apply(Change(TeamsReplaced(1.0, team_values(rig.TEAMS)), (TeamsRecord(rig.TEAMS),)))
@@ -136,9 +130,9 @@ async def test_a_failed_commit_changes_nothing_and_the_next_one_works(path: Path
     await ledger.close()
 
 
-async def test_memory_follows_the_disk_after_a_failed_commit_with_nobody_asking(path: Path) -> None:
-    store = BreakingStore(store_url(path))
-    async with rig.opened(path, store=store) as ledger:
+async def test_memory_follows_the_disk_after_a_failed_commit_with_nobody_asking(url: str) -> None:
+    store = BreakingStore(url)
+    async with rig.opened(url, store=store) as ledger:
         rolled_back: asyncio.Future[Commit] = asyncio.get_running_loop().create_future()
         ledger.subscribe(rolled_back.set_result)
         store.failures = 1
@@ -166,9 +160,9 @@ class HeldStore(Store):
         super().write(batch)
 
 
-async def test_nothing_is_stopped_on_the_word_of_a_commit_that_fails(path: Path) -> None:
-    store = HeldStore(store_url(path))
-    async with rig.running(path, store=store) as service:
+async def test_nothing_is_stopped_on_the_word_of_a_commit_that_fails(url: str) -> None:
+    store = HeldStore(url)
+    async with rig.running(url, store=store) as service:
         await service.ledger.apply(rig.training(service.ledger, "r1"))
         await service.allocation("r1", AllocationState.RUNNING)
         store.holds = True
@@ -187,19 +181,19 @@ async def test_nothing_is_stopped_on_the_word_of_a_commit_that_fails(path: Path)
         assert service.ledger.machine.allocations[A1].state is AllocationState.RUNNING
 
 
-async def test_a_ledger_that_was_taken_over_is_noticed_without_a_write(path: Path) -> None:
-    async with rig.opened(path) as first:
+async def test_a_ledger_that_was_taken_over_is_noticed_without_a_write(url: str) -> None:
+    async with rig.opened(url) as first:
         await first.check_owner()
         assert not first.is_taken_over
-        async with rig.opened(path):
+        async with rig.opened(url):
             with pytest.raises(TakenOver):
                 await first.check_owner()
         async with asyncio.timeout(rig.DEADLINE_SECONDS):
             await first.taken_over()
 
 
-async def test_a_ledger_that_cannot_be_written_says_so(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_a_ledger_that_cannot_be_written_says_so(url: str) -> None:
+    async with rig.opened(url) as ledger:
         await ledger.read(lambda store: store.close())
         with pytest.raises(LedgerError, match="nothing was changed"):
             await ledger.apply(rig.notebook(ledger, "r1"))
@@ -208,15 +202,15 @@ async def test_a_ledger_that_cannot_be_written_says_so(path: Path) -> None:
         assert ledger.row(R1) is not None
 
 
-async def test_a_second_service_takes_the_ledger_over(path: Path) -> None:
-    async with rig.opened(path) as first, rig.opened(path) as second:
+async def test_a_second_service_takes_the_ledger_over(url: str) -> None:
+    async with rig.opened(url) as first, rig.opened(url) as second:
         with pytest.raises(LedgerError, match="took it over"):
             await first.apply(rig.notebook(first, "r1"))
         await second.apply(rig.notebook(second, "r1"))
 
 
-async def test_a_server_has_one_live_request_and_a_next_one_after_its_end(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_a_server_has_one_live_request_and_a_next_one_after_its_end(url: str) -> None:
+    async with rig.opened(url) as ledger:
         await ledger.apply(rig.notebook(ledger, "r1"))
         with pytest.raises(Conflict, match="has request r1 already"):
             await ledger.apply(rig.notebook(ledger, "r2"))
@@ -225,21 +219,21 @@ async def test_a_server_has_one_live_request_and_a_next_one_after_its_end(path: 
         assert (await ledger.read(lambda store: store.last_server("ada", ""))).id == "r3"
 
 
-async def test_an_edit_of_teams_against_an_old_revision_is_refused(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_an_edit_of_teams_against_an_old_revision_is_refused(url: str) -> None:
+    async with rig.opened(url) as ledger:
         edited = TeamsModel(teams={**rig.TEAMS.teams, "speech": rig.TEAMS.teams["vision"]})
         event = TeamsReplaced(2.0, team_values(edited))
         await ledger.apply(Change(event, (TeamsRecord(edited, expected=1),)))
         assert (ledger.revision, set(ledger.teams.teams)) == (2, {"vision", "speech"})
         with pytest.raises(Conflict, match="revision 1"):
             await ledger.apply(Change(event, (TeamsRecord(edited, expected=1),)))
-    async with rig.opened(path) as ledger:
+    async with rig.opened(url) as ledger:
         assert ledger.revision == 2
         assert ledger.teams == edited
 
 
-async def test_an_end_keeps_its_outcome_and_its_story(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_an_end_keeps_its_outcome_and_its_story(url: str) -> None:
+    async with rig.opened(url) as ledger:
         await rig.add_node(ledger)
         await ledger.apply(rig.notebook(ledger, "r1"))
         await ledger.apply(Change(AllocationClaimed(1.0, A1)), Change(AllocationStarted(2.0, A1)))
@@ -256,8 +250,8 @@ async def test_an_end_keeps_its_outcome_and_its_story(path: Path) -> None:
         assert audit[0].data == {"because": "it died"}
 
 
-async def test_late_and_repeated_news_of_a_task_changes_nothing(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_late_and_repeated_news_of_a_task_changes_nothing(url: str) -> None:
+    async with rig.opened(url) as ledger:
         await rig.add_node(ledger)
         await ledger.apply(rig.notebook(ledger, "r1"))
         name = task().id
@@ -273,16 +267,16 @@ async def test_late_and_repeated_news_of_a_task_changes_nothing(path: Path) -> N
         assert (row.phase, row.exit_code, row.checkpoint) == (TaskPhase.GONE, 137, {"pid": "7"})
 
 
-async def test_of_several_changes_those_that_hold_are_committed(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_of_several_changes_those_that_hold_are_committed(url: str) -> None:
+    async with rig.opened(url) as ledger:
         claimed = Change(AllocationClaimed(1.0, A1))
         with pytest.raises(UnknownAllocation):
             await ledger.apply(rig.notebook(ledger, "r1"), claimed)
         assert ledger.row(R1) is not None
 
 
-async def test_requests_are_paged_newest_first_by_user_or_team(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_requests_are_paged_newest_first_by_user_or_team(url: str) -> None:
+    async with rig.opened(url) as ledger:
         for number in range(5):
             await ledger.apply(
                 rig.notebook(ledger, f"r{number}", f"s{number}", user="ada" if number % 2 else "bo")
@@ -297,15 +291,15 @@ async def test_requests_are_paged_newest_first_by_user_or_team(path: Path) -> No
         assert [row.id for row in found] == ["r3", "r1"]
 
 
-async def test_a_closed_ledger_refuses_instead_of_hanging(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_a_closed_ledger_refuses_instead_of_hanging(url: str) -> None:
+    async with rig.opened(url) as ledger:
         pass
     with pytest.raises(LedgerError, match="closed"):
         await ledger.apply(rig.notebook(ledger, "r1"))
 
 
-async def test_a_cancelled_caller_holds_up_nobody(path: Path) -> None:
-    async with rig.opened(path) as ledger:
+async def test_a_cancelled_caller_holds_up_nobody(url: str) -> None:
+    async with rig.opened(url) as ledger:
         call = asyncio.ensure_future(ledger.apply(rig.notebook(ledger, "r1")))
         other = asyncio.ensure_future(ledger.apply(rig.notebook(ledger, "r2", "two")))
         await asyncio.sleep(0)  # both are under way

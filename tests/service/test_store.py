@@ -11,35 +11,26 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
+from jupyterhub_mesos.configuration.databases import Database
 from jupyterhub_mesos.errors import LedgerError
 from jupyterhub_mesos.service import schema
 from jupyterhub_mesos.service.rows import AuditRow, Batch, KeptDoc, KeptKey, TokenId, TokenRow
 from jupyterhub_mesos.service.store import MIGRATIONS, Store, store_url
 
 
-def test_the_migrations_make_the_tables_that_the_code_speaks_to(tmp_path: Path) -> None:
-    url = store_url(tmp_path / "ledger.sqlite")
-    Store(url).open()
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
-    engine.dispose()
-
-
-def test_a_ledger_of_the_first_revision_is_upgraded_with_what_it_holds(tmp_path: Path) -> None:
-    url = store_url(tmp_path / "ledger.sqlite")
+def test_a_ledger_of_the_first_revision_is_upgraded_with_what_it_holds(empty_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    engine = sa.create_engine(url)
+    engine = engine_of(empty_url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         connection.execute(sa.insert(schema.audit), [old_audit()])
         tables = sa.inspect(connection).get_table_names()
     assert "team_tokens" not in tables
-    store = Store(url)
-    store.open()
+    store = opened(empty_url)
     token = TokenRow(TokenId("t1"), "vision", "gitlab", "d" * 64, "tara", 1.0, 2.0, 1.5)
     store.write(Batch(tokens={token.id: token}))
     assert store.load().tokens == (token,)
@@ -52,11 +43,10 @@ def test_a_ledger_of_the_first_revision_is_upgraded_with_what_it_holds(tmp_path:
     engine.dispose()
 
 
-def test_a_ledger_of_the_second_revision_is_upgraded_with_what_runs_on_it(tmp_path: Path) -> None:
-    url = store_url(tmp_path / "ledger.sqlite")
+def test_a_ledger_of_the_second_revision_is_upgraded_with_what_runs_on_it(empty_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    engine = sa.create_engine(url)
+    engine = engine_of(empty_url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
@@ -65,8 +55,7 @@ def test_a_ledger_of_the_second_revision_is_upgraded_with_what_runs_on_it(tmp_pa
         assert "kept" not in tables.tables
         connection.execute(sa.insert(tables.tables["requests"]), [old_request()])
         connection.execute(sa.insert(tables.tables["allocations"]), [old_allocation()])
-    store = Store(url)
-    store.open()
+    store = opened(empty_url)
     loaded = store.load()
     (row,), (allocation,) = loaded.requests, loaded.allocations
     assert (row.id, row.request.max_seconds, row.request.allocations) == ("r1", None, 1)
@@ -81,6 +70,34 @@ def test_a_ledger_of_the_second_revision_is_upgraded_with_what_runs_on_it(tmp_pa
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     engine.dispose()
+
+
+REVISIONS = [each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+
+
+@pytest.mark.parametrize("revision", [None, *REVISIONS])
+def test_a_ledger_of_any_age_comes_to_the_present_tables(empty_url: str, revision: str | None) -> None:
+    engine = engine_of(empty_url)
+    if revision is not None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    opened(empty_url).close()
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    engine.dispose()
+
+
+def opened(url: str) -> Store:
+    store = Store(url)
+    store.open()
+    return store
+
+
+def engine_of(url: str) -> sa.Engine:
+    return Database.at(url).engine(sa.pool.NullPool)
 
 
 def old_request() -> dict[str, object]:
@@ -135,11 +152,10 @@ def test_a_ledger_in_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path)
         Store(store_url(tmp_path / "nowhere" / "ledger.sqlite")).open()
 
 
-def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    store = Store(store_url(tmp_path / "ledger.sqlite"))
-    store.open()
-    broken = AuditRow(1.0, "root", "looked", "all", None)  # type: ignore[arg-type]  # not null
-    with pytest.raises(LedgerError, match="NOT NULL"):
+def test_a_batch_is_written_whole_or_not_at_all(url: str) -> None:
+    store = opened(url)
+    broken = AuditRow(None, "root", "looked", "all", "why")  # type: ignore[arg-type]  # not null
+    with pytest.raises(LedgerError, match=r"NOT NULL|not-null"):
         store.write(Batch(audit=[AuditRow(1.0, "root", "looked", "all", "first"), broken]))
     assert store.audit() == ()
     store.close()

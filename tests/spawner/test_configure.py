@@ -38,7 +38,7 @@ def test_hub_and_service_are_told_the_same(tmp_path: Path) -> None:
     folder = StateFolder.at(tmp_path)
     folder.prepare()
     ports = folder.choose_ports()
-    c = configured(tmp_path, teams_file="teams.yaml")
+    c = configured(tmp_path, teams_file="teams.yaml", ledger_url="postgresql://hub@db/ledger")
     capacity = c.JupyterHub.services[0]
     assert capacity["api_token"] == c.CapacityService.api_token == folder.secret("service_token")
     assert capacity["url"] == f"http://127.0.0.1:{ports.service}"
@@ -47,6 +47,7 @@ def test_hub_and_service_are_told_the_same(tmp_path: Path) -> None:
     assert c.CapacityService.service_prefix == c.JupyterHub.default_url == "/services/capacity/"
     assert c.CapacityService.hub_api_url == f"http://127.0.0.1:{ports.hub}/hub/api"
     assert c.CapacityService.teams_file == "teams.yaml"
+    assert c.CapacityService.ledger_url == "postgresql://hub@db/ledger"
 
 
 def test_the_service_may_start_servers_and_stop_them_only_where_asked(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Final
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from jupyterhub_mesos.service.web import (
+    api_audit,
+    api_batches,
     api_hub,
     api_lake,
     api_levers,
@@ -58,7 +60,10 @@ def _api(path: str, pattern: str, methods: str, handler: type[RequestHandler]) -
 
 ROUTES: Final = (
     Route("health", "health", ("GET",), api_teams.HealthHandler, Access.EVERYBODY),
+    Route("ready", "ready", ("GET",), api_teams.ReadyHandler, Access.EVERYBODY),
     _api("requests", "requests", "GET POST", api_requests.RequestsHandler),
+    _api("requests/batch", "requests/batch", "POST", api_batches.SubmitHandler),
+    _api("requests/batch/cancel", "requests/batch/cancel", "POST", api_batches.CancelHandler),
     _api("requests/ID", f"requests/{_ID}", "GET DELETE", api_requests.RequestHandler),
     _api("requests/ID/logs", f"requests/{_ID}/logs", "GET", api_requests.LogsHandler),
     _api("requests/ID/progress", f"requests/{_ID}/progress", "GET", api_requests.ProgressHandler),
@@ -73,6 +78,7 @@ ROUTES: Final = (
     _api("nodes/ID/uncordon", f"nodes/{_ID}/uncordon", "POST", api_levers.UncordonHandler),
     _api("reservations", "reservations", "GET POST", api_reservations.ReservationsHandler),
     _api("reservations/ID/cancel", f"reservations/{_ID}/cancel", "POST", api_reservations.CancelHandler),
+    _api("audit", "audit", "GET", api_audit.AuditHandler),
     _api("users/USER/rename", f"users/{_SEGMENT}/rename", "POST", api_reservations.RenameHandler),
     _api("users/USER/leave", f"users/{_SEGMENT}/leave", "POST", api_reservations.LeaveHandler),
     _api("capacity", "capacity", "GET", api_teams.CapacityHandler),

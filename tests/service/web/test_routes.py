@@ -37,6 +37,7 @@ USERS = (401, 200, 200, 200, 200, 200, 200, 403, 401, 401, 403, 403)
 ASKERS = (*USERS[:-2], 200, 200)
 OWN = (401, 404, 404, 404, 200, 200, 200, 403, 401, 401, 200, 404)
 MEMBERS = (401, 403, 201, 201, 201, 201, 403, 403, 401, 401, 403, 403)  # a notebook, charged to a team
+BATCH = (*USERS[:-2], 200, 200)  # each item has its own outcome
 TEAM = (401, 404, 404, 503, 503, 503, 503, 403, 401, 401, 503, 404)  # 503: let through, nothing listens
 EXTENDED = (401, 404, 404, 404, 403, 409, 409, 403, 401, 401, 403, 403)  # 409: let through, it has no limit
 PAUSED = (401, 404, 404, 403, 403, 200, 409, 403, 401, 401, 403, 403)  # 409: the team admin was first
@@ -54,8 +55,11 @@ NO_LOGIN = (400,) * 12
 
 TABLE = {
     "GET health": EVERYBODY,
+    "GET ready": (204,) * 12,
     "GET api/v1/requests": ASKERS,
     "POST api/v1/requests": MEMBERS,
+    "POST api/v1/requests/batch": BATCH,
+    "POST api/v1/requests/batch/cancel": BATCH,
     "GET api/v1/requests/ID": OWN,
     "DELETE api/v1/requests/ID": OWN,
     "GET api/v1/requests/ID/logs": OWN,
@@ -95,6 +99,7 @@ TABLE = {
         401,
         403,
     ),  # 401: the pipeline was ended, its token with it
+    "GET api/v1/audit": ADMINS,
     "GET api/v1/capacity": ASKERS,
     "GET api/v1/profiles": USERS,
     "GET api/v1/teams": USERS,
@@ -161,6 +166,8 @@ class Owned:
     def body(self, call: str) -> Any:
         bodies = {
             "POST api/v1/requests": notebook(),
+            "POST api/v1/requests/batch": {"items": [notebook()]},
+            "POST api/v1/requests/batch/cancel": {"ids": [self.model]},
             "PUT api/v1/teams": TREE,
             "POST api/v1/teams/TEAM/tokens": {"name": "gitlab"},
             "POST api/v1/hub/starts": self.start,

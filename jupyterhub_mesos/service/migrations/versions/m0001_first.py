@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Integer, String, Text
 
 revision = "0001"
 down_revision = None
+COUNT = BigInteger().with_variant(Integer, "sqlite")
 
 
 def upgrade() -> None:
@@ -21,7 +22,7 @@ def _create_requests() -> None:
     op.create_table(
         "requests",
         Column("id", String(128), primary_key=True),
-        Column("seq", Integer, nullable=False, unique=True),
+        Column("seq", COUNT, nullable=False, unique=True),
         Column("team", String(64), nullable=False),
         Column("user", String(255), nullable=False),
         Column("kind", String(16), nullable=False),
@@ -30,7 +31,7 @@ def _create_requests() -> None:
         Column("priority", Integer, nullable=False),
         Column("parent", String(128)),
         Column("submitted_at", Float, nullable=False),
-        Column("rank", Integer, nullable=False),
+        Column("rank", COUNT, nullable=False),
         Column("status", String(16), nullable=False),
         Column("is_live", Boolean, nullable=False),
         Column("is_ending", Boolean, nullable=False),
@@ -108,7 +109,7 @@ def _create_records() -> None:
     )
     op.create_table(
         "audit",
-        Column("seq", Integer, primary_key=True, autoincrement=True),
+        Column("seq", COUNT, primary_key=True, autoincrement=True),
         Column("at", Float, nullable=False),
         Column("who", String(255), nullable=False),
         Column("what", String(64), nullable=False),
