@@ -56,7 +56,8 @@ def _fill(name: str, generator: Generator, seen: Seen, *, is_early: bool) -> Ite
         seen.end_s,
         f"Virtual time until {generator.workloads:,} workloads of {generator.cohorts * generator.queues} "
         f"queues are done; the first of each set comes {how}. Work / capacity is {generator.work_s:.1f} s; "
-        f"as work has to come first, nothing ends before {bound:.2f} s. Kueue's CI: {KUEUE_END_S[BASELINE]:.0f} s.",
+        f"as work has to come first, nothing ends before {bound:.2f} s. "
+        f"Kueue's CI: {KUEUE_END_S[BASELINE]:.0f} s.",
         baseline=bound,
         baseline_is="that bound",
         at_most=generator.work_s * TOLERANCE if has_goal else None,
