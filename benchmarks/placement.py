@@ -1,7 +1,8 @@
 """How whole the nodes stay under a random mix of work, beside first fit on the same work.
 
 Work comes and goes at fixed times, the same for both; what finds no room is turned
-away at once and counted. Nothing is timed: the same seed gives the same figures.
+away at once and counted; the same seed gives the same figures. Beside it what one
+search for room costs among many nodes, without a placement rule and with one.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from statistics import mean
+from statistics import mean, median
+from time import thread_time
 from typing import Final, Protocol
 
 from benchmarks.table import Figure
+from jupyterhub_mesos_quota.domains import Domains
 from jupyterhub_mesos_quota.events import AllocationGone, EndRequested, GoneReason, RequestSubmitted
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import (
     Node,
     NodeId,
+    Placement,
     Request,
     RequestId,
     Team,
@@ -28,6 +32,8 @@ from jupyterhub_mesos_quota.model import (
     allocation_id,
 )
 from jupyterhub_mesos_quota.resources import Flavor, Resources
+from jupyterhub_mesos_quota.rules import PlacementRule, Zones
+from jupyterhub_mesos_quota.sizes import Size, size_of
 
 GPU: Final = Flavor("h200")
 GPUS_PER_NODE: Final = 8
@@ -37,6 +43,10 @@ LOAD: Final = 0.8
 MIX: Final = ((1, 1, 40), (1, 2, 20), (1, 4, 15), (1, 8, 15), (8, 1, 10))
 """Replicas, accelerators of each, and how often of a hundred."""
 MEAN_SECONDS: Final = 100.0
+SEARCHED_NODES: Final = 10_000
+ZONE_COUNT: Final = 4
+NODES_PER_RACK: Final = 20
+SEARCHES: Final = 100
 WARM_UP: Final = 0.2
 """The part of the work before counting: the cluster fills from empty."""
 
@@ -193,6 +203,43 @@ def play(pieces: Sequence[Work], cluster: Cluster) -> Outcome:
     return Outcome(mean(whole), 100 * mean(turned_away), mean(gangs))
 
 
+def large_pool() -> Domains:
+    """Fill many nodes at random; each stands in one of four zones and in a rack of its own label."""
+    random, pool = Random(1), Domains()
+    for number in range(SEARCHED_NODES):
+        id_, rack = NodeId(f"n{number:05}"), (("rack", f"r{number // NODES_PER_RACK}"),)
+        pool.see(Node(id_, _part(GPUS_PER_NODE), labels=rack, zone=f"z{number % ZONE_COUNT}"))
+        used = random.choice((0, 2, 4, 6, 7, 8, 8, 8))
+        if used:
+            pool.occupy([Placement(0, id_, _part(used))])
+    return pool
+
+
+def searches() -> list[Figure]:
+    """Measure one search for room."""
+    pool = large_pool()
+    asked = {
+        "one task": size_of(_part(1)),
+        "a gang of 8": size_of(_part(1), 8),
+        "a gang of 8 in one zone": size_of(_part(1), 8, PlacementRule.of(zones=Zones.ONE)),
+        "a gang of 8 spread over the zones": size_of(_part(1), 8, PlacementRule.of(zones=Zones.SPREAD)),
+        "a gang of 8 in one rack": size_of(_part(1), 8, PlacementRule.of({"rack": "r7"})),
+    }
+    return [_search(what, pool, size) for what, size in asked.items()]
+
+
+def _search(what: str, pool: Domains, size: Size) -> Figure:
+    if pool.place(size) is None:
+        raise OSError(f"there is no room for {what}, so that nothing is found")
+    seconds: list[float] = []
+    for _ in range(SEARCHES):
+        started = thread_time()
+        pool.place(size)
+        seconds.append(thread_time() - started)
+    where = f"{SEARCHED_NODES:,} nodes in {ZONE_COUNT} zones, {NODES_PER_RACK} to a rack"
+    return Figure(f"search: {what}", "µs CPU", median(seconds) * 1e6, f"Median of {SEARCHES}; {where}.")
+
+
 def _part(accelerators: int) -> Resources:
     return Resources.of(4000 * accelerators, 65536 * accelerators, {GPU: accelerators})
 
@@ -225,4 +272,5 @@ def main(quick: bool) -> list[Figure]:
             first.nodes_per_gang,
             first_fit,
         ),
+        *searches(),
     ]

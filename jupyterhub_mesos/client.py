@@ -228,11 +228,16 @@ class Client:
         """Return the teams that the asker may see, with what they hold."""
         return self._get("/teams", TeamsView)
 
-    def put_teams(self, teams: TeamsModel, *, dry_run: bool = False) -> TeamsEdit:
-        """Replace the team tree (admins only), or only say what would change."""
+    def put_teams(self, teams: TeamsModel, *, dry_run: bool = False, seen: int | None = None) -> TeamsEdit:
+        """Replace the team tree (admins only), or only say what would change.
+
+        `seen` is the revision that the edit is based on: where the tree has moved on since, nothing changes,
+        and `PreconditionFailed` says what others have changed.
+        """
         query = {"dry_run": "true"} if dry_run else {}
+        headers = {} if seen is None else {"If-Match": f'"r{seen}"'}
         return TeamsEdit.model_validate_json(
-            self._transport.call("PUT", _with("/teams", query), _body(teams))
+            self._transport.call("PUT", _with("/teams", query), _body(teams), headers)
         )
 
     # ---- levers: what admins do by hand, each with a reason

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from http.client import HTTPException, HTTPMessage
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import IO, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -19,9 +21,12 @@ from jupyterhub_mesos.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    PreconditionFailed,
     Queued,
     TooLarge,
+    TooMany,
     Unavailable,
+    UnsupportedMediaType,
     WorkloadError,
 )
 
@@ -36,8 +41,11 @@ _BY_STATUS: Final[dict[int, type[CapacityError]]] = {
     403: NotAllowed,
     404: NotFound,
     409: Conflict,
+    412: PreconditionFailed,
     413: TooLarge,
+    415: UnsupportedMediaType,
     422: WorkloadError,
+    429: TooMany,
 }
 _ALL: Final[tuple[type[CapacityError], ...]] = (*_BY_STATUS.values(), Unavailable, BackendError, LedgerError)
 _BY_CODE: Final[dict[str, type[CapacityError]]] = {error.code: error for error in _ALL}
@@ -69,7 +77,13 @@ class Transport:
         self._get_attempts = get_attempts
         self._opener = _opener(parts.hostname)
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> bytes:
         """Return the answer's body; raise our error for anything but success.
 
         A GET is repeated for a short while when no connection comes about.
@@ -77,7 +91,7 @@ class Transport:
         attempts = self._get_attempts if method == "GET" else 1
         for attempt in range(1, attempts + 1):
             try:
-                return self._once(method, path, body)
+                return self._once(method, path, body, headers)
             except HTTPError as answer:
                 with answer:
                     raise error_of(answer.code, answer.read()) from None
@@ -90,8 +104,8 @@ class Transport:
             time.sleep(min(FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1), LONGEST_PAUSE_SECONDS))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _once(self, method: str, path: str, body: bytes | None) -> bytes:
-        headers = {"Authorization": f"token {self._token}", "Accept": "application/json"}
+    def _once(self, method: str, path: str, body: bytes | None, more: Mapping[str, str]) -> bytes:
+        headers = {"Authorization": f"token {self._token}", "Accept": "application/json", **more}
         if body is not None:
             headers["Content-Type"] = "application/json"
         request = Request(self._base_url + path, data=body, headers=headers, method=method)  # noqa: S310 - the scheme was checked

@@ -8,7 +8,9 @@ CapacityError                 every error of ours; `status` is the HTTP status t
  ├─ NotFound            404   also for what the asker may not know of
  ├─ Conflict            409   the thing moved on, or exists already
  │   └─ Queued          409   a start that has to wait; carries the request
+ ├─ PreconditionFailed  412   what the asker saw is not what is there any more
  ├─ TooLarge            413
+ ├─ UnsupportedMediaType 415
  ├─ TooMany             429   more than one person may ask for; says what is possible and when
  ├─ Unavailable         503   a part we need does not answer; retry
  │   ├─ BackendError          the cluster refused or failed
@@ -82,6 +84,20 @@ class Queued(Conflict):
         super().__init__(message)
         self.request_id = request_id
         self.page_url = page_url
+
+
+class PreconditionFailed(CapacityError):
+    """What the asker saw (`If-Match`) is not what is there any more; nothing was changed."""
+
+    code = "precondition-failed"
+    status = 412
+
+
+class UnsupportedMediaType(CapacityError):
+    """The body is not of the type that this route reads."""
+
+    code = "unsupported-media-type"
+    status = 415
 
 
 class TooLarge(CapacityError):

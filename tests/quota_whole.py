@@ -231,9 +231,9 @@ class History:
         node_id = NodeId(random.choice(["n0", "n1"]))
         choices: list[Event] = [
             QueuePaused(at, team),
-            *[QueueResumed(at, each) for each in self.machine.paused],
+            *[QueueResumed(at, each) for each in sorted(self.machine.paused, key=str)],
             NodeCordoned(at, node_id, drains=random.random() < 0.3),
-            *[NodeUncordoned(at, each) for each in self.machine.cordoned],
+            *[NodeUncordoned(at, each) for each in sorted(self.machine.cordoned)],
             NodeSeen(at, node(node_id, random.randint(2, 6), h200=random.randint(0, 2))),
             NodeRemoved(at, NodeId("n1")),
             TeamsReplaced(at, self.other_tree),
@@ -261,3 +261,24 @@ class History:
                 random.choice(USERS),
             ),
         )
+
+    # ---- to the end -----------------------------------------------------------------------------
+
+    def let_go(self) -> None:
+        """Resume, uncordon and cancel everything, and see the nodes as they were at first."""
+        machine, at = self.machine, self.now
+        levers: list[Event] = [QueueResumed(at, team) for team in sorted(machine.paused, key=str)]
+        levers += [NodeUncordoned(at, node_id) for node_id in sorted(machine.cordoned)]
+        levers += [ReservationCancelled(at, id_) for id_ in machine.reservations]
+        for event in [*levers, *(NodeSeen(at, each) for each in NODES)]:
+            self.tell(event)
+
+    def end_one(self) -> bool:
+        """Let the oldest end, or an hour pass where nothing runs; say whether anybody waits or runs still."""
+        live = sorted(self.live(), key=lambda each: (each.granted_at, each.id))
+        if live:
+            is_stopping = live[0].state is AllocationState.STOPPING
+            self.tell(self.gone(live[0], GoneReason.STOPPED if is_stopping else GoneReason.FINISHED))
+        self.pass_time(60.0 if live else HOUR)
+        codes = {self.machine.explain(each.id).code for each in self.machine.queue()}
+        return bool(live or self.live()) or "over-budget" in codes

@@ -94,6 +94,7 @@ class Web:
         sent = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         if who is not None:
             headers["Authorization"] = f"token {who}"
+        headers.setdefault("Content-Type", "application/json")
         return await AsyncHTTPClient().fetch(
             self.service.url + path,
             method=method,

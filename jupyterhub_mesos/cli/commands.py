@@ -179,6 +179,9 @@ def _add_quota(commands: _Adder) -> None:
     apply.add_argument("--dry-run", action="store_true", help="change nothing, as `quota diff` does")
     for action in (diff, apply):
         action.add_argument("file", type=Path, metavar="FILE", help="a teams.yaml")
+        action.add_argument(
+            "--revision", type=int, help="the revision that you saw: refuse where the teams were edited since"
+        )
     for action in (show, diff, apply):
         _add_service(action)
 

@@ -10,7 +10,7 @@ from jupyterhub_mesos.cli.moments import local
 from jupyterhub_mesos.cli.table import columns
 from jupyterhub_mesos.wire import NodeStanding, NodeStandingView, PauseView
 
-NODE_HEADINGS = ("node", "standing", "free", "of", "held by", "since", "why")
+NODE_HEADINGS = ("node", "zone", "standing", "free", "of", "held by", "since", "why")
 
 
 # ---- queues -----------------------------------------------------------------------------------
@@ -104,8 +104,10 @@ def node_table(items: Sequence[NodeStandingView]) -> Iterator[str]:
             (str(view.free.value()), str(view.capacity.value())) if view.is_reported else ("not reported", "")
         )
         by = f" ({view.by})" if view.by else ""
-        rows.append((view.id, view.standing.value, *amounts, str(view.held), since, view.reason + by))
-        rows += [("", "", "", "", holder, "", "") for holder in _holders(view)]
+        rows.append(
+            (view.id, view.zone, view.standing.value, *amounts, str(view.held), since, view.reason + by)
+        )
+        rows += [("", "", "", "", "", holder, "", "") for holder in _holders(view)]
     return columns(rows)
 
 

@@ -44,14 +44,20 @@ def apply(args: argparse.Namespace) -> int:
 
 def _edit(args: argparse.Namespace, *, is_dry_run: bool) -> int:
     teams = load_teams(args.file)  # first, so that a wrong file is told with its lines
-    edit = client(args).put_teams(teams, dry_run=is_dry_run)
+    asked = client(args)
+    edit = asked.put_teams(teams, dry_run=True, seen=args.revision)
+    if edit.changes and not is_dry_run:  # what was looked at here is what is put in force, or nothing is
+        edit = asked.put_teams(teams, seen=edit.revision)
     print("\n".join(differences(edit.changes)))
     if not edit.changes:
         print(f"{args.file} is what is in force (revision {edit.revision}): nothing to change.")
     elif edit.is_applied:
         print(f"In force as revision {edit.revision}.")
     else:
-        print(f"Nothing was changed. To put it in force: jupyterhub-mesos quota apply {args.file}")
+        print(
+            "Nothing was changed. To put it in force: "
+            f"jupyterhub-mesos quota apply --revision {edit.revision} {args.file}"
+        )
     return 0
 
 

@@ -28,6 +28,7 @@ def load_profiles(path: Path, teams: Collection[str] | None = None) -> ProfilesM
         _note_second_default(document, model)
         _note_unknown_teams(document, model, teams)
         _note_unfit_environments(document, model)
+        _note_zones(document, model)
     document.check()
     if model is None:  # pragma: no cover  (a model that does not hold noted its problems)
         raise AssertionError(f"{path} does not hold, and nothing says why")
@@ -69,6 +70,15 @@ def _note_unfit_environments(document: Document, model: ProfilesModel) -> None:
         problem = environment_problem(profile.environment) if profile.environment else ""
         if problem:
             document.blame(("profiles", name, "environment"), problem)
+
+
+def _note_zones(document: Document, model: ProfilesModel) -> None:
+    for name, profile in model.profiles.items():
+        if profile.placement is not None and profile.placement.zones != "any":
+            document.blame(
+                ("profiles", name, "placement", "zones"),
+                "a notebook is one process, which stands in one zone: leave it out, or name a prefer_zone",
+            )
 
 
 def environment_problem(prefix: str) -> str:

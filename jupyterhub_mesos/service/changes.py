@@ -141,7 +141,11 @@ def handle(
 
 def keep(machine: QuotaMachine, memory: Memory, batch: Batch, handled: Handled) -> None:
     """Put into `batch` what the machine wants kept beside the rows, as far as a batch changed it."""
-    changes = list(keeping.changes(machine, memory.kept, is_whole=handled.is_recounted))
+    is_whole, before = handled.is_recounted, memory.told
+    kept = memory.told = machine.kept(is_change=True)
+    if is_whole:
+        kept = machine.kept()
+    changes = list(keeping.changes(kept, before, memory.kept, is_whole=is_whole))
     if batch.is_empty and not any(keeping.is_news(key) for key, _ in changes):
         return
     for key, doc in changes:

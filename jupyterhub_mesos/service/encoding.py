@@ -23,7 +23,7 @@ from jupyterhub_mesos.service.rows import (
 )
 from jupyterhub_mesos.service.texts import MOST_CHARACTERS, storable
 from jupyterhub_mesos.tasks import Endpoint, TaskId
-from jupyterhub_mesos.wire import Payload, ResourcesModel, TeamsModel
+from jupyterhub_mesos.wire import Payload, PlacementModel, ResourcesModel, TeamsModel
 from jupyterhub_mesos_quota.forecast import PastWait
 from jupyterhub_mesos_quota.model import (
     Allocation,
@@ -40,6 +40,7 @@ from jupyterhub_mesos_quota.model import (
     WorkloadKind,
 )
 from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.rules import PlacementRule
 
 Row = RowMapping
 Columns = Mapping[str, Any]
@@ -79,6 +80,7 @@ def request_columns(row: RequestRow) -> Columns:
         "message": row.message,
         "ended_at": row.ended_at,
         "max_seconds": request.max_seconds,
+        "placement": _rule_json(request.rule),
     }
 
 
@@ -99,6 +101,7 @@ def request_row(row: Row) -> RequestRow:
         allocations=row["allocations"],
         is_ending=row["is_ending"],
         max_seconds=row["max_seconds"],
+        rule=_rule(row["placement"]),
     )
     info = RequestInfo(request.id, row["name"], _PAYLOAD.validate_python(row["payload"], strict=False))
     return RequestRow(request, info, row["outcome"], row["message"], row["ended_at"], row["seq"])
@@ -289,6 +292,15 @@ def teams_model(row: Row) -> TeamsModel:
 
 def _resources_json(resources: Resources) -> dict[str, Any]:
     return ResourcesModel.of(resources).model_dump(mode="json")
+
+
+def _rule_json(rule: PlacementRule | None) -> dict[str, Any] | None:
+    model = PlacementModel.of(rule)
+    return None if model is None else model.model_dump(mode="json")
+
+
+def _rule(stored: object) -> PlacementRule | None:
+    return None if stored is None else PlacementModel.model_validate(stored).value()
 
 
 def _resources(stored: object) -> Resources:

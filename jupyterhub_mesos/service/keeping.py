@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 from jupyterhub_mesos.service.rows import KeptDoc, KeptKey
 from jupyterhub_mesos_quota.budgets import Spent
 from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
-from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import NodeId, Reservation, TeamId, UserName
 from jupyterhub_mesos_quota.past import PastUse
 
@@ -72,16 +71,16 @@ def kept_of(written: Written) -> Kept:
 
 
 def changes(
-    machine: QuotaMachine, written: Written, *, is_whole: bool
+    kept: Kept, before: Kept, written: Written, *, is_whole: bool
 ) -> Iterator[tuple[KeptKey, KeptDoc | None]]:
     """Yield the rows that are otherwise than they were written; None for one that is no more.
 
-    `is_whole`: look at everything, not only at what the core says has changed: what it left out is no more.
+    `kept` and `before` are what the core told now and last. `is_whole`: it told everything, not only what
+    changed, so that what it left out is no more.
     """
-    kept = machine.kept(is_change=True)
-    if is_whole:
-        kept = machine.kept()
     for name, kind in _KINDS.items():
+        if not is_whole and not kind.is_by_change and getattr(kept, name) == getattr(before, name):
+            continue  # not laid out again: there may be many
         told, known = _docs(kind, getattr(kept, name)), written.get(name, {})
         for key, doc in told.items():
             if key not in known or known[key] != doc:

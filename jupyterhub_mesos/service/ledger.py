@@ -336,13 +336,14 @@ class Ledger:
 
     def _restore(self, loaded: Loaded, last_seq: int, nodes: Sequence[Node]) -> None:
         memory, requests = Memory.of(loaded, last_seq), tuple(row.request for row in loaded.requests)
+        memory.told = kept_of(memory.kept)
         machine = QuotaMachine.restore(
             team_values(loaded.teams),
             nodes,
             requests,
             loaded.allocations,
             self.policy,
-            kept_of(memory.kept),
+            memory.told,
         )
         payloads = {row.id: row.info.payload for row in loaded.requests}
         machine.learn({each.id: facts_of(payloads[each.request_id]) for each in loaded.allocations})

@@ -19,13 +19,17 @@ from jupyterhub_mesos.service.rows import (
 )
 from jupyterhub_mesos.tasks import TaskId
 from jupyterhub_mesos.wire import TeamsModel
+from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, RequestId, allocation_id
 
 
 @dataclass(slots=True)
 class Memory:
-    """What is kept beside the machine: how each live request was asked, and the tasks it has."""
+    """What is kept beside the machine: how each live request was asked, and the tasks it has.
+
+    `told` is what the machine last wanted kept, `kept` how all of that stands on the disk.
+    """
 
     teams: TeamsModel
     revision: int
@@ -36,6 +40,7 @@ class Memory:
     by_allocation: dict[AllocationId, set[TaskId]] = field(default_factory=dict[AllocationId, set[TaskId]])
     jobs: dict[AllocationId, JobRow] = field(default_factory=dict[AllocationId, JobRow])
     tokens: dict[TokenId, TokenRow] = field(default_factory=dict[TokenId, TokenRow])
+    told: Kept = NOTHING_KEPT
     kept: dict[str, dict[str, KeptDoc]] = field(default_factory=dict[str, dict[str, KeptDoc]])
 
     @classmethod

@@ -50,6 +50,8 @@ from jupyterhub_mesos_quota.model import (
 LOG_BYTES = 64 * 1024
 PAGE_SIZE = 50
 PAGE_SIZE_MOST = 200
+MAX_SEQ_DIGITS = 18
+"""A database of ours counts to 2**63, which has one digit more."""
 WAITING = frozenset({RequestStatus.QUEUED, RequestStatus.HELD})
 
 
@@ -69,6 +71,9 @@ class RequestFilter:
     parent: str | None = None
     cursor: str | None = None
     limit: int = PAGE_SIZE
+    text: str | None = None
+    since: float | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +220,11 @@ class Operations:
             parent=wanted.parent,
             kinds=_kinds(who, _one_of(WorkloadKind, wanted.kind, "kind")),
             statuses=_one_of(RequestStatus, wanted.status, "status"),
-            before=_cursor(wanted.cursor),
+            before=stored_cursor(wanted.cursor),
             limit=min(max(wanted.limit, 1), PAGE_SIZE_MOST),
+            text=wanted.text,
+            since=wanted.since,
+            until=wanted.until,
         )
 
     def _scope(
@@ -257,7 +265,7 @@ class Operations:
                 replicas=request.replicas,
                 submitted_at=request.submitted_at,
                 is_mine=request.user == who.name,
-                explanation=self._explanation(request, position),
+                explanation=self.explanation(request, position),
             )
             for position, request in enumerate(waiting, start=1)
             if request.team in seen or request.user == who.name
@@ -271,7 +279,7 @@ class Operations:
     ) -> LogView:
         """Read a piece of a task's output; without a task, of the newest generation's first."""
         row = await self.visible(who, request_id)
-        had = await self._allocations(row)
+        had = await self.allocations(row)
         tasks = [task for allocation in had for task in await self._tasks(allocation.id)]
         known = {found.id: found for found in tasks}
         if task is None:
@@ -333,10 +341,10 @@ class Operations:
         """Return a request with its explanation while it waits and its newest allocation."""
         explained = None
         if row.request.status in WAITING and row.id in self.ledger.machine.requests:
-            explained = self._explanation(row.request)
+            explained = self.explanation(row.request)
         allocation = self.ledger.allocation_of(row.id)
         if allocation is None and row.request.allocations and row.request.status not in WAITING:
-            past = await self._allocations(row)
+            past = await self.allocations(row)
             allocation = past[-1] if past else None
         tasks = await self._tasks(allocation.id) if allocation else ()
         shown = Shown(env_values=who.owns(row.request), file_texts=has_file_texts)
@@ -344,7 +352,7 @@ class Operations:
         warned = warning(row, allocation, ledger.machine, ledger.clock(), ledger.policy.notice_seconds)
         return request_view(row, self.links, explained, (allocation, tasks), shown, warned)
 
-    def _explanation(self, request: Request, position: int | None = None) -> ExplanationView:
+    def explanation(self, request: Request, position: int | None = None) -> ExplanationView:
         """Say why a request waits, and when it may start; of a pause its reason, which the core has not."""
         found = self.ledger.machine.explain(request.id, position)
         if found.code == Bar.PAUSED:
@@ -358,7 +366,8 @@ class Operations:
             raise NotFound(f"There is no request {request_id!r}.")
         return row
 
-    async def _allocations(self, row: RequestRow) -> tuple[Allocation, ...]:
+    async def allocations(self, row: RequestRow) -> tuple[Allocation, ...]:
+        """Return every allocation that a request had, oldest first."""
         return await self.ledger.read(lambda store: store.allocations_of(row.id))
 
     async def _tasks(self, allocation_id: AllocationId) -> tuple[TaskRow, ...]:
@@ -387,9 +396,10 @@ def _one_of(
     return wanted
 
 
-def _cursor(text: str | None) -> int | None:
+def stored_cursor(text: str | None) -> int | None:
+    """Read the cursor of a list that the ledger keeps: below which number the next page begins."""
     if not text:
         return None
-    if not text.isdecimal():
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_SEQ_DIGITS):
         raise InvalidInput(f"{text!r} is no cursor: pass on `next_cursor` as it was answered", where="cursor")
     return int(text)

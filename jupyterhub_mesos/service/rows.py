@@ -242,7 +242,8 @@ class AuditRow:
 class RequestQuery:
     """Which requests to list: of these users *or* of these teams, newest first, below the seq `before`.
 
-    Of those only what is charged to the team `within`, and what was asked for by the request `parent`.
+    Of those only what is charged to the team `within`, what was asked for by the request `parent`,
+    what has `text` in its name, and what was submitted from `since` on and before `until` (Unix seconds).
     """
 
     users: frozenset[str] | None = None
@@ -251,6 +252,23 @@ class RequestQuery:
     parent: str | None = None
     kinds: frozenset[str] | None = None
     statuses: frozenset[str] | None = None
+    before: int | None = None
+    limit: int = 50
+    text: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which audit rows to list, newest first, below the seq `before`; those of any of `subjects`."""
+
+    who: str | None = None
+    what: str | None = None
+    subjects: frozenset[str] | None = None
+    text: str | None = None
+    since: float | None = None
+    until: float | None = None
     before: int | None = None
     limit: int = 50
 

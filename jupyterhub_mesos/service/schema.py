@@ -61,6 +61,7 @@ requests: Final = Table(
     Column("message", Text, nullable=False),
     Column("ended_at", Float),
     Column("max_seconds", Float),
+    Column("placement", JSON(none_as_null=True)),
 )
 Index("requests_live", requests.c.is_live, requests.c.seq)
 _LIVE_SERVER: Final = requests.c.is_live & requests.c.server_name.is_not(None)

@@ -221,6 +221,16 @@ class CapacityService(PolicyTraits, Application):
         help="Flavors of GPUs that the rule names otherwise: a GPU's UUID, the driver's name of it or the "
         "rule's flavor, to the flavor that people ask for; an empty one keeps the GPU back. Default: none.",
     ).tag(config=True)
+    zone = Unicode(
+        "",
+        help="The zone of the local backend's one node: what fails together. Default: none.",
+    ).tag(config=True)
+    labels = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Labels of the local backend's one node, which profiles and jobs can ask for; `hostname` is "
+        "there already. Default: none.",
+    ).tag(config=True)
     admin_scope = Unicode(
         ADMIN_SCOPE,
         help="The hub scope whose holders administer every team. Default: custom:jupyterhub-mesos:admin.",
@@ -236,7 +246,6 @@ class CapacityService(PolicyTraits, Application):
         min=1024,
         help="Bytes of the largest request body that is read; more is answered 413. Default: 12 MiB.",
     ).tag(config=True)
-
     output_days = Integer(
         7,
         min=0,
@@ -350,6 +359,8 @@ class CapacityService(PolicyTraits, Application):
             "use_machine_accounts": self.machine_accounts,
             "hidden": (state.root,),
             "gpu_flavors": self.gpu_flavors,
+            "zone": self.zone,
+            "labels": self.labels,
         }
 
     def _secret(self, trait: str, name: str) -> str:

@@ -24,7 +24,9 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from jupyterhub_mesos.configuration.databases import Database, sqlite_url
 from jupyterhub_mesos.errors import LedgerError, OutcomeUnknown, TakenOver
 from jupyterhub_mesos.service import encoding, schema, writes
+from jupyterhub_mesos.service.queries import audit_statement, request_conditions
 from jupyterhub_mesos.service.rows import (
+    AuditQuery,
     AuditRow,
     Batch,
     JobRow,
@@ -34,7 +36,6 @@ from jupyterhub_mesos.service.rows import (
     ServerKey,
     TaskRow,
 )
-from jupyterhub_mesos.service.texts import is_storable
 from jupyterhub_mesos.wire import TeamsModel
 from jupyterhub_mesos_quota.forecast import PastWait
 from jupyterhub_mesos_quota.model import (
@@ -147,6 +148,11 @@ class Store:
             kept=dict(map(encoding.kept_row, self._rows(sa.select(schema.kept)))),
         )
 
+    def teams_at(self, revision: int) -> TeamsModel | None:
+        """Return the team tree of a revision."""
+        rows = self._select(schema.teams, schema.teams.c.revision == revision)
+        return encoding.teams_model(rows[0]) if rows else None
+
     def request(self, request_id: RequestId) -> RequestRow | None:
         """Return one request, live or ended."""
         rows = self._select(schema.requests, schema.requests.c.id == request_id)
@@ -155,7 +161,9 @@ class Store:
     def requests(self, query: RequestQuery) -> tuple[tuple[RequestRow, ...], int | None]:
         """Return a page of requests, newest first, and the `before` of the next page if there is one."""
         table, limit = schema.requests, min(query.limit, MAX_PAGE)
-        statement = sa.select(table).where(*_conditions(query)).order_by(table.c.seq.desc()).limit(limit + 1)
+        statement = (
+            sa.select(table).where(*request_conditions(query)).order_by(table.c.seq.desc()).limit(limit + 1)
+        )
         rows = [encoding.request_row(row) for row in self._rows(statement)]
         page = tuple(rows[:limit])
         return page, page[-1].seq if len(rows) > limit else None
@@ -228,6 +236,12 @@ class Store:
         if before is not None:
             statement = statement.where(table.c.seq < before)
         return tuple(map(encoding.audit_row, self._rows(statement)))
+
+    def audit_page(self, query: AuditQuery) -> tuple[tuple[AuditRow, ...], int | None]:
+        """Return a page of what happened, newest first, and the `before` of the next page if there is one."""
+        rows = [encoding.audit_row(row) for row in self._rows(audit_statement(query))]
+        page = tuple(rows[: query.limit])
+        return page, page[-1].seq if len(rows) > query.limit else None
 
     def meta(self, key: str) -> str | None:
         """Return one named text."""
@@ -335,24 +349,3 @@ def _next_epoch(connection: sa.Connection) -> int:
         [{"key": EPOCH, "value": str(epoch)}, {"key": COMMIT, "value": f"{epoch}.0"}],
     )
     return epoch
-
-
-def _conditions(query: RequestQuery) -> list[sa.ColumnElement[bool]]:
-    table = schema.requests
-    conditions: list[sa.ColumnElement[bool]] = []
-    owners = [
-        column.in_(sorted(filter(is_storable, names)))
-        for column, names in ((table.c.user, query.users), (table.c.team, query.teams))
-        if names is not None
-    ]
-    if owners:
-        conditions.append(sa.or_(*owners))
-    for column, name in ((table.c.team, query.within), (table.c.parent, query.parent)):
-        if name is not None:
-            conditions.append(column == name if is_storable(name) else sa.false())
-    for column, words in ((table.c.kind, query.kinds), (table.c.status, query.statuses)):
-        if words is not None:
-            conditions.append(column.in_(sorted(filter(is_storable, words))))
-    if query.before is not None:
-        conditions.append(table.c.seq < query.before)
-    return conditions

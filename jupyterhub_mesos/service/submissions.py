@@ -16,6 +16,7 @@ from jupyterhub_mesos.service.rows import AnyPayload, RequestInfo, RequestRow
 from jupyterhub_mesos.wire import (
     NotebookPayload,
     PipelinePayload,
+    PlacementModel,
     ProfileModel,
     ProfilesModel,
     RequestSubmission,
@@ -46,6 +47,7 @@ class Asked:
     payload: AnyPayload
     resources: ResourcesModel
     replicas: int = 1
+    placement: PlacementModel | None = None
     max_session_minutes: int | None = None
 
     def request(
@@ -62,6 +64,7 @@ class Asked:
             replicas=self.replicas,
             priority=submission.priority,
             parent=RequestId(submission.parent) if submission.parent else None,
+            rule=None if self.placement is None else self.placement.value(),
             max_seconds=None if self.max_session_minutes is None else self.max_session_minutes * 60.0,
         )
 
@@ -129,11 +132,13 @@ def asked(submission: RequestSubmission, profiles: ProfilesModel | None, team: s
         case ServingPayload():
             resources = submission.resources or SERVING_DEFAULT
             _check_least(resources, "resources")
-            return Asked(WorkloadKind.SERVING, payload.name, payload, resources)
+            placement = _for_one(submission.placement)
+            return Asked(WorkloadKind.SERVING, payload.name, payload, resources, placement=placement)
         case PipelinePayload():
             resources = submission.resources or PIPELINE_DEFAULT
             _check_least(resources, "resources")
-            return Asked(WorkloadKind.PIPELINE, payload.name, payload, resources)
+            placement = _for_one(submission.placement)
+            return Asked(WorkloadKind.PIPELINE, payload.name, payload, resources, placement=placement)
 
 
 def usable_profiles(profiles: ProfilesModel | None, team: str) -> Mapping[str, ProfileModel]:
@@ -147,6 +152,8 @@ def _notebook(
 ) -> Asked:
     if submission.resources is not None:
         raise InvalidInput("a notebook's resources come from its profile: leave them out", where="resources")
+    if submission.placement is not None:
+        raise InvalidInput("a notebook's nodes are its profile's choice: leave it out", where="placement")
     if payload.hub:
         raise InvalidInput(f"there is no hub {payload.hub!r} here: leave it empty", where="payload.hub")
     usable = usable_profiles(profiles, team)
@@ -164,12 +171,14 @@ def _notebook(
             f"there is no profile {name!r}; choose {', '.join(usable)}", where="payload.profile"
         )
     chosen = payload.model_copy(update={"profile": name})
+    profile = usable[name]
     return Asked(
         WorkloadKind.NOTEBOOK,
         payload.server_name,
         chosen,
-        usable[name].resources,
-        max_session_minutes=_bound(usable[name].max_session_minutes),
+        profile.resources,
+        placement=profile.placement,
+        max_session_minutes=_bound(profile.max_session_minutes),
     )
 
 
@@ -189,9 +198,23 @@ def _bound(written: int | str) -> int | None:
 def _training(submission: RequestSubmission, payload: TrainingPayload) -> Asked:
     if submission.resources is not None:
         raise InvalidInput("a job's resources stand in its roles: leave them out here", where="resources")
+    if submission.placement is not None:
+        raise InvalidInput("a job says itself where it runs: use payload.job.placement", where="placement")
     role = payload.job.roles[0]
     _check_least(role.resources, "payload.job.roles.0.resources")
-    return Asked(WorkloadKind.TRAINING, payload.job.name, payload, role.resources, role.replicas)
+    job = payload.job
+    return Asked(WorkloadKind.TRAINING, job.name, payload, role.resources, role.replicas, job.placement)
+
+
+def _for_one(placement: PlacementModel | None) -> PlacementModel | None:
+    """Refuse what says nothing of a single process."""
+    if placement is not None and placement.zones != "any":
+        raise InvalidInput(
+            f"{placement.zones!r} asked for of one process, which stands in one zone: leave it out, or name "
+            "a prefer_zone",
+            where="placement.zones",
+        )
+    return placement
 
 
 def _check_least(resources: ResourcesModel, where: str) -> None:

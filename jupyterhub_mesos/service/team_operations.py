@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.configuration import check_names, diff_teams, team_values
-from jupyterhub_mesos.errors import NotAllowed
+from jupyterhub_mesos.errors import Conflict, NotAllowed, PreconditionFailed
 from jupyterhub_mesos.service.budget_views import budget_view
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
@@ -30,6 +31,9 @@ from jupyterhub_mesos_quota.events import TeamsReplaced
 from jupyterhub_mesos_quota.model import TeamId
 from jupyterhub_mesos_quota.resources import NOTHING
 
+TOLD_MOST: Final = 5
+"""Changes that a refusal says in words; all of them stand beside."""
+
 
 class Outlook(StrEnum):
     """What would become of a start now."""
@@ -37,6 +41,23 @@ class Outlook(StrEnum):
     NOW = "now"  # there is room
     WAIT = "wait"  # it would stand in the queue
     NEVER = "never"  # more than the team, or one above it, may ever hold
+
+
+class TeamsMoved(PreconditionFailed):
+    """The tree moved on since the revision that the editor saw; `changes` is what others have changed."""
+
+    def __init__(self, seen: int, revision: int, changes: tuple[TeamChange, ...]) -> None:
+        what = "; ".join(
+            f"{one.team}.{one.field}: {one.before} -> {one.after}" for one in changes[:TOLD_MOST]
+        )
+        more = f" and {len(changes) - TOLD_MOST} more" if len(changes) > TOLD_MOST else ""
+        super().__init__(
+            f"The teams were edited in the meantime: you saw revision {seen}, now it is {revision}"
+            f"{f' ({what}{more})' if what else ''}. Nothing was changed: look at the teams again, and repeat "
+            "your edit on what is there."
+        )
+        self.changes = changes
+        self.revision = revision
 
 
 class TeamOperations:
@@ -105,20 +126,47 @@ class TeamOperations:
         return counts
 
     async def edit(
-        self, who: Identity, model: TeamsModel, *, is_dry_run: bool, expected: int | None
+        self,
+        who: Identity,
+        model: TeamsModel,
+        *,
+        is_dry_run: bool,
+        expected: int | None,
+        seen: frozenset[int] | None = None,
     ) -> TeamsEdit:
-        """Put a tree in force, or only say what would change; nothing happens where it is already."""
+        """Put a tree in force, or only say what would change; nothing happens where it is already.
+
+        `expected` and `seen` are revisions that the editor saw: where the tree has moved on since, raises
+        `Conflict` for the one, `TeamsMoved` with what has changed for the other.
+        """
         before = self._ledger.teams
         team_values(model)
         check_names(model)
         changes = diff_teams(before, model)
         self._check_edit(who, before, model, changes)
+        if changes and seen is not None and self._ledger.revision not in seen:
+            raise await self._moved(who, seen)
         if is_dry_run or not changes:
             return TeamsEdit(revision=self._ledger.revision, changes=changes, is_applied=False)
         event = TeamsReplaced(self._ledger.clock(), team_values(model))
         record = TeamsRecord(model, self._ledger.revision if expected is None else expected)
-        await self._ledger.apply(Change(event, (record,), who=who.name, why="teams edited"))
+        try:
+            await self._ledger.apply(Change(event, (record,), who=who.name, why="teams edited"))
+        except Conflict:
+            if seen is None or self._ledger.revision in seen:
+                raise
+            raise await self._moved(who, seen) from None
         return TeamsEdit(revision=self._ledger.revision, changes=changes, is_applied=True)
+
+    async def _moved(self, who: Identity, seen: frozenset[int]) -> TeamsMoved:
+        """Return the refusal of an edit, with what others have changed of what the asker may see."""
+        newest, now = max(seen), self._ledger.revision
+        old = await self._ledger.read(lambda store: store.teams_at(newest))
+        visible = frozenset(self._membership.visible_to(who))
+        changes = diff_teams(old, self._ledger.teams) if old is not None else ()
+        return TeamsMoved(
+            newest, now, tuple(each for each in changes if each.team in visible or who.is_admin)
+        )
 
     def _check_edit(
         self, who: Identity, before: TeamsModel, after: TeamsModel, changes: tuple[TeamChange, ...]
@@ -145,7 +193,8 @@ class TeamOperations:
             teams = tuple(team for team in own if name in usable_profiles(self._profiles, team))
             if teams:
                 wanted = profile.resources.value()
-                fits = any(machine.could_start(TeamId(team), wanted, 1) for team in teams)
+                rule = None if profile.placement is None else profile.placement.value()
+                fits = any(machine.could_start(TeamId(team), wanted, 1, rule) for team in teams)
                 views.append(ProfileView(name=name, profile=profile, teams=teams, fits_now=fits))
         return ProfilesView(profiles=tuple(views))
 

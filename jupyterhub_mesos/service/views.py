@@ -18,6 +18,7 @@ from jupyterhub_mesos.wire import (
     FactView,
     NodeView,
     NotebookPayload,
+    PlacementModel,
     PlacementView,
     RequestView,
     ResourcesModel,
@@ -165,6 +166,7 @@ def request_view(
         name=row.info.name,
         resources=ResourcesModel.of(request.resources),
         replicas=request.replicas,
+        placement=PlacementModel.of(request.rule),
         priority=request.priority,
         submitted_at=request.submitted_at,
         ended_at=row.ended_at,
@@ -189,6 +191,8 @@ def node_view(node: Node, free: Resources) -> NodeView:
         capacity=ResourcesModel.of(node.capacity),
         free=ResourcesModel.of(free),
         is_schedulable=node.is_schedulable,
+        zone=node.zone,
+        labels=dict(node.labels),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, assert_never
+from typing import Final
 
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.simulate.agenda import Agenda, Due, Entry
@@ -48,6 +48,9 @@ from jupyterhub_mesos_quota.resources import AmountName
 
 FORGET_AFTER: Final = 512
 """Ends between two times that the machine forgets what is over, so that its memory is bounded."""
+
+
+_IS_AN_END: Final = {Due.ENDS: GoneReason.FINISHED, Due.GONE: GoneReason.STOPPED}
 
 
 class Simulation:
@@ -169,22 +172,23 @@ class Simulation:
 
     def _due_at(self, at: float) -> None:
         while (entry := self._agenda.first()) is not None and entry.at <= at:
-            self._happen(at, self._agenda.pop())
+            if entry.due in _IS_AN_END:
+                self._act_on(self._machine.handle_ends(list(self._ends_at(at))))
+            else:
+                self._happen(at, self._agenda.pop())
+
+    def _ends_at(self, at: float) -> Iterator[AllocationGone]:
+        """Take out what is gone by now: all of it, before anybody starts in its place."""
+        while (entry := self._agenda.first()) is not None and entry.at <= at and entry.due in _IS_AN_END:
+            self._agenda.pop()
+            yield AllocationGone(at, AllocationId(entry.key), _IS_AN_END[entry.due])
 
     def _happen(self, at: float, entry: Entry) -> None:
         id_ = AllocationId(entry.key)
-        match entry.due:
-            case Due.ENDS:
-                self._tell(AllocationGone(at, id_, GoneReason.FINISHED))
-            case Due.GONE:
-                self._tell(AllocationGone(at, id_, GoneReason.STOPPED))
-            case Due.LAUNCHED:
-                if self._is_going(id_):
-                    self._tell(AllocationStarted(at, id_))
-            case Due.SUBMITS:
-                self._submit(at, self._sessions.take(entry.key))
-            case _:
-                assert_never(entry.due)
+        if entry.due is Due.SUBMITS:
+            self._submit(at, self._sessions.take(entry.key))
+        elif self._is_going(id_):
+            self._tell(AllocationStarted(at, id_))
 
     def _jobs_at(self, at: float) -> None:
         while (job := self._coming) is not None and job.submit_s <= at:
@@ -245,13 +249,22 @@ class Simulation:
         for action in actions:
             self._act(action, events)
         while events:
-            event = events.popleft()
-            if isinstance(event, AllocationClaimed | AllocationStarted) and not self._is_going(
-                event.allocation_id
-            ):  # it was taken back in the same moment
-                continue
-            for action in self._machine.handle(event):
+            for action in self._handle_next(events):
                 self._act(action, events)
+
+    def _handle_next(self, events: deque[Event]) -> Iterable[Action]:
+        event = events.popleft()
+        if isinstance(event, AllocationGone):  # one plan stops several: they are gone together
+            ends = [event]
+            while events and isinstance(event := events[0], AllocationGone):
+                ends.append(event)
+                events.popleft()
+            return self._machine.handle_ends(ends)
+        if isinstance(event, AllocationClaimed | AllocationStarted) and not self._is_going(
+            event.allocation_id
+        ):
+            return ()  # it was taken back in the same moment
+        return self._machine.handle(event)
 
     def _is_going(self, id_: AllocationId) -> bool:
         run = self._on.get(id_)

@@ -238,7 +238,7 @@ def _evictions(figure: Callable[[float], Any], outcomes: Sequence[Outcome], unit
         _bars(lost, rows, [each.lost_hours if each else 0.0 for each in found], height, colour, outcome.title)
     count.set_yticks(range(len(teams)), teams)
     count.set_ylim(max(1, len(teams)) - 0.5, -0.5)
-    count.set(xlabel="evictions", title="How often work was taken back")
+    count.set(xlabel="evictions", title="How often work was stopped before its end")
     lost.set(xlabel=f"{unit}-hours of work lost to restarts", title="What that cost")
     for axes in (count, lost):
         axes.margins(x=0.14)

@@ -25,6 +25,7 @@ from jupyterhub_mesos.training.run import TrainingRun, say
 from jupyterhub_mesos.wire import (
     Environment,
     Job,
+    PlacementModel,
     RequestSubmission,
     ResourcesModel,
     Restart,
@@ -49,6 +50,7 @@ def train(
     *,
     workers: int = ...,
     resources: Amounts | None = ...,
+    placement: PlacementModel | Mapping[str, object] | None = ...,
     framework: Framework = ...,
     checkpoint: str | None = ...,
     name: str | None = ...,
@@ -69,6 +71,7 @@ def train(
     *,
     workers: int = ...,
     resources: Amounts | None = ...,
+    placement: PlacementModel | Mapping[str, object] | None = ...,
     framework: Framework = ...,
     checkpoint: str | None = ...,
     name: str | None = ...,
@@ -88,6 +91,7 @@ def train(  # noqa: PLR0913 - the front door of a notebook: keywords with defaul
     *,
     workers: int = 2,
     resources: Amounts | None = None,
+    placement: PlacementModel | Mapping[str, object] | None = None,
     framework: Framework = "generic",
     checkpoint: str | None = None,
     name: str | None = None,
@@ -104,6 +108,7 @@ def train(  # noqa: PLR0913 - the front door of a notebook: keywords with defaul
 
     - `notebook`: its path; without it, the notebook that this kernel belongs to, as it was last saved.
     - `resources`: per worker, `{"cpu_millis": 1000, "mem_mib": 1024, "accelerators": {"h200": 1}}`.
+    - `placement`: on which nodes, `{"labels": {"rack": "a"}, "zones": "one"}`; see docs/reference/job.md.
     - `framework`: which variables the workers find each other by: docs/reference/job.md lists them.
     - `checkpoint`: a folder that survives a worker; `~/lake/team/checkpoints/NAME` by default. An
       existing one is resumed from, so name the one of an earlier job to go on with it.
@@ -138,6 +143,7 @@ def train(  # noqa: PLR0913 - the front door of a notebook: keywords with defaul
         framework=framework,
         restart=_checked(Restart, max_restarts=restarts),
         checkpoint_uri=checkpoint or f"{CHECKPOINTS}/{job_name}",
+        placement=_checked(PlacementModel, **placement) if isinstance(placement, Mapping) else placement,
     )
     if dry_run:
         return job

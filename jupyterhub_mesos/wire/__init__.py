@@ -7,6 +7,7 @@ accelerators per flavor); times are Unix seconds (UTC).
 
 from __future__ import annotations
 
+from jupyterhub_mesos.wire.audit import AuditPage, AuditView
 from jupyterhub_mesos.wire.base import (
     API_PREFIX,
     API_VERSION,
@@ -80,6 +81,7 @@ from jupyterhub_mesos.wire.levers import (
     UserStanding,
 )
 from jupyterhub_mesos.wire.pipelines import PipelinePayload, PipelineStep, StepEvent, StepState
+from jupyterhub_mesos.wire.placement import PlacementModel
 from jupyterhub_mesos.wire.problems import (
     ClashView,
     Health,
@@ -131,6 +133,8 @@ __all__ = [
     "MAX_TOKEN_DAYS",
     "AllocationView",
     "Argument",
+    "AuditPage",
+    "AuditView",
     "BoundsModel",
     "BudgetModel",
     "BudgetUse",
@@ -167,6 +171,7 @@ __all__ = [
     "Payload",
     "PipelinePayload",
     "PipelineStep",
+    "PlacementModel",
     "PlacementView",
     "Positive",
     "Problem",

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from jupyterhub_mesos.wire.base import Count, Name, Positive, ResourcesModel, Text, Wire
+from jupyterhub_mesos.wire.placement import PlacementModel
 
 SECONDS_PER_HOUR: Final = 3600
 SECONDS_PER_DAY: Final = 86400
@@ -20,6 +21,8 @@ class NodeView(Wire):
     capacity: ResourcesModel
     free: ResourcesModel
     is_schedulable: bool
+    zone: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
 
 
 class FactView(Wire):
@@ -150,6 +153,7 @@ class TeamsView(Wire):
 
     revision: int
     teams: tuple[TeamUseView, ...]
+    next_cursor: str | None = None
 
 
 class TeamChange(Wire):
@@ -177,6 +181,7 @@ class ProfileModel(Wire):
     resources: ResourcesModel
     teams: tuple[Name, ...] = ()  # who may use it; empty for everybody
     is_default: bool = False
+    placement: PlacementModel | None = None  # on which nodes
     max_session_minutes: Positive | Literal["unlimited"] = "unlimited"
     environment: Annotated[str, StringConstraints(pattern=r"^(/[^\x00]*)?$", max_length=4096)] = ""
 
@@ -200,3 +205,4 @@ class ProfilesView(Wire):
     """`GET /profiles`."""
 
     profiles: tuple[ProfileView, ...]
+    next_cursor: str | None = None

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from jupyterhub_mesos.wire.base import Name, ResourcesModel, Text, Wire
+from jupyterhub_mesos.wire.placement import PlacementModel
 
 MAX_REPLICAS: Final = 1024
 MAX_SOURCE_BYTES: Final = 8 * 1024 * 1024
@@ -175,6 +176,7 @@ class Job(Wire):
     restart: Restart = Field(default_factory=Restart)
     checkpoint_uri: str | None = None
     time_limit_seconds: Annotated[int, Field(ge=1)] | None = None
+    placement: PlacementModel | None = None
 
     @model_validator(mode="after")
     def _restarts_need_a_checkpoint(self) -> Self:

@@ -76,6 +76,7 @@ class ConnectionsView(Wire):
     """`GET /lake`: the sources that the asker's teams have."""
 
     connections: tuple[ConnectionView, ...]
+    next_cursor: str | None = None
 
 
 class LakeCredentials(Wire):

@@ -68,8 +68,8 @@ class PausesView(Wire):
 
     items: tuple[PauseView, ...]
 
-
-# ---- nodes ------------------------------------------------------------------------------------
+    # ---- nodes ------------------------------------------------------------------------------------
+    next_cursor: str | None = None
 
 
 class NodeStanding(StrEnum):
@@ -125,8 +125,8 @@ class NodesView(Wire):
 
     items: tuple[NodeStandingView, ...]
 
-
-# ---- sessions ---------------------------------------------------------------------------------
+    # ---- sessions ---------------------------------------------------------------------------------
+    next_cursor: str | None = None
 
 
 class SessionExtension(Order):

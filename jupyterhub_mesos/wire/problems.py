@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from jupyterhub_mesos.wire.base import Wire
+from jupyterhub_mesos.wire.capacity import TeamChange
 
 
 class ClashView(Wire):
@@ -22,7 +23,11 @@ class ClashView(Wire):
 
 
 class Problem(Wire):
-    """An error (RFC 9457, `application/problem+json`); `detail` is for people, `code` for machines."""
+    """An error (RFC 9457, `application/problem+json`); `detail` is for people, `code` for machines.
+
+    `changes` is what others have changed of the teams since the revision that an edit was based on, until
+    `revision`.
+    """
 
     type: str = "about:blank"
     title: str
@@ -32,6 +37,8 @@ class Problem(Wire):
     request_id: str | None = None
     page_url: str | None = None
     clash: ClashView | None = None
+    changes: tuple[TeamChange, ...] | None = None
+    revision: int | None = None
 
 
 class Health(Wire):

@@ -11,6 +11,7 @@ from jupyterhub_mesos.giturls import holds_secret
 from jupyterhub_mesos.wire.base import Name, ResourcesModel, Wire
 from jupyterhub_mesos.wire.jobs import Job
 from jupyterhub_mesos.wire.pipelines import PipelinePayload
+from jupyterhub_mesos.wire.placement import PlacementModel
 from jupyterhub_mesos_quota.model import AllocationState, RequestStatus, WorkloadKind
 
 # ---- payloads: what a request of each kind runs ---------------------------------------------------
@@ -52,8 +53,9 @@ Payload = Annotated[
 class RequestSubmission(Wire):
     """`POST /requests`: ask for a workload.
 
-    For a notebook, `resources` come from the profile and may not be given; for training they come from the
-    job's roles; for serving they may be given. `team` may be left out by a member of one team only.
+    For a notebook, `resources` and `placement` come from the profile and may not be given; for training they
+    come from the job; for serving and a pipeline they may be given. `team` may be left out by a member of
+    one team only.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)  # what is refused may be a password
@@ -61,6 +63,7 @@ class RequestSubmission(Wire):
     team: Name | None = None
     payload: Payload
     resources: ResourcesModel | None = None
+    placement: PlacementModel | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     parent: str | None = None
 
@@ -168,6 +171,7 @@ class RequestView(Wire):
     name: str
     resources: ResourcesModel
     replicas: int
+    placement: PlacementModel | None = None
     priority: int
     submitted_at: float
     ended_at: float | None = None
@@ -210,6 +214,7 @@ class QueueView(Wire):
 
     items: tuple[QueueEntry, ...]
     waiting: int
+    next_cursor: str | None = None
 
 
 class LogView(Wire):

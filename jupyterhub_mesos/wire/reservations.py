@@ -58,3 +58,4 @@ class ReservationsView(Wire):
     """`GET /reservations`: those of the asker's teams, the next to begin first; what is over comes last."""
 
     items: tuple[ReservationView, ...]
+    next_cursor: str | None = None

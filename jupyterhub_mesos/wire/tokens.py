@@ -44,3 +44,4 @@ class TeamTokensView(Wire):
     """`GET /teams/TEAM/tokens`: oldest first."""
 
     items: tuple[TeamTokenView, ...]
+    next_cursor: str | None = None

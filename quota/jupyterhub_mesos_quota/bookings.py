@@ -10,7 +10,7 @@ first, and its own team, with all below it, may use it. All others leave it alon
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
@@ -45,10 +45,11 @@ class Ask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What one reservation does not use yet, by node; `pieces` of it are left in all."""
+    """What one reservation does not use yet, by node: `pieces` in all, the last maybe in part."""
 
     reservation: Reservation
     account: Account
+    unused: Mapping[AmountName, int]
     pieces: int
     missing: int  # of the pieces, those without room yet, on nodes or under a limit
     amounts: Mapping[NodeId, Amounts]
@@ -58,11 +59,6 @@ class Aside:
         """How many pieces are laid aside on which node."""
         name, amount = self.reservation.resources.amounts()[0]
         return {node: amounts[name] // amount for node, amounts in self.amounts.items()}
-
-    @property
-    def left(self) -> Iterator[tuple[AmountName, int]]:
-        """What is not used yet, in sum."""
-        return ((name, amount * self.pieces) for name, amount in self.reservation.resources.amounts())
 
 
 class Bookings:
@@ -83,8 +79,9 @@ class Bookings:
     def __bool__(self) -> bool:
         return len(self._agenda) > 0
 
-    def plant(self, tree: TeamTree, usage: Usage) -> None:
-        """Count under a tree as an admin wrote it; `usage` may know more promises."""
+    def plant(self, tree: TeamTree, usage: Usage, now: float) -> None:
+        """Count under a tree as an admin wrote it; `usage` knows what is open by `now` beside it."""
+        self._open = {reservation.id for reservation in self.open_at(now)}
         self._tree = tree
         self._usage = usage
         self._stamp = None
@@ -132,32 +129,37 @@ class Bookings:
     def _lay(self, reservation: Reservation) -> Aside:
         account = self._usage.accounts[reservation.team]
         beside = [aside for aside in self._asides if overlaps(aside.reservation, reservation)]
-        pieces = reservation.replicas - self._pieces_used(reservation, account, beside)
+        unused = self._unused(reservation, account, beside)
+        each = reservation.resources.amounts()
+        pieces = min(-(-unused[name] // amount) for name, amount in each)
         taken: dict[NodeId, Amounts] = {}
         for aside in beside:
             for node, amounts in aside.amounts.items():
                 add_amounts(taken.setdefault(node, {}), amounts)
-        each = reservation.resources.amounts()
         chosen, missing = self._choose(each, pieces, taken)
         missing = max(missing, pieces - _most_under_limits(account, each))
         laid = {node: {name: amount * count for name, amount in each} for node, count in chosen.items()}
-        return Aside(reservation, account, pieces, missing, laid)
+        return Aside(reservation, account, unused, pieces, missing, laid)
 
-    def _pieces_used(self, reservation: Reservation, account: Account, beside: Iterable[Aside]) -> int:
-        """Return how many pieces the team uses: what it holds above its guarantee and on no other booking."""
-        each = reservation.resources.amounts()
+    def _unused(self, reservation: Reservation, account: Account, beside: Iterable[Aside]) -> Amounts:
+        """Return what the team does not use yet: it uses what it holds above its guarantee, on no other one.
+
+        No more than is promised: a limit that was lowered since may leave less.
+        """
         guarantee = self._tree.guarantee(account.id)
         elsewhere: Amounts = {}
         for aside in beside:
             if account in aside.account.path:
-                used = aside.reservation.replicas - aside.pieces
-                add_amounts(elsewhere, {name: n * used for name, n in aside.reservation.resources.amounts()})
-        over = {
-            name: account.used.get(name, 0) - guarantee.get(name, 0) - elsewhere.get(name, 0)
-            for name, _ in each
-        }
-        used = max(over[name] // amount for name, amount in each)
-        return min(reservation.replicas, max(0, used))
+                booked = dict(aside.reservation.total.amounts())
+                add_amounts(elsewhere, {name: n - aside.unused[name] for name, n in booked.items()})
+        unused: Amounts = {}
+        for name, amount in reservation.total.amounts():
+            used, promised = account.used.get(name, 0), guarantee.get(name, 0)
+            left = min(amount, amount - (used - promised - elsewhere.get(name, 0)))
+            if reservation.id in self._open:
+                left = min(left, account.guarantee.get(name, 0) - max(used, promised))
+            unused[name] = max(0, left)
+        return unused
 
     def _choose(
         self, each: Pairs, pieces: int, taken: Mapping[NodeId, Amounts]
@@ -215,9 +217,8 @@ class Bookings:
     def is_full(self, ask: Ask, total: Pairs, now: float) -> bool:
         """Say whether a limit that both share has no room for `total` beside what is booked under it."""
         for aside in self.binding(ask, now):
-            left = dict(aside.left)
             for above in aside.account.path:
-                if above.limit and above in ask.account.path and _lacks(above, total, left):
+                if above.limit and above in ask.account.path and _lacks(above, total, aside.unused):
                     return True
         return False
 
@@ -252,9 +253,9 @@ class Bookings:
 
 
 def _most_under_limits(account: Account, each: Pairs) -> int:
-    """Return how many pieces the limits on a path have room for."""
+    """Return how many pieces, the last maybe in part, the limits on a path have room for."""
     rooms = [
-        (above.limit[name] - above.used.get(name, 0)) // amount
+        -((above.used.get(name, 0) - above.limit[name]) // amount)
         for above in account.path
         for name, amount in each
         if name in above.limit

@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from jupyterhub_mesos_quota.contest import Place
@@ -141,7 +142,7 @@ class Holds:
         return view
 
     def _choose(self, size: Size) -> Mapping[NodeId, Amounts] | None:
-        """Choose nodes without a hold: where room is being made, else the nearest to having it."""
+        """Choose nodes without a hold: where room is, else is being made, else the nearest to having it."""
         if size.rule is None:
             return self._gather(size, size.replicas, None)
         domains = self._pool.domains(size)
@@ -186,12 +187,17 @@ class Holds:
         return None
 
     def _copies(self, size: Size) -> Iterator[tuple[NodeId, int]]:
-        for node, coming in sorted(self._clearing.items()):
-            room = self._pool.room_on(node)
-            copies = [(room.get(name, 0) + coming.get(name, 0)) // amount for name, amount in size.each]
-            yield node, min(copies) if room else 0
+        if self._clearing:  # what was cleared first is room by now: the rest is being cleared to go with it
+            for node in chain(self._pool.with_room_for(size.each), sorted(self._clearing)):
+                yield node, self._copies_soon(node, size)
         for node in self._pool.emptiest(size.each):
             copies_there = self._pool.copies_when_empty(node, size.each)
             if booked := self._booked.get(node):  # as if the booked did not stand there at all
                 copies_there -= max(-(-booked.get(name, 0) // amount) for name, amount in size.each)
             yield node, copies_there
+
+    def _copies_soon(self, node: NodeId, size: Size) -> int:
+        """Return how many replicas a node holds when what is being cleared there is gone."""
+        room, coming = self._pool.room_on(node), self._clearing.get(node, {})
+        copies = [(room.get(name, 0) + coming.get(name, 0)) // amount for name, amount in size.each]
+        return min(copies) if room else 0

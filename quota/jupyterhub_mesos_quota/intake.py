@@ -21,19 +21,25 @@ def check_submission(tree: TeamTree, request: Request) -> None:
         raise RefusedRequest(
             f"{request.replicas} replicas asked for; 1 or more are possible: ask for at least 1."
         )
-    check_rule(request.rule)
-    amounts = dict(request.resources.amounts())
+    if request.rule is not None:
+        check_rule(request.rule)
+    amounts = request.resources.amounts()
     if not amounts:
         raise RefusedRequest(
             "Nothing was asked for; a replica needs some CPU, memory or accelerator: name an amount."
         )
-    for name, amount in amounts.items():
+    for name, amount in amounts:
         if amount < 0:
             raise RefusedRequest(f"{amount} asked for of {name}; an amount is 0 or more: ask for 0 or more.")
-    for above in tree.path(team.id):
+    if tree.is_bounded(team.id):
+        _check_bounds(tree, team.id, request)
+
+
+def _check_bounds(tree: TeamTree, team: TeamId, request: Request) -> None:
+    for above in tree.path(team):
         for name, asked, limit in tree[above].limit.exceeded_by(request.total):
-            raise OverLimit(team.id, above, name, asked, limit)
-    for above in tree.path(team.id):
+            raise OverLimit(team, above, name, asked, limit)
+    for above in tree.path(team):
         _check_borrow_cap(tree, above, request)
         _check_user_cap(tree, above, request)
 

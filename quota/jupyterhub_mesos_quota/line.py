@@ -136,8 +136,9 @@ class WaitingLine:
             if changed is None:
                 for group in list(self.groups()):
                     self.stand(group)
-            for account in dict.fromkeys(each for low in changed or () for each in low.path):
-                self._stand_all(account)
+            for account in dict.fromkeys([each for low in changed or () for each in low.path]):
+                if account in self._groups or account.has_rest:
+                    self._stand_all(account)
 
     def _stand_all(self, account: Account) -> None:
         for group in self._groups.get(account, ()):
@@ -170,8 +171,12 @@ class WaitingLine:
 
     def find(self, team: TeamId, size: Size) -> Group | None:
         """Return the group of a team and size, or None where nobody waits in it."""
-        lane = self.lanes.get(_key_of(size))
+        lane = self.lane_of(size)
         return None if lane is None else lane.groups.get(self._usage.accounts[team])
+
+    def lane_of(self, size: Size) -> Lane | None:
+        """Return the lane of a size, or None where nobody waits for it."""
+        return self.lanes.get(_key_of(size))
 
     def groups(self) -> Iterator[Group]:
         """Yield each group that somebody waits in."""

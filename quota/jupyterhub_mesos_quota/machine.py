@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
-from typing import assert_never
+from typing import Final, assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
+from jupyterhub_mesos_quota.copying import copier
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.ending import end_request
 from jupyterhub_mesos_quota.enforcing import Enforcing
@@ -89,6 +90,9 @@ _Lever = (
 )
 
 
+_taken_in: Final = copier(Request, "resources", "rule", "rank", "status", "allocations", "is_ending")
+
+
 class QuotaMachine:
     """The decision core; see the module. `handle` is its only writer, beside `forget_ended`."""
 
@@ -162,25 +166,43 @@ class QuotaMachine:
 
         Raises a `QuotaError` for an event that is refused; then nothing has changed.
         """
-        self._admission.advance(event.at)
-        self._bars.budgets.tell_time(event.at)
-        self._apply(event)
+        return self._decide(event.at, (event,))
+
+    def handle_ends(self, ends: Sequence[AllocationGone]) -> list[Action]:
+        """Take in what is gone in one moment, and only then look who starts: its room frees together.
+
+        Raises `UnknownAllocation` for one that never was; then nothing has changed.
+        """
+        for end in ends:
+            self._book.allocation(end.allocation_id)
+        return self._decide(ends[0].at, ends)
+
+    def _decide(self, at: float, events: Iterable[Event]) -> list[Action]:
+        self._admission.advance(at)
+        self._bars.budgets.tell_time(at)
+        for event in events:
+            self._apply(event)
         self._agenda.advance(self._admission.now)
         self._desk.review()
-        self._enforcing.advance(event.at)
+        self._enforcing.advance(at)
         self._order = None
         if not self._desk.is_settled:
-            self._desk.settle(event.at)
-        if self._taking is not None and self._taking.look(event.at):
-            self._desk.settle(event.at)
+            self._desk.settle(at)
+        if self._taking is not None and self._taking.look(at):
+            self._desk.settle(at)
         return self._book.drain()
 
     def _apply(self, event: Event) -> None:
         match event:
-            case TeamsReplaced():
-                self._replace_teams(event.teams)
-            case NodeSeen() | NodeRemoved() | NodeCordoned() | NodeUncordoned():
-                self._fleet.apply(event)
+            case (  # in order of how many there are
+                AllocationGone()
+                | AllocationClaimed()
+                | AllocationStarted()
+                | GrantUnclaimed()
+                | AllocationLost()
+                | AllocationReturned()
+            ):
+                follow(self._desk, self._enforcing.limits, event)
             case RequestSubmitted():
                 self._submit(event)
             case EndRequested():
@@ -189,15 +211,10 @@ class QuotaMachine:
                 self.learn({event.allocation_id: event.facts})
             case TimePassed():
                 self._desk.is_settled &= self._admission.policy.patience_seconds is None
-            case (
-                AllocationClaimed()
-                | AllocationStarted()
-                | GrantUnclaimed()
-                | AllocationLost()
-                | AllocationReturned()
-                | AllocationGone()
-            ):
-                follow(self._desk, self._enforcing.limits, event)
+            case NodeSeen() | NodeRemoved() | NodeCordoned() | NodeUncordoned():
+                self._fleet.apply(event)
+            case TeamsReplaced():
+                self._replace_teams(event.teams)
             case _:
                 self._pull(event)
 
@@ -241,14 +258,9 @@ class QuotaMachine:
             return
         check_submission(self.tree, event.request)
         size = size_of(event.request.resources, event.request.replicas, event.request.rule)
-        request = replace(
-            event.request,
-            resources=size.resources,  # one for all alike
-            rule=size.rule,
-            rank=self._next_rank,
-            status=RequestStatus.QUEUED,
-            allocations=0,
-            is_ending=False,
+        # The resources are one value for all alike.
+        request = _taken_in(
+            event.request, size.resources, size.rule, self._next_rank, RequestStatus.QUEUED, 0, False
         )
         self._next_rank += 1
         self._book.add_request(event.at, request, f"asked for by {request.user}")

@@ -15,10 +15,12 @@ class Reclaim:
 
     `min_runtime_seconds`: nobody is taken before it has run for so long.
     `grace_seconds`: between a notebook's warning and its stop; other workloads are stopped at once.
+    `requeues_first`: who was stopped to wait again goes before all of its priority, not at its old rank.
     """
 
     min_runtime_seconds: float = 0.0
     grace_seconds: float = 300.0
+    requeues_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ from jupyterhub_mesos_quota.tree import Amounts, add_amounts
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """A group whose head is being made room for, and where that will be."""
+    """A group whose head is being made room for, where that will be, and whether it will stand inside."""
 
     group: Group
     amounts: Mapping[NodeId, Amounts]
+    is_inside: bool
 
 
 NO_TAKERS: tuple[Taker, ...] = ()
@@ -48,22 +49,26 @@ def kept_for_takers(takers: Iterable[Taker], but: Group | None) -> Withheld:
 
 def is_in_the_way(takers: Iterable[Taker], account: Account, total: Pairs, but: Group | None) -> bool:
     """Say whether `total` would use up a limit or a cap that one who takes was made room under."""
-    return any(_shares_a_bound(taker.group, account, total) for taker in takers if taker.group is not but)
+    return any(_shares_a_bound(taker, account, total) for taker in takers if taker.group is not but)
 
 
-def _shares_a_bound(taker: Group, account: Account, total: Pairs) -> bool:
-    asked = dict(taker.lane.size.total)
-    for above in taker.account.path:
+def _shares_a_bound(taker: Taker, account: Account, total: Pairs) -> bool:
+    asked = dict(taker.group.lane.size.total)
+    mine = home(taker.group.account)
+    is_kin = taker.is_inside and home(account) is mine
+    for above in taker.group.account.path:
         if above in account.path:
             for name, amount in total:
-                for room in _rooms(above, name):
+                for room in _rooms(above, name, is_kin=is_kin and above is mine):
                     if name in asked and amount + asked[name] > room:
                         return True
     return False
 
 
-def _rooms(account: Account, name: AmountName) -> Iterator[int]:
-    """Yield what the limit and the borrow cap of a team leave."""
+def _rooms(account: Account, name: AmountName, *, is_kin: bool) -> Iterator[int]:
+    """Yield what the limit and the borrow cap of a team leave; for one's kin what the guarantee does."""
+    if is_kin:
+        yield account.guarantee.get(name, 0) - account.committed.get(name, 0)
     if name in account.limit:
         yield account.limit[name] - account.used.get(name, 0)
     if name in account.borrow_cap:

@@ -43,12 +43,13 @@ from jupyterhub_mesos_quota.policy import Policy, Preempt, Reclaim
 from jupyterhub_mesos_quota.preempt import Taker, home
 from jupyterhub_mesos_quota.rights import Booked, ByPriority, Elder, LentOut, Over, Ripeness
 from jupyterhub_mesos_quota.room import RoomMaker
-from jupyterhub_mesos_quota.sizes import size_of
 from jupyterhub_mesos_quota.tree import Amounts, add_amounts
 from jupyterhub_mesos_quota.usage import Standing
 
 MOST_SERVED: Final = 32
 """Requests that one plan makes room for: the next plan, an event later, goes on."""
+MOST_PRIORITY: Final = 1 << 62
+"""A higher priority than anything has."""
 NO_RECLAIM: Final = Reclaim()
 NO_PREEMPT: Final = Preempt()
 
@@ -94,6 +95,7 @@ class Planner:
         self._victims: dict[AllocationId, Purpose] = {}
         self._takers: list[Taker] = []
         self._served: set[Group] = set()
+        self._promoted: set[Group] = set()
         self._look_again_at: float | None = None
         ending: list[Allocation] = []
         offered: list[Allocation] = []
@@ -108,7 +110,7 @@ class Planner:
                 self._look_again_at = horizon
             else:
                 offered.append(allocation)
-        self._running = [*offered, *ending]
+        self._lowest = self._lowest_by_home([*offered, *ending]) if policy.preempt else {}
         accounts = admission.usage.accounts
         self._freeing = {home(accounts[allocation.team]) for allocation in ending}
         self._maker = RoomMaker(admission, offered, facts)
@@ -123,9 +125,12 @@ class Planner:
 
     def plan(self) -> Plan:
         """Make room for what is booked, then for those who wait inside their guarantee."""
-        is_whole = not self._takes_back or self._take_back()
-        if self._preempt is not None:
-            self._promote_all(self._preempt)
+        kept = {taker.group: taker.is_inside for taker in self._admission.takers}
+        is_whole = not self._takes_back or self._keep_all()
+        self._promote_all(group for group, is_inside in kept.items() if is_inside)
+        is_whole &= not self._takes_back or self._serve_all()
+        self._promote_all(kept)
+        self._promote_all(self._admission.line.groups())
         times = (
             self._look_again_at,
             None if is_whole else self._ripeness.look_again_at,
@@ -134,12 +139,19 @@ class Planner:
         again = min((time for time in times if time is not None), default=None)
         return Plan(self._victims, again, is_whole, tuple(self._takers))
 
-    def _take_back(self) -> bool:
+    def _keep_all(self) -> bool:
+        asides = self._admission.bookings.open_asides(self._admission.now)
+        kept = [self._keep(aside) for aside in asides]
+        return all(kept)
+
+    def _serve_all(self) -> bool:
         is_whole = True
-        for aside in self._admission.bookings.open_asides(self._admission.now):
-            is_whole &= self._keep(aside)
+        unserved: Group | None = None
         for group in self._waiting():
-            is_whole &= self._serve(group)
+            if group in self._promoted:
+                continue
+            if group is unserved or not self._serve(group):  # nothing changed for the next of the same
+                unserved, is_whole = group, False
         return is_whole
 
     # ---- what is booked -------------------------------------------------------------------------
@@ -150,8 +162,7 @@ class Planner:
         over = self._over_at_begin(aside)
         accounts, outlook = self._admission.usage.accounts, self._maker.outlook
         right = Booked(outlook, accounts, self._ripeness, aside.account, over)
-        size = size_of(reservation.resources, aside.pieces)
-        victims, count = self._maker.make_most(aside.account, size, right, aside.copies)
+        victims, count = self._maker.make_most(aside, right)
         begins = tell_moment(reservation.starts_at)
         purpose = Purpose(
             StopReason.RESERVED,
@@ -199,35 +210,52 @@ class Planner:
 
     # ---- a higher priority of the same home -----------------------------------------------------
 
-    def _promote_all(self, preempt: Preempt) -> None:
-        """Make room for who waits with a higher priority than something that runs of its own home."""
+    def _promote_all(self, groups: Iterable[Group]) -> None:
+        """Make room for who waits with a higher priority than something that runs of its own home.
+
+        For whom it was being made already it goes on being made, before others are looked at.
+        """
+        if self._preempt is None:
+            return
+        able = [
+            (group.head, group.account.number, group)
+            for group in groups
+            if group.head is not None
+            and group not in self._served
+            and -group.head.minus_priority > self._lowest.get(home(group.account), MOST_PRIORITY)
+        ]
+        for head, _, group in sorted(able, key=lambda entry: entry[:2])[:MOST_SERVED]:
+            self._promote(group, -head.minus_priority, self._preempt)
+
+    def _lowest_by_home(self, running: Iterable[Allocation]) -> dict[Account, int]:
         lowest: dict[Account, int] = {}
-        for allocation in self._running:
+        for allocation in running:
             mine = home(self._admission.usage.accounts[allocation.team])
             priority = self._requests[allocation.request_id].priority
             lowest[mine] = min(priority, lowest.get(mine, priority))
-        groups = (
-            (group.head, group)
-            for group in self._admission.line.groups()
-            if group.head is not None and group not in self._served
-        )
-        able = [
-            (head, group.account.number, group)
-            for head, group in groups
-            if -head.minus_priority > lowest.get(home(group.account), -head.minus_priority)
-        ]
-        for head, _, group in sorted(able, key=lambda entry: entry[:2])[:MOST_SERVED]:
-            self._promote(group, -head.minus_priority, preempt)
+        return lowest
 
     def _promote(self, group: Group, priority: int, preempt: Preempt) -> None:
         account, size, outlook = group.account, group.lane.size, self._maker.outlook
-        taker = ByPriority(account, priority, self._do_others_wait(group))
+        kin = [(each.account, each.lane.size.total) for each in self._kin_of(group)]
+        claims = self._admission.line.claims
+        insiders_wait = _has_others(group, claims.of(Standing.INSIDE))
+        others_wait = _has_others(group, chain(claims.of(Standing.FAMILY), self._starved()))
+        taker = ByPriority(account, priority, insiders_wait, others_wait, kin)
         right = Elder(self._admission, outlook, self._ripe_for_priority, taker, self._requests)
-        withheld = self._admission.withheld_from(group)
+        mine = {node for taker in self._admission.takers if taker.group is group for node in taker.amounts}
+        withheld = {  # what was laid aside for it already stays its own
+            node: amounts
+            for node, amounts in self._admission.withheld_from(group).items()
+            if node not in mine
+        }
         _lay(outlook, withheld, -1)
         made = self._maker.make(account, size, right)
         _lay(outlook, withheld, +1)
-        if made is None or not (made.victims or home(account) in self._freeing):
+        if made is None:
+            return
+        self._served.add(group)
+        if not (made.victims or home(account) in self._freeing):
             return  # what comes of itself is for whoever is next
         why = f"a request of team {account.id} with a higher priority takes its place"
         purpose = Purpose(StopReason.PREEMPTED, why, preempt.grace_seconds)
@@ -235,13 +263,20 @@ class Planner:
         amounts: dict[NodeId, Amounts] = {}
         for node in made.placed:
             add_amounts(amounts.setdefault(node, {}), dict(size.each))
-        self._takers.append(Taker(group, amounts))
+        self._takers.append(Taker(group, amounts, outlook.is_within(account)))
+        self._promoted.add(group)
 
-    def _do_others_wait(self, group: Group) -> bool:
-        """Say whether somebody of another home waits on a promise and is not served by this plan."""
-        claims, mine = self._admission.line.claims, home(group.account)
-        others = chain(claims.of(Standing.INSIDE), claims.of(Standing.FAMILY))
-        return any(home(each.account) is not mine and each not in self._served for each in others)
+    def _kin_of(self, group: Group) -> list[Group]:
+        mine = home(group.account)
+        groups = self._admission.line.groups()
+        return [each for each in groups if each is not group and home(each.account) is mine]
+
+    def _starved(self) -> Iterator[Group]:
+        return (hold.group for hold in self._admission.holds() if hold.standing is Standing.BORROWS)
+
+
+def _has_others(group: Group, groups: Iterable[Group]) -> bool:
+    return any(each is not group for each in groups)
 
 
 def _lay(outlook: Outlook, withheld: Withheld, sign: int) -> None:

@@ -137,7 +137,7 @@ class Resources:
     @property
     def is_zero(self) -> bool:
         """Whether nothing at all is held."""
-        return self == Resources()
+        return not (self.cpu_millis or self.mem_mib or self.accelerators)
 
     def __str__(self) -> str:
         return describe(dict(self.amounts()))

@@ -5,7 +5,8 @@ Nobody is taken before it ran for the time of the right, unless it was warned al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from jupyterhub_mesos_quota.accounts import Account
@@ -38,7 +39,7 @@ class Right(Protocol):
         ...
 
     def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:
-        """Say whether `total` may start once those are gone."""
+        """Say whether `total` goes first once those are gone."""
         ...
 
 
@@ -48,11 +49,17 @@ def began_at(allocation: Allocation) -> float:
 
 
 class ByPriority(NamedTuple):
-    """Who takes by priority; `others_wait` on a better promise than a borrower's, in another home."""
+    """Who takes by priority.
+
+    `insiders_wait`, and `others_wait` on a family's promise or for too long; `kin` are the others of its
+    home that wait.
+    """
 
     account: Account
     priority: int
+    insiders_wait: bool
     others_wait: bool
+    kin: Sequence[tuple[Account, Pairs]]
 
 
 class Ripeness:
@@ -85,6 +92,7 @@ class LentOut:
         self._outlook = outlook
         self._ripeness = ripeness
         self._taker = taker
+        self._forks: dict[TeamId, list[Account]] = {}
 
     def allows(self, allocation: Allocation, asked: Pairs, names: Names) -> bool:
         """Say whether an allocation is lent, in one of the amounts that are missing."""
@@ -107,10 +115,16 @@ class LentOut:
 
     def above(self, team: TeamId) -> Above | None:
         """Return how far a team stands above its guarantee, where it and the taker part and below."""
-        lower = _below_the_fork(self._usage.accounts[team], self._taker)
-        if not all(self._outlook.is_above(above) for above in lower):
-            return None
-        return _how_far(self._outlook, lower)
+        lower = self._forks.get(team)
+        if lower is None:  # asked for on every node
+            lower = self._forks[team] = _below_the_fork(self._usage.accounts[team], self._taker)
+        how_far: list[int] = []
+        for each in reversed(lower):
+            surplus = self._outlook.surplus(each)
+            if surplus is None:
+                return None
+            how_far.append(-surplus)
+        return tuple(how_far)
 
     def bounds(self, total: Pairs) -> Iterable[tuple[Account, AmountName, int]]:
         """Yield the limits: caps bind nobody inside a guarantee."""
@@ -174,7 +188,7 @@ class Booked:
 class Elder:
     """The right of a higher priority: what runs of its own home with a strictly lower one makes way.
 
-    What is borrowed is not passed on while somebody of another home waits on a better promise.
+    What is borrowed is not passed on while somebody waits on a better promise, or would by then.
     """
 
     def __init__(
@@ -211,17 +225,21 @@ class Elder:
             yield from self._outlook.capped(self._account, total)
 
     def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:
-        """Say whether no rule stops it: the bounds, room under limits for claims, what lenders keep."""
+        """Say whether no rule will stop it."""
         if any(self.bounds(total)):
             return False
         if self._outlook.stands_inside(self._account, total):
             return True
-        if self._taker.others_wait or self._is_claimed(total):
+        # What lenders keep for themselves hangs on all that is idle then: it is not foretold.
+        if self._taker.insiders_wait or self._usage.has_lend_caps or self._is_claimed(total):
             return False
-        freed = [each.total for each in chosen]
-        return not self._usage.has_lend_caps or all(
-            sum(each.get(name) for each in freed) >= amount for name, amount in total
-        )
+        freed = ((self._usage.accounts[each.team], each.total.amounts()) for each in chosen)
+        rivals = chain(self._taker.kin, freed)
+        if any(self._outlook.stands_inside(account, theirs) for account, theirs in rivals):
+            return False
+        if self._home is not self._account and self._outlook.stands_inside(self._home, total):
+            return True
+        return not (self._taker.others_wait or self._account.is_family)
 
     def _is_claimed(self, total: Pairs) -> bool:
         return any(

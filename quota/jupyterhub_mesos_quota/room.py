@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.admission import Admission
+from jupyterhub_mesos_quota.bookings import Aside
 from jupyterhub_mesos_quota.domains import Members
 from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, Facts, NodeId
 from jupyterhub_mesos_quota.offers import Above, Entry, Harm, Offers
@@ -61,6 +62,7 @@ class RoomMaker:
         self._admission = admission
         self._facts = facts
         self._on_node: dict[NodeId, Offers] = {}
+        self._when_empty: dict[Pairs, dict[NodeId, bool]] = {}
         for allocation in offered:
             rank = self._harm(allocation), -began_at(allocation), allocation.id
             for node in {placement.node: None for placement in allocation.placements}:
@@ -89,29 +91,27 @@ class RoomMaker:
             return None
         return Made(self._settle(job, size.total), job.placed)
 
-    def make_most(
-        self, account: Account, size: Size, right: Right, first: Mapping[NodeId, int]
-    ) -> tuple[Victims, int]:
-        """Make room for as many replicas as can be; return who ends, and how many those are.
-
-        Where there is room on the nodes `first`, so many stand there.
-        """
-        job = _Job(account, size.each, right)
-        count = size.replicas
-        while count and not self._under_bounds(job, _times(size.each, count)):
-            self._undo(job.chosen.values(), (), size.each)
+    def make_most(self, aside: Aside, right: Right) -> tuple[Victims, int]:
+        """Make room for as many of a booking's pieces as can be; return who ends, and how many those are."""
+        each = aside.reservation.resources.amounts()
+        job = _Job(aside.account, each, right)
+        count = aside.pieces
+        while count and not self._under_bounds(job, _part(aside, count)):
+            self._undo(job.chosen.values(), (), each)
             job.chosen.clear()
             count -= 1
-        for node, copies in first.items():
+        for node, copies in aside.copies.items():
             for _ in range(min(copies, count - len(job.placed))):
-                if all(self.outlook.room(node, name) >= amount for name, amount in size.each):
-                    self.outlook.give(node, size.each, -1)
+                if all(self.outlook.room(node, name) >= amount for name, amount in each):
+                    self.outlook.give(node, each, -1)
                     job.placed.append(node)
         self._among(job, None, count - len(job.placed))
-        victims = self._settle(job, _times(size.each, len(job.placed)))
-        without = [node for node, copies in first.items() for _ in range(copies - job.placed.count(node))]
-        for node in without[: size.replicas - len(job.placed)]:
-            self.outlook.give(node, size.each, -1)  # what is laid aside without room is nobody else's either
+        victims = self._settle(job, _part(aside, len(job.placed)))
+        without = [
+            node for node, copies in aside.copies.items() for _ in range(copies - job.placed.count(node))
+        ]
+        for node in without[: aside.pieces - len(job.placed)]:
+            self.outlook.give(node, each, -1)  # what is laid aside without room is nobody else's either
         return victims, len(job.placed)
 
     def _settle(self, job: _Job, total: Pairs) -> Victims:
@@ -208,9 +208,9 @@ class RoomMaker:
 
     def _cost(self, job: _Job, node: NodeId) -> tuple[_Cost, list[Allocation]] | None:
         """Return the least harmful whose end makes room for a replica on a node, and what that costs."""
-        if not self._admission.pool.copies_when_empty(node, job.each):
+        if not self._could_hold(node, job.each):
             return None
-        missing = {name: amount - self.outlook.room(node, name) for name, amount in job.each}
+        missing = self.outlook.missing(node, job.each)
         victims = self._least_harmful(job, node, missing)
         if victims is None:
             return None
@@ -218,6 +218,13 @@ class RoomMaker:
         counts = tuple(sum(rank[0] is harm for rank, _ in needed) for harm in reversed(Harm))
         how_far = min((above for each in needed if (above := job.right.above(each[1].team))), default=())
         return (counts, how_far, sum(rank[1] for rank, _ in needed)), [allocation for _, allocation in needed]
+
+    def _could_hold(self, node: NodeId, each: Pairs) -> bool:
+        """Say whether a replica would fit on a node that is empty."""
+        known = self._when_empty.setdefault(each, {})
+        if node not in known:
+            known[node] = self._admission.pool.copies_when_empty(node, each) > 0
+        return known[node]
 
     def _least_harmful(self, job: _Job, node: NodeId, missing: Amounts) -> list[Entry] | None:
         """Return whose end would leave nothing missing, and count it off; None where that cannot be."""
@@ -252,14 +259,17 @@ class RoomMaker:
                 for placement in allocation.placements
                 for name, _ in placement.resources.amounts()
             )
-            if fits and not any(job.right.bounds(total)):
+            others = [each for each in job.chosen.values() if each is not allocation]
+            if fits and not any(job.right.bounds(total)) and job.right.suffices(total, others):
                 del job.chosen[allocation.id]
             else:
                 self.outlook.end(allocation)
 
 
-def _times(each: Pairs, count: int) -> Pairs:
-    return tuple((name, amount * count) for name, amount in each)
+def _part(aside: Aside, pieces: int) -> Pairs:
+    """Return what so many pieces hold, and no more than is not used yet."""
+    each = aside.reservation.resources.amounts()
+    return tuple((name, min(amount * pieces, aside.unused[name])) for name, amount in each)
 
 
 def _held_on(allocation: Allocation, node: NodeId) -> Iterator[tuple[AmountName, int]]:

@@ -60,7 +60,7 @@ class Taking:
         bookings = self._admission.bookings
         has_claims = bool(self._admission.line.claims) or bookings.is_short(self._admission.now)
         has_claims |= self._policy.preempt is not None and len(self._admission.line) > 0
-        if not has_claims and not any(self._warned()):
+        if not has_claims and not self._book.warned:
             self._plan = Plan()
             return self._clear()
         if not self._is_current(at):
@@ -98,13 +98,13 @@ class Taking:
             return False
         return self._plan.is_whole or self._moves == self._admission.pool.moves or at < self._retry_at
 
-    def _warned(self) -> Iterator[Allocation]:
-        for id_ in self._book.live.values():
-            if self._book.allocations[id_].state is AllocationState.WARNED:
-                yield self._book.allocations[id_]
+    def _warned(self) -> list[Allocation]:
+        """Return who is warned, in order of their requests' grants."""
+        warned = [self._book.allocations[id_] for id_ in self._book.warned]
+        return warned if len(warned) < 2 else sorted(warned, key=lambda each: (each.granted_at, each.id))
 
     def _carry_out(self, at: float) -> None:
-        for warned in list(self._warned()):
+        for warned in self._warned():
             if warned.id not in self._plan.victims:
                 self._book.lift_warning(at, warned.id, "its room is not needed any more")
         for id_, purpose in self._plan.victims.items():
@@ -133,16 +133,25 @@ class Taking:
         """Say on which nodes room is being made, so that it is laid aside for who it is made for."""
         clearing: dict[NodeId, Amounts] = {}
         booked: dict[NodeId, None] = {}
-        for id_, purpose in self._plan.victims.items():
-            allocation = self._book.allocations.get(id_)
-            if allocation is None or allocation.state is AllocationState.GONE:
-                continue
-            if purpose.reason is StopReason.RESERVED:
+        victims = self._plan.victims
+        for allocation in self._ending():
+            purpose = victims.get(allocation.id)
+            if purpose is not None and purpose.reason is StopReason.RESERVED:
                 booked.update({placement.node: None for placement in allocation.placements})
-            if purpose.reason is not StopReason.RECLAIMED:
+            if purpose is not None and purpose.reason is not StopReason.RECLAIMED:
                 continue
             for placement in allocation.placements:
                 coming = clearing.setdefault(placement.node, {})
                 for name, amount in placement.resources.amounts():
                     coming[name] = coming.get(name, 0) + amount
         return self._admission.clear(clearing, tuple(sorted(booked)), self._plan.takers)
+
+    def _ending(self) -> Iterator[Allocation]:
+        """Yield whom the plan names, and who was stopped before it was made: it counts on both."""
+        for id_ in self._plan.victims:
+            if self._is_live(id_):
+                yield self._book.allocations[id_]
+        for id_ in self._book.live.values() if self._admission.line.claims else ():
+            allocation = self._book.allocations[id_]
+            if allocation.state is AllocationState.STOPPING and id_ not in self._plan.victims:
+                yield allocation

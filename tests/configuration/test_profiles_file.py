@@ -67,6 +67,17 @@ def test_is_default_takes_a_truth_only(tmp_path: Path) -> None:
     assert lines == ["profiles.yaml:5: profiles.a.is_default: '1' asked for; true or false is due"]
 
 
+def test_labels_are_read_and_zones_of_one_process_are_refused_at_their_line(tmp_path: Path) -> None:
+    text = "profiles:\n  a:\n    title: T\n    resources: {cpu_millis: 1, mem_mib: 1}\n    placement:\n"
+    path = tmp_path / "good.yaml"
+    path.write_text(f"{text}      labels: {{generation: new}}\n      prefer_zone: x\n")
+    placement = load_profiles(path).profiles["a"].placement
+    assert placement is not None
+    assert (placement.labels, placement.prefer_zone) == ({"generation": "new"}, "x")
+    (line,) = refused(tmp_path, f"{text}      zones: spread\n")
+    assert line.startswith("profiles.yaml:6: profiles.a.placement.zones: a notebook is one process")
+
+
 # ---- environments ----------------------------------------------------------------------------------
 
 

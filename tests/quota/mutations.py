@@ -30,6 +30,8 @@ TESTS = (
     "test_domains.py",
     "test_strategies.py",
     "test_past.py",
+    "test_expectation.py",
+    "test_forecast.py",
 )
 
 
@@ -199,6 +201,18 @@ MUTATIONS = (
         "line.py",
         "lane for lane in self.lanes.values() if lane.size.rule is not None",
         "lane for lane in self.lanes.values() if False",
+    ),
+    Mutation(
+        "Who waits still is not left out of the expected start",
+        "forecast.py",
+        "curve = Curve.of([*self._past.get(kind, ()), *still])",
+        "curve = Curve.of([*self._past.get(kind, ())])",
+    ),
+    Mutation(
+        "The expected start is of those still to come",
+        "expectation.py",
+        "beyond = max(0.0, 1 - WITHIN * (later + 1) / later)",
+        "beyond = MEDIAN",
     ),
     Mutation(
         "Past use fades",

@@ -204,3 +204,16 @@ def test_what_is_counted_is_what_ran_in_the_window(runs: list[tuple[int, int]]) 
     used = sum(amount for _, amount in spent.steps) / 1000 if spent else 0.0
     inside = sum(max(0.0, end - max(begin, at - DAY)) * gpus for begin, end, gpus in pieces)
     assert inside <= used <= inside + STEP * 8
+
+
+@given(begin_ms=st.integers(0, 10**12))
+@settings(max_examples=200)
+def test_a_mark_is_reached_at_the_moment_that_was_told_and_not_waited_for_again(begin_ms: int) -> None:
+    machine = machine_of(with_budget("a", 1))
+    ask(machine, begin_ms / 1000, "r", "a", h200=3)
+    due = machine.next_deadline()
+    assert due is not None
+    assert [percent for percent, _ in told(machine.handle(TimePassed(due)))] == [80]
+    after = machine.next_deadline()
+    assert after is not None
+    assert after > due

@@ -52,6 +52,26 @@ def test_a_life_without_trouble_goes_through_its_states(one: Bench) -> None:
     assert (one.live("a").state, one.status("a")) == (AllocationState.GONE, RequestStatus.ENDED)
 
 
+def test_what_is_gone_in_one_moment_frees_its_room_together(bench: MakeBench) -> None:
+    made = bench([team("t", 2)], [node("n", 2)])
+    for id_ in ("a", "b"):
+        made.submit(id_, "t")
+    assert made.submit("gang", "t", replicas=2) == []
+    assert made.submit("small", "t") == []
+    ends = [AllocationGone(9.0, made.live(id_).id, GoneReason.FINISHED) for id_ in ("a", "b")]
+    # One by one, the small one would take the room of the first.
+    assert granted(made.machine.handle_ends(ends)) == ["gang"]
+    made.machine.audit_state()
+
+
+def test_ends_of_one_moment_are_refused_together_where_one_never_was(one: Bench) -> None:
+    before = state_of(one.machine)
+    gone, never = (AllocationGone(9.0, id_, GoneReason.FINISHED) for id_ in (A1, AllocationId("x-1")))
+    with pytest.raises(UnknownAllocation):
+        one.machine.handle_ends([gone, never])
+    assert state_of(one.machine) == before
+
+
 def test_a_release_frees_only_when_the_backend_says_gone(one: Bench) -> None:
     one.run("a")
     one.submit("b", "t")

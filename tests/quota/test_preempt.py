@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from random import Random
+
 import pytest
 
+from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import (
+    Action,
+    AllocationGone,
     EndRequested,
     FactsSeen,
     GoneReason,
@@ -12,12 +18,24 @@ from jupyterhub_mesos_quota.events import (
     QueuePaused,
     QueueResumed,
     RequestSubmitted,
+    StopAllocation,
+    StopReason,
     TimePassed,
 )
-from jupyterhub_mesos_quota.model import AllocationState, Facts, RequestId, RequestStatus, TeamId
+from jupyterhub_mesos_quota.machine import QuotaMachine
+from jupyterhub_mesos_quota.model import (
+    AllocationId,
+    AllocationState,
+    Facts,
+    RequestId,
+    RequestStatus,
+    TeamId,
+    WorkloadKind,
+)
 from jupyterhub_mesos_quota.policy import Policy, Preempt, Reclaim
 from quota_bookings import bench_of, stopped, train, warned
 from quota_cases import Bench, granted, node, request, team
+from quota_histories import NAMES, random_tree
 
 GRACE = 300.0
 MIN_RUN = 60.0
@@ -214,3 +232,62 @@ def test_who_waits_before_a_bar_takes_nothing() -> None:
     bench.handle(QueuePaused(bench.tick(), TeamId("a")))
     assert ask(bench, "high", "a", 4) == {}
     assert stopped(bench.handle(QueueResumed(bench.tick(), TeamId("a")))) == {"low": "preempted"}
+
+
+# ---- random histories -----------------------------------------------------------------------------
+
+POLICIES = (
+    Policy(preempt=Preempt(0.0, 0.0)),
+    Policy(preempt=Preempt(0.0, 0.0), reclaim=Reclaim(0.0, 0.0)),
+)
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=["alone", "with taking back"])
+@pytest.mark.parametrize("seed", range(40))
+def test_who_it_is_taken_for_starts_and_nothing_goes_back_and_forth(seed: int, policy: Policy) -> None:
+    random = Random(seed)
+    nodes = [node(f"n{number}", random.randint(2, 6), h200=1) for number in range(3)]
+    machine = QuotaMachine(random_tree(random), nodes, policy)
+    for number in range(30):
+        asked = request(
+            f"r{number}",
+            random.choice(NAMES),
+            random.randint(1, 4),
+            h200=random.randint(0, 1),
+            priority=random.randint(0, 3),
+            replicas=random.choice([1, 1, 2]),
+        )
+        at = float(number)
+        try:
+            actions = machine.handle(RequestSubmitted(at, replace(asked, kind=WorkloadKind.TRAINING)))
+        except QuotaError:
+            continue
+        let_go(machine, at, actions, is_alone=policy.reclaim is None)
+    machine.audit_state()
+
+
+def let_go(machine: QuotaMachine, at: float, actions: list[Action], *, is_alone: bool) -> None:
+    """Let all that is stopped be gone, again and again; each time somebody starts for it.
+
+    Where nothing else is taken, it is one of a higher priority.
+    """
+    rounds = 0
+    while victims := [each for each in actions if isinstance(each, StopAllocation)]:
+        rounds += 1
+        assert rounds < 12, "it goes back and forth"
+        outranked = [
+            priority_of(machine, each.allocation_id)
+            for each in victims
+            if each.reason is StopReason.PREEMPTED
+        ]
+        actions = []
+        for each in victims:
+            actions += machine.handle(AllocationGone(at, each.allocation_id, GoneReason.STOPPED))
+        started = granted(actions)
+        assert started, f"{victims} were stopped for nothing"
+        if outranked and is_alone:
+            assert max(machine.requests[RequestId(id_)].priority for id_ in started) > min(outranked)
+
+
+def priority_of(machine: QuotaMachine, id_: AllocationId) -> int:
+    return machine.requests[machine.allocations[id_].request_id].priority

@@ -17,6 +17,8 @@ from jupyterhub_mesos_quota.events import (
     FactsSeen,
     GoneReason,
     LiftWarning,
+    QueuePaused,
+    QueueResumed,
     RequestSubmitted,
     StopAllocation,
     StopReason,
@@ -32,6 +34,7 @@ from jupyterhub_mesos_quota.model import (
     RequestId,
     RequestStatus,
     Team,
+    TeamId,
     WorkloadKind,
 )
 from jupyterhub_mesos_quota.policy import Policy, Reclaim
@@ -96,6 +99,23 @@ def test_what_is_lent_is_stopped_for_who_waits_inside_and_queued_again_at_its_ra
     assert (again.status, again.rank) == (RequestStatus.QUEUED, rank)
 
 
+def test_who_was_taken_goes_before_others_of_its_team_where_the_policy_says_so(make: Make) -> None:
+    bench = make(TWO, [node("n", 4)], requeues_first=True)
+    run(bench, "s1", "speech", 3)
+    submit(bench, "s2", "speech", 2)
+    run(bench, "s3", "speech")
+    assert stopped(submit(bench, "v1", "vision", 1)) == ["s3"]
+    bench.gone("s3", GoneReason.STOPPED)
+    assert bench.queue() == ["s3", "s2"]
+    again = QuotaMachine.restore(
+        bench.machine.tree.teams.values(),
+        bench.machine.nodes.values(),
+        bench.machine.requests.values(),
+        bench.machine.allocations.values(),
+    )
+    assert [waiting.id for waiting in again.queue()] == ["s3", "s2"]
+
+
 def test_a_workload_that_fails_of_its_stop_is_queued_again(make: Make) -> None:
     bench = make(TWO, [node("n", 4)])
     run(bench, "s1", "speech", 4)
@@ -131,6 +151,13 @@ def test_nothing_is_taken_of_a_team_inside_its_guarantee(make: Make) -> None:
     run(bench, "b1", "b", 4)
     assert stopped(submit(bench, "a1", "a", 4)) == []
     assert bench.why("a1") == "no-room"
+
+
+def test_nothing_is_taken_of_an_amount_inside_the_guarantee_of_who_borrows_another(make: Make) -> None:
+    bench = make([team("a", 3), team("b", 2)], [node("n", 4, h200=1)])
+    run(bench, "b1", "b", 2)
+    run(bench, "b2", "b", 0, h200=1)
+    assert stopped(submit(bench, "a1", "a", 3)) == []
 
 
 def test_nothing_is_taken_where_room_could_not_be_made_whole(make: Make) -> None:
@@ -457,3 +484,29 @@ def settle(machine: QuotaMachine, at: float, actions: list[Action]) -> None:
         for id_ in victims:
             actions += machine.handle(AllocationGone(at, id_, GoneReason.STOPPED))
         assert granted(actions), f"{victims} were stopped for nothing; {waiting} wait"
+
+
+@pytest.mark.parametrize(("nodes", "gangs"), [(4, 2), (6, 3), (8, 3)])
+def test_room_made_for_several_gangs_of_one_size_is_kept_until_all_of_them_start(
+    nodes: int, gangs: int
+) -> None:
+    """Each end changes the plan; what was cleared before stays laid aside, or borrowers take it again."""
+    teams = [team("lender", h200=8 * nodes), team("borrower")]
+    policy = Policy(reclaim=Reclaim(min_runtime_seconds=0.0, grace_seconds=0.0))
+    machine = QuotaMachine(teams, [node(f"n{number}", 1, h200=8) for number in range(nodes)], policy)
+    for number in range(nodes):
+        machine.handle(RequestSubmitted(0.0, request(f"b{number}", "borrower", 0, h200=8)))
+    machine.handle(QueuePaused(1.0, TeamId("lender")))
+    for number in range(gangs):
+        asked = replace(request(f"g{number}", "lender", 0, h200=8), replicas=2)
+        machine.handle(RequestSubmitted(2.0, asked))
+    actions = machine.handle(QueueResumed(3.0, TeamId("lender")))
+    taken = 0
+    while stops := [action.allocation_id for action in actions if isinstance(action, StopAllocation)]:
+        taken += len(stops)
+        assert taken <= 2 * gangs, "more is taken than the gangs have replicas"
+        actions = [
+            action for id_ in stops for action in machine.handle(AllocationGone(4.0, id_, GoneReason.STOPPED))
+        ]
+    asked_for = [machine.requests[RequestId(f"g{number}")].status for number in range(gangs)]
+    assert asked_for == [RequestStatus.ACTIVE] * gangs

@@ -15,12 +15,10 @@ from jupyterhub_mesos.backends.faulty import MemoryBackend, MemoryWorld
 from jupyterhub_mesos.service.budget_views import budget_view
 from jupyterhub_mesos.service.ledger import Change
 from jupyterhub_mesos.service.submissions import asked, within_session
-from jupyterhub_mesos.service.views import explanation_view
 from jupyterhub_mesos.service.words import warning
 from jupyterhub_mesos.wire import (
     BudgetModel,
     BudgetView,
-    ExplanationView,
     Job,
     NotebookPayload,
     ProfileModel,
@@ -35,6 +33,7 @@ from jupyterhub_mesos.wire import (
     UserCapsModel,
 )
 from jupyterhub_mesos_quota.events import EndRequested
+from jupyterhub_mesos_quota.explain import Explanation
 from jupyterhub_mesos_quota.model import AllocationState, RequestId, RequestStatus
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.resources import Flavor, Resources
@@ -76,8 +75,8 @@ def job(service: rig.Rig, name: str, user: str = "ada") -> Change:
     return rig.asking(service.ledger, name, TrainingPayload(job=spec), resources=GPUS, user=user)
 
 
-def explained(service: rig.Rig, name: str) -> ExplanationView:
-    return explanation_view(service.ledger.machine.explain(RequestId(name)))
+def explained(service: rig.Rig, name: str) -> Explanation:
+    return service.ledger.machine.explain(RequestId(name))
 
 
 def budget(service: rig.Rig, asker: str | None = "ada") -> BudgetView:

@@ -104,24 +104,13 @@ def test_every_field_of_what_the_core_keeps_has_its_rows() -> None:
     )
     assert all(getattr(told, each.name) for each in fields(Kept)), "a new field: give it a value above"
     written: dict[str, dict[str, KeptDoc]] = {}
-    for key, doc in keeping.changes(Telling(told), {}, is_whole=True):
+    for key, doc in keeping.changes(told, Kept(), {}, is_whole=True):
         assert doc is not None
         written.setdefault(key.kind, {})[key.key] = doc
     assert sum(map(len, written.values())) == 11
     read = keeping.kept_of(written)
     assert (read, read.at) == (told, told.at)
     assert set(written["reservations"]["b1"].json["resources"]) == {"cpu_millis", "mem_mib", "accelerators"}
-
-
-class Telling(QuotaMachine):
-    """A machine that keeps what the test says."""
-
-    def __init__(self, told: Kept) -> None:
-        super().__init__()
-        self._told = told
-
-    def kept(self, *, is_change: bool = False) -> Kept:
-        return self._told
 
 
 async def test_a_pause_and_a_cordon_are_there_after_a_restart_until_they_are_lifted(url: str) -> None:
@@ -239,3 +228,19 @@ async def test_the_moment_goes_with_a_commit_while_something_is_booked_and_makes
         await ledger.apply(Change(ReservationCancelled(1700.0, ReservationId("b1"))))
     async with rig.opened(url) as ledger:
         assert list(ledger.machine.reservations) == []
+
+
+class Untouchable(Reservation):
+    """A reservation that must not be laid out."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise AssertionError(f"its {name} was asked for")
+
+
+def test_what_did_not_change_is_not_laid_out_again() -> None:
+    booked = (Untouchable(ReservationId("b1"), VISION, GPUS, 2, 10.0, 20.0, ADA),)
+    before, now = Kept(reservations=booked), Kept(reservations=booked, at=7.0)
+    told = list(keeping.changes(now, before, {}, is_whole=False))
+    assert told == [(KeptKey("at", ""), KeptDoc(7.0))]
+    with pytest.raises(AssertionError, match="its id was asked for"):
+        list(keeping.changes(now, Kept(), {}, is_whole=False))

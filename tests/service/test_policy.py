@@ -298,3 +298,18 @@ async def test_the_hub_may_end_a_notebook_that_is_warned(path: Path) -> None:
         await service.allocation("r1", AllocationState.WARNED)
         await service.controller.notebooks.stop("ada", "", "hub")
         assert (await service.ended("r1")).outcome == "stopped"
+
+
+async def test_a_clock_that_was_set_back_delays_a_stop_and_breaks_nothing(path: Path) -> None:
+    async with running(path) as service:
+        await service.ledger.apply(rig.notebook(service.ledger, "r1", resources=WHOLE))
+        await runs(service, "r1")
+        await lender_asks(service)
+        until = (await service.allocation("r1", AllocationState.WARNED)).warned_until
+        assert until is not None
+        service.clock.now -= 500
+        await service.ledger.apply(rig.notebook(service.ledger, "r2", "late"))
+        assert service.ledger.machine.explain(RequestId("r2")).position is not None
+        assert (await service.allocation("r1", AllocationState.WARNED)).warned_until == until
+        service.clock.now = until
+        await runs(service, "mine")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deadlines import eventually
 from jupyterhub_mesos.backends.faulty import MemoryBackend, MemoryWorld
 from jupyterhub_mesos.backends.registry import create_backend
 from jupyterhub_mesos.client import Client
@@ -139,6 +140,15 @@ async def runs(service: RunningService, name: str, number: int) -> None:
         await service.ledger.until(look)
 
 
+async def minds(service: RunningService, who: str, name: str) -> None:
+    """Wait until the first allocation's program minds a stop: before, one ends it unheard."""
+    await runs(service, name, 1)
+    client = Client(service.url, who)
+    await asyncio.to_thread(
+        eventually, lambda: "begun" in "".join(client.logs(name)), "it begins", DEADLINE_SECONDS
+    )
+
+
 async def waits(service: RunningService, name: str) -> None:
     def look() -> bool | None:
         row = service.ledger.row(RequestId(name))
@@ -168,7 +178,7 @@ async def test_a_job_on_lent_room_makes_room_and_goes_on_from_its_checkpoint_by_
     async with machine.service() as service:
         await plant(service, TEAMS)
         lent = (await ask(service, "member", "lent", 1)).id
-        await runs(service, lent, 1)
+        await minds(service, "member", lent)
         mine = (await ask(service, "speaker", "mine", 99)).id
         await runs(service, mine, 1)
         taken = await get(service, "member", lent)
@@ -186,7 +196,7 @@ async def test_a_service_killed_while_a_job_makes_room_loses_neither_job_nor_pla
     async with machine.service() as service:
         await plant(service, TEAMS)
         lent = (await ask(service, "member", "lent", 1)).id
-        await runs(service, lent, 1)
+        await minds(service, "member", lent)
         mine = (await ask(service, "speaker", "mine", 1)).id  # committed, and the service is gone
     async with machine.service() as service:
         await runs(service, mine, 1)

@@ -33,6 +33,12 @@ def test_what_ends_makes_room_for_who_comes_in_the_same_moment() -> None:
     assert diary.of("evicted") == {}
 
 
+def test_what_ends_in_one_moment_makes_room_together() -> None:
+    trace = [job("x", 0, 10, 2), job("y", 0, 10, 2), job("large", 1, 5, 4), job("small", 2, 5, 1)]
+    _, diary = play(trace, pool(4, owner("a", 4)))
+    assert diary.of("started") == {"x": 0, "y": 0, "large": 10, "small": 15}
+
+
 def test_a_borrower_is_evicted_for_a_guarantee_and_keeps_its_progress_less_a_restart() -> None:
     trace = [job("lent", 0, 500, 4, of="a"), job("owner", 200, 100, 2, of="b")]
     _, diary = play(trace, pool(4, *TWO_TEAMS))

@@ -27,6 +27,7 @@ from jupyterhub_mesos.wire import (
     TrainingPayload,
 )
 from jupyterhub_mesos_quota.model import AllocationState, RequestStatus, WorkloadKind
+from jupyterhub_mesos_quota.rules import PlacementRule, Zones
 
 
 @pytest.fixture
@@ -66,6 +67,14 @@ def test_a_dry_run_is_the_job_and_sends_nothing(notebook: Path) -> None:
     assert job.checkpoint_uri == f"~/lake/team/checkpoints/{job.name}"
     assert "EPOCHS = 5" in job.source.files[0].text
     assert Job.model_validate_json(job.model_dump_json()) == job
+    assert job.placement is None
+
+
+def test_where_a_job_runs_travels_with_it(notebook: Path) -> None:
+    job = train(notebook, placement={"labels": {"rack": "a"}, "zones": "one"}, dry_run=True)
+    assert job.placement is not None
+    assert job.placement.value() == PlacementRule.of({"rack": "a"}, Zones.ONE)
+    assert train(notebook, placement=job.placement, dry_run=True).placement == job.placement
 
 
 @pytest.mark.parametrize(
@@ -77,6 +86,7 @@ def test_a_dry_run_is_the_job_and_sends_nothing(notebook: Path) -> None:
         ({"name": "a b"}, "name: String should match pattern"),
         ({"framework": "theano"}, "framework: Input should be 'torch'"),
         ({"restarts": -1}, "max_restarts"),
+        ({"placement": {"zones": "two"}}, "zones: Input should be 'any', 'one' or 'spread'"),
     ],
 )
 def test_an_argument_that_does_not_hold_is_named(notebook: Path, arguments: Any, words: str) -> None:

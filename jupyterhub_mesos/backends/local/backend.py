@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -79,6 +79,7 @@ class LocalBackend:
     `hidden`: further places that no task may see.
     `use_machine_accounts`: whether a user is the machine's account of that name (see `Accounts`).
     `gpus`: where the machine's GPUs are known from; without it there are none.
+    `zone`, `labels`: what the one node says of itself.
     """
 
     name = "local"
@@ -92,6 +93,8 @@ class LocalBackend:
         hidden: Sequence[Path] = (),
         gpus: Gpus | None = None,
         use_machine_accounts: bool = False,
+        zone: str = "",
+        labels: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = Path(os.path.realpath(state))
@@ -100,6 +103,8 @@ class LocalBackend:
         self._hidden = (self._state, *hidden)
         self._gpus = gpus
         self._use_machine_accounts = use_machine_accounts
+        self._zone = zone
+        self._labels = dict(labels or {})
         self._ports = Ports(clock)
         self._mark = hashlib.sha256(str(self._state).encode()).hexdigest()[:12]
         self._feed = StatusFeed()
@@ -177,8 +182,10 @@ class LocalBackend:
             self._capacity.mem_mib or _memory_mib() * MEMORY_SHARE_PERCENT // 100,
             inventory.counts(),
         )
-        labels = (("hostname", safe_name(socket.gethostname())),)
-        return (Node(NODE, capacity, inventory.devices(), labels=labels),)
+        labels = {"hostname": safe_name(socket.gethostname()), **self._labels}
+        return (
+            Node(NODE, capacity, inventory.devices(), labels=tuple(sorted(labels.items())), zone=self._zone),
+        )
 
     async def reserve(self, node: NodeId, ports: Sequence[str]) -> Endpoint:
         """Pick free ports of the loopback."""
@@ -417,4 +424,6 @@ def create(state: Path, options: BackendOptions) -> LocalBackend:
         hidden=options.hidden,
         gpus=Gpus(options.gpu_flavors),
         use_machine_accounts=options.use_machine_accounts,
+        zone=options.zone,
+        labels=options.labels,
     )

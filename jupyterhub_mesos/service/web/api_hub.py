@@ -7,7 +7,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from jupyterhub_mesos.service.web.base import HubKeyHandler
-from jupyterhub_mesos.wire import HubLaunch, HubServer, HubStart
+from jupyterhub_mesos.service.web.contract import contract
+from jupyterhub_mesos.wire import HubClaim, HubLaunch, HubServer, HubStart
 
 DEFAULT_SERVER: Final = "~"
 """How a path names the default server, whose name is empty."""
@@ -23,6 +24,7 @@ def _server_name(segment: str) -> str:
 class StartsHandler(HubKeyHandler):
     """`/hub/starts`."""
 
+    @contract(takes=HubStart, answers=HubClaim)
     async def post(self) -> None:
         """Claim a grant, or ask for room; 409 `queued` where it has to wait."""
         self.answer(await self.context.hub_side.start(self.body(HubStart)))
@@ -33,6 +35,7 @@ class LaunchHandler(HubKeyHandler):
 
     max_bytes = LAUNCH_BYTES
 
+    @contract(takes=HubLaunch, answers=HubServer, statuses=(200, 202))
     async def put(self, allocation_id: str) -> None:
         """Start the claimed server; 202 until it is known to run."""
         server = await self.context.hub_side.launch(allocation_id, self.body(HubLaunch))
@@ -42,20 +45,22 @@ class LaunchHandler(HubKeyHandler):
 class ServerHandler(HubKeyHandler):
     """`/hub/servers/USER/SERVER`."""
 
+    @contract(answers=HubServer)
     async def get(self, user: str, server: str) -> None:
         """Say whether the server is alive."""
         self.answer(await self.context.hub_side.server(unquote(user), _server_name(server)))
 
+    @contract(statuses=(204,))
     async def delete(self, user: str, server: str) -> None:
         """End or withdraw whatever there is of it."""
         await self.context.hub_side.delete(unquote(user), _server_name(server))
-        self.set_status(HTTPStatus.NO_CONTENT)
-        self.send()
+        self.answer_nothing()
 
 
 class StopHandler(HubKeyHandler):
     """`/hub/servers/USER/SERVER/stop`."""
 
+    @contract(answers=HubServer, statuses=(200, 202))
     async def post(self, user: str, server: str) -> None:
         """End what runs; 202 while it is not gone yet."""
         stopped = await self.context.hub_side.stop(unquote(user), _server_name(server))

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from jupyterhub_mesos.service.web.base import ApiHandler
+from jupyterhub_mesos.service.web.contract import contract
+from jupyterhub_mesos.service.web.paging import page_of
+from jupyterhub_mesos.service.web.queries import NamesQuery
+from jupyterhub_mesos.wire import ConnectionsView, LakeCredentials
 
 
 class ConnectionsHandler(ApiHandler):
@@ -12,9 +16,13 @@ class ConnectionsHandler(ApiHandler):
 
     takes_lake_tokens = True
 
+    @contract(answers=ConnectionsView, query=NamesQuery)
     async def get(self) -> None:
         """List the connections of the asker's teams."""
-        self.answer(self.context.lake.listed(self.identity))
+        asked, seen = self.query(NamesQuery), self.context.lake.listed(self.identity)
+        found = [one for one in seen.connections if (asked.text or "").lower() in one.name.lower()]
+        items, more = page_of(found, asked, lambda one: one.name)
+        self.answer_page(seen.model_copy(update={"connections": items, "next_cursor": more}), more)
 
 
 class SessionHandler(ApiHandler):
@@ -28,6 +36,7 @@ class SessionHandler(ApiHandler):
         del name
         return default
 
+    @contract(answers=LakeCredentials, is_secret=True)
     async def post(self, name: str) -> None:
         """Hand out a session."""
         self.answer(await self.context.lake.session(self.identity, name))

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from jupyterhub_mesos.service.operations import LOG_BYTES, PAGE_SIZE, RequestFilter
+from jupyterhub_mesos.service.operations import RequestFilter
 from jupyterhub_mesos.service.web.base import ApiHandler, WebContext
-from jupyterhub_mesos.wire import RequestSubmission
+from jupyterhub_mesos.service.web.contract import contract
+from jupyterhub_mesos.service.web.paging import page_of
+from jupyterhub_mesos.service.web.queries import LogsQuery, ProgressQuery, QueueQuery, RequestsQuery
+from jupyterhub_mesos.wire import (
+    LogView,
+    ProgressView,
+    QueueEntry,
+    QueueView,
+    RequestPage,
+    RequestSubmission,
+    RequestView,
+)
 
 
 class RequestsHandler(ApiHandler):
@@ -19,19 +30,26 @@ class RequestsHandler(ApiHandler):
         super().initialize(context)
         self.max_bytes = context.settings.max_body_bytes
 
+    @contract(answers=RequestPage, query=RequestsQuery)
     async def get(self) -> None:
         """List what the asker may see, newest first."""
+        asked = self.query(RequestsQuery)
         wanted = RequestFilter(
-            user=self.get_query_argument("user", None),
-            team=self.get_query_argument("team", None),
-            kind=self.get_query_argument("kind", None),
-            status=self.get_query_argument("status", None),
-            parent=self.get_query_argument("parent", None),
-            cursor=self.get_query_argument("cursor", None),
-            limit=self.number("limit", PAGE_SIZE),
+            user=asked.user,
+            team=asked.team,
+            kind=asked.kind,
+            status=asked.status,
+            parent=asked.parent,
+            cursor=asked.cursor,
+            limit=asked.limit,
+            text=asked.text,
+            since=None if asked.since is None else asked.since.timestamp(),
+            until=None if asked.until is None else asked.until.timestamp(),
         )
-        self.answer(await self.context.operations.find(self.identity, wanted))
+        found = await self.context.operations.find(self.identity, wanted)
+        self.answer_page(found, found.next_cursor)
 
+    @contract(takes=RequestSubmission, answers=RequestView, statuses=(201,))
     async def post(self) -> None:
         """Ask for a workload; 201 with the request, durable."""
         submission = self.body(RequestSubmission)
@@ -45,10 +63,12 @@ class RequestHandler(ApiHandler):
 
     takes_own_tokens = True
 
+    @contract(answers=RequestView)
     async def get(self, request_id: str) -> None:
         """Return one request."""
         self.answer(await self.context.operations.get(self.identity, request_id, has_file_texts=True))
 
+    @contract(answers=RequestView)
     async def delete(self, request_id: str) -> None:
         """Withdraw or stop it; answers what it is now."""
         self.answer(await self.context.operations.end(self.identity, request_id))
@@ -59,15 +79,13 @@ class LogsHandler(ApiHandler):
 
     takes_own_tokens = True
 
+    @contract(answers=LogView, query=LogsQuery)
     async def get(self, request_id: str) -> None:
         """Return a piece of a task's output."""
+        asked = self.query(LogsQuery)
         self.answer(
             await self.context.operations.logs(
-                self.identity,
-                request_id,
-                self.get_query_argument("task", None),
-                self.number("offset", 0),
-                self.number("limit", LOG_BYTES),
+                self.identity, request_id, asked.task, asked.offset, asked.limit
             )
         )
 
@@ -77,15 +95,25 @@ class ProgressHandler(ApiHandler):
 
     takes_own_tokens = True
 
+    @contract(answers=ProgressView, query=ProgressQuery)
     async def get(self, request_id: str) -> None:
         """Return what the job printed as progress after event number `after`."""
-        after = max(self.number("after", 0), 0)
+        after = self.query(ProgressQuery).after
         self.answer(await self.context.operations.progress(self.identity, request_id, after))
 
 
 class QueueHandler(ApiHandler):
     """`/queue`."""
 
+    @contract(answers=QueueView, query=QueueQuery)
     async def get(self) -> None:
-        """Return what waits in the asker's teams."""
-        self.answer(self.context.operations.queue(self.identity))
+        """Return what waits in the asker's teams, next first."""
+        asked, seen = self.query(QueueQuery), self.context.operations.queue(self.identity)
+        found = [entry for entry in seen.items if _is_wanted(entry, asked)]
+        items, more = page_of(found, asked, lambda entry: entry.id)
+        self.answer_page(seen.model_copy(update={"items": items, "next_cursor": more}), more)
+
+
+def _is_wanted(entry: QueueEntry, asked: QueueQuery) -> bool:
+    pairs = (asked.team, entry.team), (asked.user, entry.user), (asked.kind, entry.kind)
+    return all(wanted is None or wanted == has for wanted, has in pairs)

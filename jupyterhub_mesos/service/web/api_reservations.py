@@ -5,18 +5,32 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from jupyterhub_mesos.service.web.base import ApiHandler
-from jupyterhub_mesos.wire import RenameOrder, ReservationOrder
+from jupyterhub_mesos.service.web.contract import contract
+from jupyterhub_mesos.service.web.paging import page_of
+from jupyterhub_mesos.service.web.queries import ReservationsQuery
+from jupyterhub_mesos.wire import (
+    RenameOrder,
+    ReservationOrder,
+    ReservationsView,
+    ReservationView,
+    UserStanding,
+)
 from jupyterhub_mesos.wire.levers import Order
 
 
 class ReservationsHandler(ApiHandler):
     """`/reservations`."""
 
+    @contract(answers=ReservationsView, query=ReservationsQuery)
     async def get(self) -> None:
         """Return what is booked for the asker's teams; with `past` also what is over."""
-        listed = self.context.levers.reservations.listed
-        self.answer(await listed(self.identity, with_past=self.truth("past")))
+        asked = self.query(ReservationsQuery)
+        seen = await self.context.levers.reservations.listed(self.identity, with_past=asked.past)
+        found = [one for one in seen.items if _is_wanted(one, asked)]
+        items, more = page_of(found, asked, lambda one: one.id)
+        self.answer_page(seen.model_copy(update={"items": items, "next_cursor": more}), more)
 
+    @contract(takes=ReservationOrder, answers=ReservationView, statuses=(201,))
     async def post(self) -> None:
         """Book capacity; 201 with the reservation, durable."""
         booked = await self.context.levers.reservations.book(self.identity, self.body(ReservationOrder))
@@ -26,6 +40,7 @@ class ReservationsHandler(ApiHandler):
 class CancelHandler(ApiHandler):
     """`/reservations/ID/cancel`."""
 
+    @contract(takes=Order, answers=ReservationView)
     async def post(self, name: str) -> None:
         """Free what was booked."""
         self.answer(await self.context.levers.reservations.cancel(self.identity, name, self.body(Order)))
@@ -34,6 +49,7 @@ class CancelHandler(ApiHandler):
 class RenameHandler(ApiHandler):
     """`/users/USER/rename`."""
 
+    @contract(takes=RenameOrder, answers=UserStanding)
     async def post(self, user: str) -> None:
         """Make everything of a user another name's."""
         order = self.body(RenameOrder)
@@ -43,6 +59,12 @@ class RenameHandler(ApiHandler):
 class LeaveHandler(ApiHandler):
     """`/users/USER/leave`."""
 
+    @contract(takes=Order, answers=UserStanding)
     async def post(self, user: str) -> None:
         """End whatever a user has."""
         self.answer(await self.context.levers.users.leave(self.identity, user, self.body(Order)))
+
+
+def _is_wanted(one: ReservationView, asked: ReservationsQuery) -> bool:
+    has_text = asked.text is None or asked.text.lower() in one.title.lower()
+    return has_text and asked.team in {None, one.team} and asked.state in {None, one.state}

@@ -8,7 +8,11 @@ from importlib.metadata import version
 from jupyterhub_mesos.errors import Unavailable
 from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.web.base import ApiHandler
-from jupyterhub_mesos.wire import Health, TeamsModel
+from jupyterhub_mesos.service.web.contract import contract
+from jupyterhub_mesos.service.web.etags import revision_tag, revisions_of
+from jupyterhub_mesos.service.web.paging import page_of
+from jupyterhub_mesos.service.web.queries import NamesQuery, TeamsEditQuery
+from jupyterhub_mesos.wire import CapacityView, Health, ProfilesView, TeamsEdit, TeamsModel, TeamsView
 from jupyterhub_mesos_quota.model import RequestStatus
 
 TEAMS_BYTES = 1024 * 1024
@@ -20,6 +24,7 @@ class CapacityHandler(ApiHandler):
 
     takes_own_tokens = True
 
+    @contract(answers=CapacityView)
     async def get(self) -> None:
         """Return what there is and what is free."""
         self.answer(self.context.teams.capacity())
@@ -28,9 +33,13 @@ class CapacityHandler(ApiHandler):
 class ProfilesHandler(ApiHandler):
     """`/profiles`."""
 
+    @contract(answers=ProfilesView, query=NamesQuery)
     async def get(self) -> None:
         """Return what the asker may start a notebook with."""
-        self.answer(self.context.teams.profiles(self.identity))
+        asked, seen = self.query(NamesQuery), self.context.teams.profiles(self.identity)
+        found = [one for one in seen.profiles if (asked.text or "").lower() in one.name.lower()]
+        items, more = page_of(found, asked, lambda one: one.name)
+        self.answer_page(seen.model_copy(update={"profiles": items, "next_cursor": more}), more)
 
 
 class TeamsHandler(ApiHandler):
@@ -38,18 +47,30 @@ class TeamsHandler(ApiHandler):
 
     max_bytes = TEAMS_BYTES
 
+    @contract(answers=TeamsView, query=NamesQuery)
     async def get(self) -> None:
         """Return the teams that the asker may see."""
-        self.answer(self.context.teams.teams(self.identity))
+        asked, seen = self.query(NamesQuery), self.context.teams.teams(self.identity)
+        found = [one for one in seen.teams if (asked.text or "").lower() in one.id.lower()]
+        items, more = page_of(found, asked, lambda one: one.id)
+        self.answer_page(seen.model_copy(update={"teams": items, "next_cursor": more}), more)
 
+    def compute_etag(self) -> str | None:
+        """Name the revision of the tree, and what this answer says of it."""
+        return revision_tag(self.context.operations.ledger.revision, super().compute_etag())
+
+    @contract(takes=TeamsModel, answers=TeamsEdit, query=TeamsEditQuery)
     async def put(self) -> None:
         """Put a tree in force, or with `dry_run` say what would change."""
+        asked = self.query(TeamsEditQuery)
         edit = await self.context.teams.edit(
             self.identity,
             self.body(TeamsModel),
-            is_dry_run=self.truth("dry_run"),
-            expected=self.number("revision", -1) if self.get_query_argument("revision", None) else None,
+            is_dry_run=asked.dry_run,
+            expected=asked.revision,
+            seen=revisions_of(self.request.headers.get("If-Match")),
         )
+        self.set_header("ETag", revision_tag(edit.revision))
         self.answer(edit)
 
 
@@ -58,7 +79,9 @@ class HealthHandler(ApiHandler):
 
     async def prepare(self) -> None:
         """Ask nobody who they are."""
+        self.check_query()
 
+    @contract(answers=Health)
     async def get(self) -> None:
         """Say whether the parts answer."""
         ledger = self.context.operations.ledger

@@ -6,16 +6,26 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlencode
 
 from jupyterhub.services.auth import HubOAuthenticated  # type: ignore[import-untyped]  # the hub ships no types
 from pydantic import BaseModel
 from tornado.web import HTTPError, RequestHandler
 
-from jupyterhub_mesos.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge, TooMany
+from jupyterhub_mesos.errors import (
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    TooLarge,
+    TooMany,
+    UnsupportedMediaType,
+)
 from jupyterhub_mesos.service.identity import Identity, TokenKind
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.web.auth import HubIdentities, check_hub_key
+from jupyterhub_mesos.service.web.contract import Query, contract_of, read_query
 from jupyterhub_mesos.service.web.problems import MEDIA_TYPE, headers_of, parse, problem_of
 from jupyterhub_mesos.wire import Problem
 
@@ -33,11 +43,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _M = TypeVar("_M", bound=BaseModel)
+_Q = TypeVar("_Q", bound=Query)
 
 SMALL_BODY_BYTES: Final = 64 * 1024
 """Enough for every body but a job's source and a launch's environment."""
 
-_TRUTH: Final = {"": True, "1": True, "true": True, "0": False, "false": False}
+JSON_TYPE: Final = "application/json"
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -125,23 +136,6 @@ class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # u
         if value is not None and problem_of(value).status == 500 and not isinstance(value, HTTPError):
             log.error("%s %s failed", self.request.method, self.request.path, exc_info=(typ, value, tb))
 
-    def number(self, name: str, otherwise: int) -> int:
-        """Return a whole number of the query; raises `InvalidInput`."""
-        text = self.get_query_argument(name, None)
-        if text is None:
-            return otherwise
-        try:
-            return int(text)
-        except ValueError as error:
-            raise InvalidInput(f"{text!r} is no whole number", where=name) from error
-
-    def truth(self, name: str) -> bool:
-        """Return a yes or no of the query, no where it is left out; raises `InvalidInput`."""
-        text = self.get_query_argument(name, "false").lower()
-        if text not in _TRUTH:
-            raise InvalidInput(f"{text!r} is neither true nor false", where=name)
-        return _TRUTH[text]
-
 
 class ApiHandler(BaseHandler):
     """A route of the API: answers JSON, and a problem for every error; never a redirect.
@@ -150,6 +144,14 @@ class ApiHandler(BaseHandler):
     """
 
     counts_writes = True
+    _query: Query | None = None
+
+    @classmethod
+    def methods(cls) -> tuple[str, ...]:
+        """Return the methods that this route answers."""
+        known = (name for name in cls.SUPPORTED_METHODS if hasattr(cls, name.lower()))
+        unanswered = RequestHandler._unimplemented_method
+        return tuple(name for name in known if getattr(cls, name.lower()) is not unanswered)
 
     async def prepare(self) -> None:
         """Learn who asks; nobody passes without a token or a cookie with its XSRF token."""
@@ -163,20 +165,59 @@ class ApiHandler(BaseHandler):
         is_person = self._identity.kind != TokenKind.SERVICE
         if self.counts_writes and is_person and self.request.method not in _READS:
             self.context.rates.take(self._identity.name)
+        self.check_query()
+
+    def check_query(self) -> None:
+        """Read the query as the method's contract has it; raises `InvalidInput`."""
+        written = contract_of(self, self.request.method or "")
+        if written is not None and written.query is not None:
+            self._query = read_query(written.query, self.request.query_arguments)
+
+    def query(self, model: type[_Q]) -> _Q:
+        """Return the query, which is a `model` by the method's contract; only after `prepare`."""
+        if not isinstance(self._query, model):
+            raise TypeError(f"{self.request.path} has no {model.__name__} in its contract")
+        return self._query
 
     def body(self, model: type[_M]) -> _M:
-        """Read the request's JSON as `model`."""
+        """Read the request's JSON as `model`, which the method's contract names."""
+        written = contract_of(self, self.request.method or "")
+        if written is None or written.takes is not model:
+            raise TypeError(f"{self.request.path} has no {model.__name__} in its contract")
+        said = self.request.headers.get("Content-Type", JSON_TYPE)
+        if said.partition(";")[0].strip().lower() != JSON_TYPE:
+            raise UnsupportedMediaType(
+                f"The body is said to be {said!r}; this route takes {JSON_TYPE}: send that, and say so."
+            )
         return parse(model, self.request.body)
 
     def answer(self, value: BaseModel, status: int = 200) -> None:
-        """Send a message as JSON."""
+        """Send a message as JSON: one that the method's contract names."""
+        written = contract_of(self, self.request.method or "")
+        if written is None or written.answers is not type(value) or status not in written.statuses:
+            raise TypeError(f"{self.request.path}: {type(value).__name__}, {status} is not in its contract")
         self.set_status(status)
-        self.set_header("Content-Type", "application/json")
+        self.set_header("Content-Type", JSON_TYPE)
         self.send(value.model_dump_json())
+
+    def answer_nothing(self) -> None:
+        """Say that it is done, with no body."""
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.send()
+
+    def answer_page(self, value: BaseModel, next_cursor: str | None) -> None:
+        """Send a page of a list, with a `Link` to the next one."""
+        if next_cursor is not None:
+            given = {name: values[-1] for name, values in self.request.query_arguments.items()}
+            query = urlencode({**given, "cursor": next_cursor})
+            self.set_header("Link", f'<{self.request.path}?{query}>; rel="next"')
+        self.answer(value)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Send the problem that the error is."""
         error = kwargs.get("exc_info", (None, HTTPError(status_code), None))[1]
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(self.methods()))
         if isinstance(error, TooMany) and error.retry_seconds is not None:
             self.set_header("Retry-After", str(error.retry_seconds))
         self.send_problem(problem_of(error or HTTPError(status_code)))
@@ -197,6 +238,7 @@ class HubKeyHandler(ApiHandler):
         """Let only the hub pass."""
         self.check_size()
         check_hub_key(self.request.headers.get("Authorization", ""), self.context.settings.hub_key)
+        self.check_query()
         await asyncio.sleep(0)  # as every other `prepare`: the loop may go on between many spawns
 
 

@@ -22,6 +22,8 @@ from tornado.iostream import StreamClosedError
 
 from jupyterhub_mesos.errors import NotFound
 from jupyterhub_mesos.service.web.base import ApiHandler
+from jupyterhub_mesos.service.web.contract import contract
+from jupyterhub_mesos.service.web.queries import EventsQuery
 
 BEAT_SECONDS: Final = 4.0
 """A page takes the stream for lost after 10 s without one (`SILENT_MS` in api.js)."""
@@ -73,6 +75,7 @@ class EventsHandler(ApiHandler):
     _changed: asyncio.Event | None = None
     _is_gone = False
 
+    @contract(query=EventsQuery, media="text/event-stream")
     async def get(self) -> None:
         """Send snapshots until the browser goes, the service stops or the time is over."""
         self.set_header("Content-Type", "text/event-stream")
@@ -128,7 +131,7 @@ class EventsHandler(ApiHandler):
             "reserved": json.dumps(self.context.levers.reservations.names(who)),
             "cordoned": json.dumps(sorted(operations.ledger.machine.cordoned)),
         }
-        wanted = self.get_query_argument("request", None)
+        wanted = self.query(EventsQuery).request
         if wanted is not None:
             try:
                 snapshot["request"] = (await operations.get(who, wanted)).model_dump_json()

@@ -27,9 +27,11 @@ from jupyterhub_mesos.wire import (
     BudgetView,
     CapacityView,
     PipelineStep,
+    PlacementModel,
     ResourcesModel,
     TeamUseView,
 )
+from jupyterhub_mesos_quota.explain_rules import describe_rule
 from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
 
 CSP: Final = (
@@ -50,6 +52,7 @@ def environment() -> Environment:
     )
     templates.filters["amounts"] = amounts
     templates.filters["ago"] = ago
+    templates.filters["where"] = where
     templates.filters["budget"] = budget
     return templates
 
@@ -57,6 +60,13 @@ def environment() -> Environment:
 def amounts(resources: ResourcesModel) -> str:
     """Say resources in a person's words."""
     return str(resources.value())
+
+
+def where(placement: PlacementModel) -> str:
+    """Say a placement rule in a person's words."""
+    told = describe_rule(placement.value()).strip()
+    wish = f"zone {placement.prefer_zone} if it does as well" if placement.prefer_zone else ""
+    return ", ".join(part for part in (told, wish) if part)
 
 
 def budget(view: BudgetView) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from tornado.web import HTTPError
 
 from jupyterhub_mesos.errors import CapacityError, InvalidInput, Queued
+from jupyterhub_mesos.service.team_operations import TeamsMoved
 from jupyterhub_mesos.wire import ClashView, Problem
 from jupyterhub_mesos_quota.errors import (
     Clash,
@@ -44,6 +46,15 @@ _QUOTA_STATUS: Final[tuple[tuple[type[QuotaError], HTTPStatus], ...]] = (
     (RefusedRename, HTTPStatus.CONFLICT),
     (IllegalMove, HTTPStatus.CONFLICT),
 )
+INTERNAL_CODE: Final = "internal-error"
+HTTP_CODES: Final = {
+    400: "invalid-input",
+    403: "not-allowed",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+}
+"""Of what tornado refuses by itself."""
 _TITLES: Final = {422: "Unprocessable Content", 413: "Content Too Large"}
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -51,24 +62,20 @@ _M = TypeVar("_M", bound=BaseModel)
 def problem_of(error: BaseException) -> Problem:
     """Return what is answered for `error`; an unexpected one says nothing of itself."""
     match error:
-        case Queued():
-            return _problem(
-                error.status, str(error), error.code, request_id=error.request_id, page_url=error.page_url
-            )
         case CapacityError():
-            return _problem(error.status, str(error), error.code)
+            return _problem(error.status, str(error), error.code).model_copy(update=_facts(error))
         case Overbooked():
-            problem = _problem(_quota_status(error), str(error), error.code)
+            problem = _problem(quota_status(type(error)), str(error), error.code)
             return problem.model_copy(update={"clash": _clash(error.clash)})
         case QuotaError():
-            return _problem(_quota_status(error), _quota_text(error), error.code)
+            return _problem(quota_status(type(error)), _quota_text(error), error.code)
         case HTTPError():
             return _problem(error.status_code, _http_text(error), _http_code(error.status_code))
         case _:
             return _problem(
                 500,
                 "The service failed at this; its log says why. Try again, and tell an admin if it stays.",
-                "internal-error",
+                INTERNAL_CODE,
             )
 
 
@@ -102,17 +109,19 @@ def invalid(error: ValidationError) -> InvalidInput:
     return InvalidInput(f"{text}{more}", where=where or "body")
 
 
-def _problem(
-    status: int, detail: str, code: str, *, request_id: str | None = None, page_url: str | None = None
-) -> Problem:
-    return Problem(
-        title=title_of(status),
-        status=int(status),
-        detail=detail,
-        code=code,
-        request_id=request_id,
-        page_url=page_url,
-    )
+def _problem(status: int, detail: str, code: str) -> Problem:
+    return Problem(title=title_of(status), status=int(status), detail=detail, code=code)
+
+
+def _facts(error: CapacityError) -> Mapping[str, object]:
+    """Return what a problem says beside its sentence."""
+    match error:
+        case Queued():
+            return {"request_id": error.request_id, "page_url": error.page_url}
+        case TeamsMoved():
+            return {"changes": error.changes, "revision": error.revision}
+        case _:
+            return {}
 
 
 def _clash(clash: Clash) -> ClashView:
@@ -134,8 +143,9 @@ def title_of(status: int) -> str:
         return "Error"
 
 
-def _quota_status(error: QuotaError) -> int:
-    return next((int(status) for kind, status in _QUOTA_STATUS if isinstance(error, kind)), 409)
+def quota_status(error: type[QuotaError]) -> int:
+    """Return the status of a refusal of the decision core."""
+    return next((int(status) for kind, status in _QUOTA_STATUS if issubclass(error, kind)), 409)
 
 
 def _quota_text(error: QuotaError) -> str:
@@ -155,4 +165,4 @@ def _http_text(error: HTTPError) -> str:
 
 
 def _http_code(status: int) -> str:
-    return {404: "not-found", 405: "method-not-allowed", 403: "not-allowed"}.get(status, f"http-{status}")
+    return HTTP_CODES.get(status, f"http-{status}")

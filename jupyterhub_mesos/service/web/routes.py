@@ -13,6 +13,7 @@ from typing import Any, Final
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from jupyterhub_mesos.service.web import (
+    api_audit,
     api_hub,
     api_lake,
     api_levers,
@@ -74,6 +75,7 @@ ROUTES: Final = (
     _api("nodes/ID/uncordon", f"nodes/{_ID}/uncordon", "POST", api_levers.UncordonHandler),
     _api("reservations", "reservations", "GET POST", api_reservations.ReservationsHandler),
     _api("reservations/ID/cancel", f"reservations/{_ID}/cancel", "POST", api_reservations.CancelHandler),
+    _api("audit", "audit", "GET", api_audit.AuditHandler),
     _api("users/USER/rename", f"users/{_SEGMENT}/rename", "POST", api_reservations.RenameHandler),
     _api("users/USER/leave", f"users/{_SEGMENT}/leave", "POST", api_reservations.LeaveHandler),
     _api("capacity", "capacity", "GET", api_teams.CapacityHandler),

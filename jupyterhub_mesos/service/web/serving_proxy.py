@@ -19,6 +19,7 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from jupyterhub_mesos.errors import InvalidInput, Unavailable
 from jupyterhub_mesos.service.operations import ModelServer
 from jupyterhub_mesos.service.web.base import ApiHandler, WebContext
+from jupyterhub_mesos.service.web.contract import contract
 
 FORWARD_SECONDS: Final = 60.0
 """As long as a large batch may take."""
@@ -87,10 +88,12 @@ class ServingHandler(ApiHandler):
         self.max_bytes = context.settings.max_body_bytes
         self._door = door
 
+    @contract(query=None)
     async def get(self, request_id: str, path: str) -> None:
         """Pass a look on."""
         await self._forward(request_id, path)
 
+    @contract(query=None)
     async def post(self, request_id: str, path: str) -> None:
         """Pass an inference on."""
         await self._forward(request_id, path)

@@ -26,7 +26,11 @@ class Browser:
     async def fetch(
         self, url: str, mode: str = "navigate", method: str = "GET", body: object = None
     ) -> HTTPResponse:
-        headers = {"Sec-Fetch-Mode": mode, "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
+        headers = {
+            "Content-Type": "application/json",
+            "Sec-Fetch-Mode": mode,
+            "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()),
+        }
         sent = None if method == "GET" else json.dumps(body)
         response = await AsyncHTTPClient().fetch(
             url, method=method, headers=headers, body=sent, follow_redirects=False, raise_error=False

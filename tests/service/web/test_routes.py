@@ -96,6 +96,7 @@ TABLE = {
         401,
         403,
     ),  # 401: the pipeline was ended, its token with it
+    "GET api/v1/audit": ADMINS,
     "GET api/v1/capacity": ASKERS,
     "GET api/v1/profiles": USERS,
     "GET api/v1/teams": USERS,

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from jupyterhub_mesos.cli.commands import main
 from web_cases import TEAMS, Web, notebook
 
 
@@ -46,6 +51,61 @@ async def test_an_edit_is_looked_at_before_it_is_made(web: Web) -> None:
 async def test_an_edit_of_an_old_revision_is_refused(web: Web) -> None:
     await web.api("PUT", "teams", "admin", tree(speech={"weight": 3}))
     assert (await web.problem("PUT", "teams?revision=1", "admin", tree(speech={"weight": 4})))[0] == 409
+
+
+async def test_the_second_of_two_admins_is_told_what_the_first_has_changed(web: Web) -> None:
+    tag = (await web.ask("GET", "api/v1/teams", "admin")).headers["ETag"]
+    assert tag.startswith('"r1.')
+    made = await web.ask("PUT", "api/v1/teams", "labadmin", tree(speech={"weight": 3}), **{"If-Match": tag})
+    assert (made.code, made.headers["ETag"]) == (200, '"r2"')
+    late = await web.ask("PUT", "api/v1/teams", "admin", tree(vision={"weight": 4}), **{"If-Match": tag})
+    problem = json.loads(late.body)
+    assert (late.code, problem["code"], problem["revision"]) == (412, "precondition-failed", 2)
+    assert [(one["team"], one["field"], one["after"]) for one in problem["changes"]] == [
+        ("speech", "weight", "3")
+    ]
+    assert "speech.weight: 1 -> 3" in problem["detail"]
+    teams = {team["id"]: team["team"] for team in (await web.api("GET", "teams", "admin"))["teams"]}
+    assert (teams["speech"]["weight"], teams["vision"]["weight"]) == (3, 1)
+    repeated = await web.ask("PUT", "api/v1/teams", "admin", tree(speech={"weight": 3}), **{"If-Match": tag})
+    assert (repeated.code, json.loads(repeated.body)["is_applied"]) == (200, False)
+    good = {"If-Match": '"r1", "r2"'}
+    assert (await web.ask("PUT", "api/v1/teams", "admin", tree(vision={"weight": 4}), **good)).code == 200
+    assert (await web.ask("PUT", "api/v1/teams", "admin", tree(), **{"If-Match": "r2"})).code == 400
+
+
+async def test_two_edits_at_once_of_one_revision_are_one_edit(web: Web) -> None:
+    edits = (tree(vision={"weight": weight}) for weight in (5, 6, 7))
+    header = {"If-Match": '"r1"'}
+    answers = await asyncio.gather(
+        *(web.ask("PUT", "api/v1/teams", "admin", edit, **header) for edit in edits)
+    )
+    assert sorted(answer.code for answer in answers) == [200, 412, 412]
+
+
+async def test_what_has_not_changed_is_not_sent_again(web: Web) -> None:
+    for path in ("teams", "nodes", "requests"):
+        tag = (await web.ask("GET", f"api/v1/{path}", "admin")).headers["ETag"]
+        again = await web.ask("GET", f"api/v1/{path}", "admin", **{"If-None-Match": tag})
+        assert (again.code, again.body) == (304, b"")
+    await web.api("POST", "requests", body=notebook())
+    assert (await web.ask("GET", "api/v1/requests", "admin", **{"If-None-Match": tag})).code == 200
+
+
+async def test_quota_apply_of_a_revision_that_somebody_has_edited_changes_nothing(
+    web: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(tree(vision={"weight": 2})))
+    command = ["quota", "apply", "--revision", "1", str(mine), "--url", web.service.url, "--token", "admin"]
+    await web.api("PUT", "teams", "admin", tree(speech={"weight": 3}))
+    assert await asyncio.to_thread(main, command) == 2
+    assert "speech.weight: 1 -> 3" in capsys.readouterr().err
+    assert web.service.ledger.revision == 2
+    mine.write_text(yaml.safe_dump(tree(vision={"weight": 2}, speech={"weight": 3})))
+    command[3] = "2"
+    assert await asyncio.to_thread(main, command) == 0
+    assert web.service.ledger.revision == 3
 
 
 async def test_a_tree_that_does_not_hold_is_refused_with_its_place(web: Web) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jupyterhub_mesos.errors import InvalidInput
+from jupyterhub_mesos.errors import InvalidInput, Unavailable
 from jupyterhub_mesos.simulate.traces.faults import NAMED, Fault
 from jupyterhub_mesos.simulate.traces.trace import Format
 from jupyterhub_mesos_quota.model import WorkloadKind
@@ -142,6 +143,14 @@ def test_parquet_gives_its_jobs_and_numbers_its_rows(tmp_path: Path) -> None:
 def test_a_file_that_is_no_parquet_says_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="this is no Parquet file"):
         read(written(tmp_path, "trace.parquet", CSV))
+
+
+def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(
+        Unavailable, match=r"pip install 'jupyterhub-mesos\[simulate\]', or give the trace as CSV"
+    ):
+        read(written(tmp_path, "trace.parquet", "PAR1"))
 
 
 # ---- the Standard Workload Format ------------------------------------------------------------------

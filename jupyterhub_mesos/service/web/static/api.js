@@ -180,6 +180,8 @@ export function budgetText(budget) {
   const used = (use, how) => `${use.used_hours} of ${use.hours} accelerator-hours ${how}`;
   const parts = budget.team ? [used(budget.team, `used ${span}`)] : [];
   if (budget.asker) parts.push(used(budget.asker, parts.length ? "by you" : `used by you ${span}`));
+  const stop = budget.team?.stops_at ?? budget.asker?.stops_at;
+  if (stop) parts.push(`used up, what runs on it is stopped ${timeTo(stop)}`);
   return parts.join("; ") || `per user, ${span}`;
 }
 

@@ -17,8 +17,9 @@ function title(request) {
 
 function describe(request) {
   if (request.explanation) {
-    const { position, waiting, sentence } = request.explanation;
-    return position ? `Place ${position} of ${waiting}. ${sentence}` : sentence;
+    const { position, waiting, sentence, possible_at: at } = request.explanation;
+    const early = at ? ` Not possible before ${new Date(at * 1000).toLocaleString()}.` : "";
+    return `${position ? `Place ${position} of ${waiting}. ` : ""}${sentence}${early}`;
   }
   return request.warning?.why || request.message || `Team ${request.team}`;
 }
