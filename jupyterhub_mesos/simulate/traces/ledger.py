@@ -15,6 +15,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from jupyterhub_mesos.configuration.databases import Database
 from jupyterhub_mesos.configuration.teams import team_values
 from jupyterhub_mesos.errors import InvalidInput, LedgerError
 from jupyterhub_mesos.simulate.jobs import Job
@@ -74,7 +75,7 @@ class LedgerJobs:
 
     def __init__(self, url: str, until_s: float | None = None) -> None:
         self.url = url
-        self._engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+        self._engine = Database.at(url).reading_engine()
         self.until_s = self._last_moment() if until_s is None else until_s
 
     def teams(self) -> tuple[Team, ...]:
@@ -132,8 +133,11 @@ class LedgerJobs:
 
     def _rows(self, statement: sa.Executable) -> Iterator[Row]:
         try:
-            with self._engine.connect().execution_options(yield_per=BATCH_ROWS) as connection:
-                for row in connection.execute(statement).mappings():
+            with (
+                self._engine.connect().execution_options(yield_per=BATCH_ROWS) as connection,
+                connection.execute(statement) as result,
+            ):
+                for row in result.mappings():
                     yield {str(name): value for name, value in row.items()}
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or error
