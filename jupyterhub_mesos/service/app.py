@@ -23,6 +23,7 @@ from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.configuration import load_profiles, load_teams, team_values
 from jupyterhub_mesos.errors import TakenOver
 from jupyterhub_mesos.lake.sessions import Sessions
+from jupyterhub_mesos.service.batches import Batches
 from jupyterhub_mesos.service.controller import Controller, ControllerSettings
 from jupyterhub_mesos.service.hub_api import HubApi
 from jupyterhub_mesos.service.hub_side import HubSide
@@ -31,7 +32,7 @@ from jupyterhub_mesos.service.launcher import LakeMounts
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.levers import Levers
 from jupyterhub_mesos.service.operations import Operations
-from jupyterhub_mesos.service.rates import WriteRates
+from jupyterhub_mesos.service.rates import ITEMS_PER_WRITE, WriteRates
 from jupyterhub_mesos.service.rows import TeamsRecord
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.standby import EndedWaiting, owning
@@ -182,6 +183,8 @@ def _web_context(
         feed=Feed(),
         templates=environment(),
         rates=WriteRates(settings.writes_per_minute, time.monotonic),
+        item_rates=WriteRates(settings.writes_per_minute * ITEMS_PER_WRITE, time.monotonic, "batch items"),
+        batches=Batches(operations),
         tokens=TeamTokens(ledger),
         lake=LakeOperations(ledger, controller.connections, parts.sessions),
         levers=Levers.over(operations),

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.configuration.teams import team_values
@@ -40,6 +40,7 @@ __all__ = ["Change", "Commit", "Ledger"]
 
 log: Final = logging.getLogger(__name__)
 T = TypeVar("T")
+Refusal = CapacityError | QuotaError
 
 MAX_BATCH: Final = 1000
 """Changes in one transaction; bounds how long the event loop is held by one batch."""
@@ -47,12 +48,18 @@ MAX_BATCH: Final = 1000
 
 @dataclass(slots=True)
 class _Call:
-    """What one caller of `apply` waits for."""
+    """What one caller waits for; `is_each`: refusals are told change by change, and none is raised."""
 
     changes: tuple[Change, ...]
     done: asyncio.Future[tuple[Action, ...]]
     actions: tuple[Action, ...] = ()
-    refusal: CapacityError | QuotaError | None = None
+    is_each: bool = False
+    refusals: list[Refusal | None] = field(default_factory=list["Refusal | None"])
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The first refusal that is to be raised."""
+        return None if self.is_each else next((each for each in self.refusals if each is not None), None)
 
 
 class Ledger:
@@ -97,12 +104,23 @@ class Ledger:
         server or a moved revision of the teams, `LedgerError` when the commit failed. Of several
         changes, those that hold are committed before the first refusal is raised.
         """
-        call = _Call(changes, asyncio.get_running_loop().create_future())
+        return await self._enqueue(_Call(changes, asyncio.get_running_loop().create_future()))
+
+    async def apply_each(self, *changes: Change) -> tuple[Refusal | None, ...]:
+        """Handle changes in order in one transaction, durable by then; say why each was refused, if it was.
+
+        Raises `LedgerError` when the commit failed: nothing was changed then.
+        """
+        call = _Call(changes, asyncio.get_running_loop().create_future(), is_each=True)
+        await self._enqueue(call)
+        return tuple(call.refusals)
+
+    def _enqueue(self, call: _Call) -> asyncio.Future[tuple[Action, ...]]:
         self._calls.append(call)
         if not self._is_busy:
             self._is_busy = True
             asyncio.get_running_loop().call_soon(self._next_batch)
-        return await call.done
+        return call.done
 
     async def settled(self) -> None:
         """Wait until memory says what the disk says; it does when this returns, until the next await.
@@ -257,8 +275,9 @@ class Ledger:
         for change in call.changes:
             try:
                 actions += handle(change, self._machine, self._memory, batch, commit)
+                call.refusals.append(None)
             except (CapacityError, QuotaError) as error:
-                call.refusal = call.refusal or error
+                call.refusals.append(error)
         call.actions = tuple(actions)
 
     def _written(self, done: ThreadFuture[None], calls: list[_Call], commit: Handled) -> None:

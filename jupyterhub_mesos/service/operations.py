@@ -18,6 +18,13 @@ from jupyterhub_mesos.service.expectations import Expectations
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.lever_notes import LeverNotes
+from jupyterhub_mesos.service.request_filters import (
+    PAGE_SIZE_MOST,
+    RequestFilter,
+    kinds_for,
+    one_of,
+    stored_cursor,
+)
 from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
 from jupyterhub_mesos.service.submissions import Places, asked, within_session
 from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
@@ -48,32 +55,12 @@ from jupyterhub_mesos_quota.model import (
 )
 
 LOG_BYTES = 64 * 1024
-PAGE_SIZE = 50
-PAGE_SIZE_MOST = 200
-MAX_SEQ_DIGITS = 18
-"""A database of ours counts to 2**63, which has one digit more."""
 WAITING = frozenset({RequestStatus.QUEUED, RequestStatus.HELD})
 
 
 def new_request_id() -> str:
     """Make an id that nobody can guess and that is safe in paths and host names."""
     return f"r{secrets.token_hex(6)}"
-
-
-@dataclass(frozen=True, slots=True)
-class RequestFilter:
-    """`GET /requests`: everything left out means everything that the asker may see."""
-
-    user: str | None = None
-    team: str | None = None
-    kind: str | None = None
-    status: str | None = None
-    parent: str | None = None
-    cursor: str | None = None
-    limit: int = PAGE_SIZE
-    text: str | None = None
-    since: float | None = None
-    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +92,7 @@ class Operations:
         self.links = links
         self.notes = LeverNotes(ledger)
         self.expectations = Expectations(ledger)
-        self._places = Places(max_live, ledger.rows)
+        self.places = Places(max_live, ledger.rows)
 
     @property
     def membership(self) -> Membership:
@@ -116,18 +103,18 @@ class Operations:
 
     async def submit(self, who: Identity, submission: RequestSubmission) -> RequestView:
         """Ask for a workload; answered when it is durable."""
-        self._check_kind(who, submission)
-        live = self._live(who, submission)
+        self.check_kind(who, submission)
+        live = self.live(who, submission)
         if live is not None:
             return await self.view(who, live)
         change = self.change(who, submission)
         assert isinstance(change.event, RequestSubmitted)  # noqa: S101 - `change` makes nothing else
         request = change.event.request
         try:
-            with self._places.hold(request):
+            with self.places.hold(request):
                 await self.ledger.apply(change)
         except Conflict:
-            live = self._live(who, submission)  # two presses at once: the other one was first
+            live = self.live(who, submission)  # two presses at once: the other one was first
             if live is None:
                 raise
             return await self.view(who, live)
@@ -153,14 +140,16 @@ class Operations:
             await self.ledger.apply(Change(event, who=who.signature, why=f"ended by {who.signature}"))
         return await self.view(who, await self._row(row.id))
 
-    def _live(self, who: Identity, submission: RequestSubmission) -> RequestRow | None:
+    def live(self, who: Identity, submission: RequestSubmission) -> RequestRow | None:
+        """Return the live request of the notebook server that is asked for, if there is one."""
         payload = submission.payload
         if not isinstance(payload, NotebookPayload):
             return None
         live = self.ledger.server(who.name, payload.server_name, payload.hub)
         return None if live is None or live.request.is_ending else live
 
-    def _check_kind(self, who: Identity, submission: RequestSubmission) -> None:
+    def check_kind(self, who: Identity, submission: RequestSubmission) -> None:
+        """Raise `NotAllowed` where the asker's token does not reach this kind of workload."""
         possible = sorted(who.may_ask_for)
         if not possible:
             raise NotAllowed(f"{who.name} is a {who.kind} of the hub; only people ask for workloads.")
@@ -218,8 +207,8 @@ class Operations:
             teams=teams,
             within=who.team or None,
             parent=wanted.parent,
-            kinds=_kinds(who, _one_of(WorkloadKind, wanted.kind, "kind")),
-            statuses=_one_of(RequestStatus, wanted.status, "status"),
+            kinds=kinds_for(who, one_of(WorkloadKind, wanted.kind, "kind")),
+            statuses=one_of(RequestStatus, wanted.status, "status"),
             before=stored_cursor(wanted.cursor),
             limit=min(max(wanted.limit, 1), PAGE_SIZE_MOST),
             text=wanted.text,
@@ -373,33 +362,3 @@ class Operations:
     async def _tasks(self, allocation_id: AllocationId) -> tuple[TaskRow, ...]:
         live = self.ledger.tasks_of(allocation_id)
         return live or await self.ledger.read(lambda store: store.tasks_of(allocation_id))
-
-
-def _kinds(who: Identity, wanted: frozenset[str] | None) -> frozenset[str] | None:
-    """Return the kinds to look for, none where all: a token of ours sees what it may ask for."""
-    if who.is_of_the_hub:
-        return wanted
-    possible = frozenset(kind.value for kind in who.may_ask_for)
-    return possible if wanted is None else possible & wanted
-
-
-def _one_of(
-    kinds: type[WorkloadKind] | type[RequestStatus], text: str | None, where: str
-) -> frozenset[str] | None:
-    """Read a comma-separated list of words of an enumeration."""
-    if not text:
-        return None
-    known = [str(kind.value) for kind in kinds]
-    wanted = frozenset(text.split(","))
-    for word in sorted(wanted - frozenset(known)):
-        raise InvalidInput(f"{word!r} is none of {', '.join(known)}", where=where)
-    return wanted
-
-
-def stored_cursor(text: str | None) -> int | None:
-    """Read the cursor of a list that the ledger keeps: below which number the next page begins."""
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_SEQ_DIGITS):
-        raise InvalidInput(f"{text!r} is no cursor: pass on `next_cursor` as it was answered", where="cursor")
-    return int(text)

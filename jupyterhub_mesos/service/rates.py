@@ -10,6 +10,8 @@ from typing import Final
 from jupyterhub_mesos.errors import TooMany
 
 SECONDS_PER_MINUTE: Final = 60.0
+ITEMS_PER_WRITE: Final = 50
+"""How many items of batches a user may ask for per change that is allowed: an item costs so much less."""
 
 
 @dataclass(slots=True)
@@ -30,8 +32,8 @@ class WriteRates:
         self._buckets: dict[str, _Bucket] = {}
         self._swept_at = clock()
 
-    def take(self, name: str) -> None:
-        """Count one write of `name`; raises `TooMany`."""
+    def take(self, name: str, count: int = 1) -> None:
+        """Count `count` writes of `name` at once; raises `TooMany`, and counts none then."""
         if self._most == 0:
             return
         now = self._clock()
@@ -39,14 +41,19 @@ class WriteRates:
         bucket = self._buckets.setdefault(name, _Bucket(self._most, now))
         bucket.left = min(self._most, bucket.left + (now - bucket.at) * self._per_second)
         bucket.at = now
-        if bucket.left < 1:
-            seconds = math.ceil((1 - bucket.left) / self._per_second)
+        if count > self._most:
+            raise TooMany(
+                f"{count} {self._noun} asked for at once; {self._most} are possible: ask for fewer."
+            )
+        if bucket.left < count:
+            seconds = math.ceil((count - bucket.left) / self._per_second)
+            what = "the next one is" if count == 1 else f"{count} at once are"
             raise TooMany(
                 f"{name} has asked for more than {self._most} {self._noun} in a minute: "
-                f"the next one is possible in {seconds} s.",
+                f"{what} possible in {seconds} s.",
                 retry_seconds=seconds,
             )
-        bucket.left -= 1
+        bucket.left -= count
 
     def _sweep(self, now: float) -> None:
         """Forget, once a minute, who has not written for one: their buckets are full again."""

@@ -6,7 +6,7 @@ team and nothing else, so that nobody asks for resources past the form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -85,19 +85,40 @@ class Places:
     @contextmanager
     def hold(self, request: Request) -> Generator[None]:
         """Hold a place while a request becomes durable; raises `TooMany` where its user has none left."""
-        user = request.user
-        taken = {row.id for row in self._rows() if row.request.user == user}
-        taken |= {request_id for request_id, holder in self._held.items() if holder == user}
-        if self._most and len(taken) >= self._most:
-            raise TooMany(
-                f"{user} has {len(taken)} requests that wait or run; {self._most} are possible at once: "
-                "end some of them, or wait until some are over."
-            )
-        self._held[request.id] = user
-        try:
+        with self.hold_many([request]) as full:
+            if request.id in full:
+                raise full[request.id]
             yield
+
+    @contextmanager
+    def hold_many(self, requests: Sequence[Request]) -> Generator[Mapping[RequestId, TooMany]]:
+        """Hold places for one user's requests while they become durable; yield why some have none."""
+        full: dict[RequestId, TooMany] = {}
+        users = {request.user for request in requests}
+        taken = {user: self._taken(user) for user in users}
+        held: list[RequestId] = []
+        for request in requests:
+            if self._most and len(taken[request.user]) >= self._most:
+                full[request.id] = self._refusal(request.user, len(taken[request.user]))
+                continue
+            taken[request.user].add(request.id)
+            self._held[request.id] = request.user
+            held.append(request.id)
+        try:
+            yield full
         finally:
-            del self._held[request.id]
+            for request_id in held:
+                del self._held[request_id]
+
+    def _taken(self, user: UserName) -> set[RequestId]:
+        taken = {row.id for row in self._rows() if row.request.user == user}
+        return taken | {request_id for request_id, holder in self._held.items() if holder == user}
+
+    def _refusal(self, user: UserName, taken: int) -> TooMany:
+        return TooMany(
+            f"{user} has {taken} requests that wait or run; {self._most} are possible at once: "
+            "end some of them, or wait until some are over."
+        )
 
 
 def hub_submission(server_name: str, options: Mapping[str, Any]) -> RequestSubmission:

@@ -1,13 +1,28 @@
-"""What a request must be before it may wait: possible, under the tree as it is."""
+"""What a request must be before it may wait, and a tree before it may be in force: possible, and whole."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from jupyterhub_mesos_quota.bars import counted
-from jupyterhub_mesos_quota.errors import OverLimit, RefusedRequest
+from jupyterhub_mesos_quota.errors import OverLimit, RefusedRequest, TreeError
 from jupyterhub_mesos_quota.model import Request, TeamId
+from jupyterhub_mesos_quota.moves import TERMINAL_STATUSES
 from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
 from jupyterhub_mesos_quota.rules import check_rule
 from jupyterhub_mesos_quota.tree import TeamTree
+
+
+def check_teams_in_use(tree: TeamTree, requests: Iterable[Request]) -> None:
+    """Refuse a tree that lacks the team of a request that is not over. Raises `TreeError`."""
+    for request in requests:
+        if request.team not in tree and request.status not in TERMINAL_STATUSES:
+            raise TreeError(
+                f"Team {request.team} would go while its request {request.id} is {request.status}: "
+                "end the team's requests first, or keep the team.",
+                team=request.team,
+                field="id",
+            )
 
 
 def check_submission(tree: TeamTree, request: Request) -> None:

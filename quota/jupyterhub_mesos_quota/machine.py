@@ -18,7 +18,7 @@ from jupyterhub_mesos_quota.copying import copier
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.ending import end_request
 from jupyterhub_mesos_quota.enforcing import Enforcing
-from jupyterhub_mesos_quota.errors import InvariantBroken, TreeError
+from jupyterhub_mesos_quota.errors import InvariantBroken
 from jupyterhub_mesos_quota.events import (
     Action,
     AllocationClaimed,
@@ -48,7 +48,7 @@ from jupyterhub_mesos_quota.events import (
 from jupyterhub_mesos_quota.explain import Explanation, explain_bar, explain_status, explain_waiting
 from jupyterhub_mesos_quota.fleet import Fleet
 from jupyterhub_mesos_quota.following import follow
-from jupyterhub_mesos_quota.intake import check_submission
+from jupyterhub_mesos_quota.intake import check_submission, check_teams_in_use
 from jupyterhub_mesos_quota.invariants import Excuses, audit
 from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
 from jupyterhub_mesos_quota.model import (
@@ -67,7 +67,6 @@ from jupyterhub_mesos_quota.model import (
 )
 from jupyterhub_mesos_quota.moves import (
     LIVE_STATES,
-    TERMINAL_STATUSES,
     WAITING_STATUSES,
 )
 from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
@@ -141,7 +140,7 @@ class QuotaMachine:
             if allocation.request_id not in rows and allocation.state in LIVE_STATES:
                 raise InvariantBroken(f"allocation {allocation.id} has no request {allocation.request_id}")
         machine._book.restore(rows, given)
-        machine._check_teams_in_use(machine.tree)
+        check_teams_in_use(machine.tree, rows.values())
         machine._fleet.restore(kept.cordoned)
         machine._bars.paused.update(kept.paused)
         machine._bars.plant(machine.tree, machine._desk.active(), kept.spent)
@@ -157,6 +156,8 @@ class QuotaMachine:
         machine._admission.usage.measure_against(machine._admission.pool.capacity)
         machine._excuses.excuse_all(machine._admission)
         machine._desk.is_settled = False
+        if machine._taking is not None:
+            machine._taking.prepare()
         return machine
 
     # ---- events ---------------------------------------------------------------------------------
@@ -238,20 +239,10 @@ class QuotaMachine:
 
     def _replace_teams(self, teams: tuple[Team, ...]) -> None:
         tree = TeamTree(teams)
-        self._check_teams_in_use(tree)
+        check_teams_in_use(tree, self._book.requests.values())
         self._agenda.check_teams(tree)
         self._desk.plant(tree)
         self._excuses.excuse_teams(self._admission)
-
-    def _check_teams_in_use(self, tree: TeamTree) -> None:
-        for request in self._book.requests.values():
-            if request.team not in tree and request.status not in TERMINAL_STATUSES:
-                raise TreeError(
-                    f"Team {request.team} would go while its request {request.id} is {request.status}: "
-                    "end the team's requests first, or keep the team.",
-                    team=request.team,
-                    field="id",
-                )
 
     def _submit(self, event: RequestSubmitted) -> None:
         if event.request.id in self._book.requests:

@@ -145,14 +145,12 @@ class Planner:
         return all(kept)
 
     def _serve_all(self) -> bool:
-        is_whole = True
         unserved: Group | None = None
         for group in self._waiting():
-            if group in self._promoted:
-                continue
-            if group is unserved or not self._serve(group):  # nothing changed for the next of the same
-                unserved, is_whole = group, False
-        return is_whole
+            is_left = group is not unserved and group not in self._promoted
+            if is_left and not self._serve(group):
+                unserved = group  # nothing changed for the next of the same
+        return unserved is None
 
     # ---- what is booked -------------------------------------------------------------------------
 

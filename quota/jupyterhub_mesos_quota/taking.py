@@ -57,22 +57,35 @@ class Taking:
 
     def look(self, at: float) -> bool:
         """Warn and stop whom the plan of now names; say whether what is laid aside is otherwise now."""
-        bookings = self._admission.bookings
-        has_claims = bool(self._admission.line.claims) or bookings.is_short(self._admission.now)
-        has_claims |= self._policy.preempt is not None and len(self._admission.line) > 0
-        if not has_claims and not self._book.warned:
+        if not self._is_wanted() and not self._book.warned:
             self._plan = Plan()
             return self._clear()
         if not self._is_current(at):
-            live = [self._book.allocations[id_] for id_ in self._book.live.values()]
-            allocations = self._book.allocations
-            self._facts = {id_: facts for id_, facts in self._facts.items() if id_ in allocations}
-            planner = Planner(self._admission, self._book.requests, live, self._facts, self._policy)
-            self._plan = planner.plan()
-            self._moves, self._retry_at = self._admission.pool.moves, at + RETRY_SECONDS
+            self._make_plan(at)
         self._carry_out(at)
         self._planned_at = self._stamp()
         return self._clear()
+
+    def prepare(self) -> None:
+        """Plan for what rows tell, so that room that is being made is kept; nothing is ended yet."""
+        self._admission.prepare()
+        if self._is_wanted():
+            self._make_plan(self._admission.now)
+            self._clear()
+
+    def _is_wanted(self) -> bool:
+        """Say whether somebody may wait for something that is to be taken."""
+        admission = self._admission
+        if admission.line.claims or admission.bookings.is_short(admission.now):
+            return True
+        return self._policy.preempt is not None and len(admission.line) > 0
+
+    def _make_plan(self, at: float) -> None:
+        allocations = self._book.allocations
+        live = [allocations[id_] for id_ in self._book.live.values()]
+        self._facts = {id_: facts for id_, facts in self._facts.items() if id_ in allocations}
+        self._plan = Planner(self._admission, self._book.requests, live, self._facts, self._policy).plan()
+        self._moves, self._retry_at = self._admission.pool.moves, at + RETRY_SECONDS
 
     def _stamp(self) -> tuple[object, ...]:
         """Return what the plan rests on: who waits inside, what is booked, whom it names, what is known."""

@@ -55,8 +55,8 @@ MUTATIONS = (
     Mutation(
         "A guarantee goes before a borrower",
         "admission.py",
-        "entry = (standing if by_promise else 0), key",
-        "entry = (-standing if by_promise else 0), key",
+        "for standings in _ONE_BY_ONE if by_promise else _ALL_TOGETHER:",
+        "for standings in _ALL_TOGETHER:",
     ),
     Mutation(
         "A borrow cap binds",
@@ -97,7 +97,7 @@ MUTATIONS = (
     Mutation(
         "What is laid aside is not used",
         "admission.py",
-        "return placements if not withheld else self.pool.place(size, withheld)",
+        "return placements if not withheld else self.pool.place(size, withheld, where)",
         "return placements",
     ),
     Mutation(
@@ -247,8 +247,8 @@ MUTATIONS = (
     Mutation(
         "What is in the way of a booking is taken back in time",
         "reclaim.py",
-        "is_whole &= self._keep(aside)",
-        "is_whole &= True",
+        "kept = [self._keep(aside) for aside in asides]",
+        "kept: list[bool] = []",
     ),
     Mutation(
         "Only a strictly lower priority makes way",

@@ -105,6 +105,13 @@ def test_room_is_left_on_nodes_that_hold_whole_pieces() -> None:
     assert starts(bench, "a1", "a", 4, replicas=2)
 
 
+def test_large_room_stays_whole_for_others() -> None:
+    bench = bench_of([team("a"), team("b")], [node("m", 3), node("n", 2)])
+    book(bench, booking(cpu=2))
+    assert starts(bench, "b1", "b", 3)
+    assert not starts(bench, "b2", "b", 1)
+
+
 def test_a_limit_that_both_share_keeps_room_for_it() -> None:
     teams = [team("org", limit=4), team("a", parent="org"), team("b", parent="org")]
     bench = bench_of(teams, [node("n", 9)])

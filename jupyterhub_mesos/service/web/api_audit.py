@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyterhub_mesos.service import rows
 from jupyterhub_mesos.service.audit_operations import audit_page
-from jupyterhub_mesos.service.operations import stored_cursor
+from jupyterhub_mesos.service.request_filters import stored_cursor
 from jupyterhub_mesos.service.web.base import ApiHandler
 from jupyterhub_mesos.service.web.contract import contract
 from jupyterhub_mesos.service.web.queries import AuditQuery

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from jupyterhub_mesos.service.operations import RequestFilter
+from jupyterhub_mesos.service.request_filters import RequestFilter
 from jupyterhub_mesos.service.web.base import ApiHandler, WebContext
 from jupyterhub_mesos.service.web.contract import contract
 from jupyterhub_mesos.service.web.paging import page_of

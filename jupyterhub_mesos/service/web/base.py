@@ -32,6 +32,7 @@ from jupyterhub_mesos.wire import Problem
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from jupyterhub_mesos.service.batches import Batches
     from jupyterhub_mesos.service.hub_side import HubSide
     from jupyterhub_mesos.service.lake import LakeOperations
     from jupyterhub_mesos.service.levers import Levers
@@ -64,6 +65,8 @@ class WebContext:
     feed: Feed
     templates: Environment
     rates: WriteRates
+    item_rates: WriteRates
+    batches: Batches
     tokens: TeamTokens
     lake: LakeOperations
     levers: Levers

@@ -6,7 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from jupyterhub_mesos.service.operations import LOG_BYTES, PAGE_SIZE, PAGE_SIZE_MOST
+from jupyterhub_mesos.service.operations import LOG_BYTES
+from jupyterhub_mesos.service.request_filters import PAGE_SIZE, PAGE_SIZE_MOST
 from jupyterhub_mesos.service.web.contract import Flag, Query
 from jupyterhub_mesos.wire.levers import Moment, NodeStanding
 from jupyterhub_mesos.wire.reservations import ReservationState

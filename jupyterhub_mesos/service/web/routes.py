@@ -14,6 +14,7 @@ from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from jupyterhub_mesos.service.web import (
     api_audit,
+    api_batches,
     api_hub,
     api_lake,
     api_levers,
@@ -61,6 +62,8 @@ ROUTES: Final = (
     Route("health", "health", ("GET",), api_teams.HealthHandler, Access.EVERYBODY),
     Route("ready", "ready", ("GET",), api_teams.ReadyHandler, Access.EVERYBODY),
     _api("requests", "requests", "GET POST", api_requests.RequestsHandler),
+    _api("requests/batch", "requests/batch", "POST", api_batches.SubmitHandler),
+    _api("requests/batch/cancel", "requests/batch/cancel", "POST", api_batches.CancelHandler),
     _api("requests/ID", f"requests/{_ID}", "GET DELETE", api_requests.RequestHandler),
     _api("requests/ID/logs", f"requests/{_ID}/logs", "GET", api_requests.LogsHandler),
     _api("requests/ID/progress", f"requests/{_ID}/progress", "GET", api_requests.ProgressHandler),

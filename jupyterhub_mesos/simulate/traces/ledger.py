@@ -92,10 +92,7 @@ class LedgerJobs:
             yield number, self._job(list(rows))
 
     def _history(self) -> sa.Select[Any]:
-        joined = requests.outerjoin(
-            allocations,
-            (allocations.c.request_id == requests.c.id) & (allocations.c.granted_at <= self.until_s),
-        )
+        joined = requests.outerjoin(allocations, allocations.c.request_id == requests.c.id)
         chosen = sa.select(*requests.c, allocations.c.started_at, allocations.c.gone_at).select_from(joined)
         until = chosen.where(requests.c.submitted_at <= self.until_s)
         return until.order_by(requests.c.submitted_at, requests.c.seq, allocations.c.granted_at)

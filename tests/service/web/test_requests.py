@@ -40,7 +40,7 @@ async def test_the_members_of_a_team_see_that_somebody_waits_but_not_what_for(we
     assert [(entry["id"], entry["is_mine"]) for entry in queue["items"]] == [(waiting["id"], False)]
     assert "payload" not in queue["items"][0]
     assert (await web.problem("GET", f"requests/{waiting['id']}"))[0] == 404
-    assert (await web.api("GET", "queue", "speaker")) == {"items": [], "waiting": 1}
+    assert (await web.api("GET", "queue", "speaker")) == {"items": [], "waiting": 1, "next_cursor": None}
     assert (await web.problem("DELETE", f"requests/{first['id']}", "colleague"))[0] == 404
 
 
