@@ -76,8 +76,7 @@ class ReadOnly:
         if "://" in text:
             database = Database.at(text, where="--ledger")
             if database.is_postgresql:
-                engine = database.engine(sa.pool.NullPool).execution_options(postgresql_readonly=True)
-                return cls(engine, database.shown, database.reason)
+                return cls(database.reading_engine(), database.shown, database.reason)
             return cls._file(database.file, text)
         path = Path(text).expanduser().resolve()
         return cls._file(StateFolder.at(path).ledger if path.is_dir() else path, text)
@@ -160,8 +159,11 @@ class LedgerJobs:
 
     def _rows(self, statement: sa.Executable) -> Iterator[Row]:
         try:
-            with self.ledger.engine.connect().execution_options(yield_per=BATCH_ROWS) as connection:
-                for row in connection.execute(statement).mappings():
+            with (
+                self.ledger.engine.connect().execution_options(yield_per=BATCH_ROWS) as connection,
+                connection.execute(statement) as result,
+            ):
+                for row in result.mappings():
                     yield {str(name): value for name, value in row.items()}
         except SQLAlchemyError as error:
             reason = self.ledger.reason(error)
