@@ -56,6 +56,7 @@ NO_LOGIN = (400,) * 12
 TABLE = {
     "GET health": EVERYBODY,
     "GET ready": (204,) * 12,
+    "GET api/openapi.json": EVERYBODY,
     "GET api/v1/requests": ASKERS,
     "POST api/v1/requests": MEMBERS,
     "POST api/v1/requests/batch": BATCH,
