@@ -59,6 +59,7 @@ LEAVING = "POST api/v1/users/USER/leave"
 TABLE = {
     "GET health": EVERYBODY,
     "GET ready": (204,) * 12,
+    "GET api/openapi.json": EVERYBODY,
     "GET api/v1/requests": ASKERS,
     "POST api/v1/requests": MEMBERS,
     "POST api/v1/requests/batch": BATCH,
