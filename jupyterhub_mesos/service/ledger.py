@@ -17,13 +17,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.configuration.teams import team_values
 from jupyterhub_mesos.errors import CapacityError, LedgerError, OutcomeUnknown, TakenOver
+from jupyterhub_mesos.service.calls import Call, Refusal, future
 from jupyterhub_mesos.service.changes import Change, Commit, Handled, handle, keep
 from jupyterhub_mesos.service.facts import facts_of
+from jupyterhub_mesos.service.idempotency import key_change, with_key
 from jupyterhub_mesos.service.keeping import kept_of
 from jupyterhub_mesos.service.memory import Memory
 from jupyterhub_mesos.service.rows import Batch, Loaded, RequestRow, TaskRow, server_key
@@ -40,26 +41,9 @@ __all__ = ["Change", "Commit", "Ledger"]
 
 log: Final = logging.getLogger(__name__)
 T = TypeVar("T")
-Refusal = CapacityError | QuotaError
 
 MAX_BATCH: Final = 1000
 """Changes in one transaction; bounds how long the event loop is held by one batch."""
-
-
-@dataclass(slots=True)
-class _Call:
-    """What one caller waits for; `is_each`: refusals are told change by change, and none is raised."""
-
-    changes: tuple[Change, ...]
-    done: asyncio.Future[tuple[Action, ...]]
-    actions: tuple[Action, ...] = ()
-    is_each: bool = False
-    refusals: list[Refusal | None] = field(default_factory=list["Refusal | None"])
-
-    @property
-    def refusal(self) -> Refusal | None:
-        """The first refusal that is to be raised."""
-        return None if self.is_each else next((each for each in self.refusals if each is not None), None)
 
 
 class Ledger:
@@ -70,7 +54,7 @@ class Ledger:
         self.policy = policy
         self._store = store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._calls: deque[_Call] = deque()
+        self._calls: deque[Call] = deque()
         self._memory = Memory.of(Loaded(TeamsModel(teams={}), 0, (), (), (), ()), last_seq=0)
         self._machine = QuotaMachine(policy=policy)
         self._is_busy = False  # a batch is being handled, written or rolled back
@@ -104,18 +88,20 @@ class Ledger:
         server or a moved revision of the teams, `LedgerError` when the commit failed. Of several
         changes, those that hold are committed before the first refusal is raised.
         """
-        return await self._enqueue(_Call(changes, asyncio.get_running_loop().create_future()))
+        return await self._enqueue(Call(with_key(changes, self.clock()), future()))
 
     async def apply_each(self, *changes: Change) -> tuple[Refusal | None, ...]:
         """Handle changes in order in one transaction, durable by then; say why each was refused, if it was.
 
         Raises `LedgerError` when the commit failed: nothing was changed then.
         """
-        call = _Call(changes, asyncio.get_running_loop().create_future(), is_each=True)
+        key = key_change(changes, self.clock())
+        entered = changes if key is None else (*changes, key)
+        call = Call(entered, future(), is_each=True)
         await self._enqueue(call)
-        return tuple(call.refusals)
+        return tuple(call.refusals[: len(changes)])
 
-    def _enqueue(self, call: _Call) -> asyncio.Future[tuple[Action, ...]]:
+    def _enqueue(self, call: Call) -> asyncio.Future[tuple[Action, ...]]:
         self._calls.append(call)
         if not self._is_busy:
             self._is_busy = True
@@ -253,7 +239,7 @@ class Ledger:
         if self._is_stale:
             self._submit(self._load, self._reloaded)
             return
-        batch, calls, commit = Batch(at=self.clock()), list[_Call](), Handled()
+        batch, calls, commit = Batch(at=self.clock()), list[Call](), Handled()
         while self._calls and len(calls) < MAX_BATCH:
             calls.append(self._calls.popleft())
         try:
@@ -269,7 +255,7 @@ class Ledger:
         else:
             self._submit(lambda: self._store.write(batch), lambda done: self._written(done, calls, commit))
 
-    def _handle(self, call: _Call, batch: Batch, commit: Handled) -> None:
+    def _handle(self, call: Call, batch: Batch, commit: Handled) -> None:
         """Let the machine handle one caller's changes; a refusal is kept for that caller."""
         actions: list[Action] = []
         for change in call.changes:
@@ -280,7 +266,7 @@ class Ledger:
                 call.refusals.append(error)
         call.actions = tuple(actions)
 
-    def _written(self, done: ThreadFuture[None], calls: list[_Call], commit: Handled) -> None:
+    def _written(self, done: ThreadFuture[None], calls: list[Call], commit: Handled) -> None:
         error = done.exception()
         if error is None:
             self._failure = ""
@@ -295,7 +281,7 @@ class Ledger:
         if isinstance(error, TakenOver):
             self._taken_over.set()
 
-    def _committed(self, calls: list[_Call], handled: Handled) -> None:
+    def _committed(self, calls: list[Call], handled: Handled) -> None:
         self._machine.forget_ended()
         self._memory.drop_ended(handled.requests, handled.allocations, self._machine)
         commit = handled.commit(self._memory.revision)
@@ -316,7 +302,7 @@ class Ledger:
             except Exception:  # a listener's bug may not keep the callers waiting for ever
                 log.exception("a listener of the ledger failed")
 
-    def _fail(self, calls: list[_Call], error: BaseException) -> None:
+    def _fail(self, calls: list[Call], error: BaseException) -> None:
         """Tell the callers, and rebuild memory from the disk before anything else is handled or acted on."""
         self._is_stale = True
         for call in calls:

@@ -97,7 +97,8 @@ class Taking:
         booked = [(each.reservation, each.pieces) for each in self._open_asides()]
         line, pool = self._admission.line, self._admission.pool
         moves = (line.version, pool.moves) if self._policy.preempt else ()
-        return line, claims.version, waiting, booked, live, self._facts_version, pool.version, moves
+        known = self._facts_version, self._book.losses, pool.version
+        return line, claims.version, waiting, booked, live, known, moves
 
     def _open_asides(self) -> list[Aside]:
         return self._admission.bookings.open_asides(self._admission.now)

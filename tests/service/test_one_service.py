@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from jupyterhub_mesos.errors import LedgerError, TakenOver
 from jupyterhub_mesos.service.ownership import AdvisoryLock, FileLock, Lock, lock_of
 from postgres import PostgresServer
 from relay import Relay
-from service_processes import Services, job, pids_of, services, until
+from service_processes import Services, files_of, job, pids_of, services, until
 from small_hub import SmallHub
 from web_cases import people
 
@@ -147,6 +148,41 @@ async def test_a_standby_serves_soon_after_a_kill_and_what_runs_is_untouched(
     assert answer.code == 201
     await until(lambda: len(pids_of(tmp_path, "three")) == 1, "the third job")
     assert sorted(pids_of(tmp_path, "one") + pids_of(tmp_path, "two")) == running
+
+
+@pytest.mark.timeout(300)
+async def test_a_kill_under_load_loses_nothing_that_was_answered_and_doubles_nothing(
+    several: Services, tmp_path: Path
+) -> None:
+    first = several.start()
+    await first.says("ready", 204)
+    second = several.start()
+    await second.says("ready", 503)
+    names, answered = [f"job-{number}" for number in range(40)], list[str]()
+
+    async def submit(name: str) -> None:
+        answer = await first.ask("POST", "api/v1/requests", job(tmp_path, name))
+        if answer is not None and answer.code == 201:
+            answered.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(submit(name))
+        await until(lambda: len(answered) >= 5, "the first answers")
+        first.kill()
+    assert len(answered) < len(names)  # the kill met some of them on their way
+    await second.says("ready", 204)
+    held = [view["name"] for view in (await second.json("requests?limit=200"))["items"]]
+    for name in set(names) - set(held):  # what was never heard of is asked for again
+        answer = await second.ask("POST", "api/v1/requests", job(tmp_path, name))
+        assert answer is not None
+        assert answer.code == 201
+    assert set(answered) <= set(held)
+    held = [view["name"] for view in (await second.json("requests?limit=200"))["items"]]
+    assert sorted(held) == sorted(names)
+    await until(lambda: len(pids_of(tmp_path)) == len(names), "every job's process")
+    noted = [len(path.read_text().split()) for path in files_of(tmp_path, "job-*")]
+    assert noted == [1] * len(names)  # none was ever started twice
 
 
 @pytest.mark.timeout(300)
