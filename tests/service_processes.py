@@ -89,8 +89,10 @@ class Services:
     ledger_url: str
     started: list[ServiceProcess] = field(default_factory=list)
 
-    def start(self, *options: str, port: int = 0, ledger_url: str = "") -> ServiceProcess:
-        """Start another one, at a port of its own unless one is given."""
+    def start(
+        self, *options: str, port: int = 0, ledger_url: str = "", inside: tuple[str, ...] = ()
+    ) -> ServiceProcess:
+        """Start another one, at a port of its own unless one is given; `inside` is a command that runs it."""
         port = port or free_port()
         name = f"service-{len(self.started)}"
         config = self.folder / f"{name}.py"
@@ -98,7 +100,7 @@ class Services:
         log_file = self.folder / f"{name}.log"
         with log_file.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub_mesos.service", f"--config={config}", *options],
+                [*inside, sys.executable, "-m", "jupyterhub_mesos.service", f"--config={config}", *options],
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
