@@ -17,6 +17,7 @@ CapacityError                 every error of ours; `status` is the HTTP status t
  │   └─ LedgerError           the ledger could not be written
  │       ├─ OutcomeUnknown    its connection broke in a commit: nobody can say now whether that was made
  │       └─ TakenOver         another service has opened it: this one has to end
+ ├─ KeyReused           422   an idempotency key that was used for another write
  └─ WorkloadError       422   a notebook, job or model that cannot be handed off as it is
 ```
 
@@ -105,6 +106,13 @@ class TooLarge(CapacityError):
 
     code = "too-large"
     status = 413
+
+
+class KeyReused(CapacityError):
+    """The `Idempotency-Key` was used for another write; nothing was changed."""
+
+    code = "idempotency-key-reused"
+    status = 422
 
 
 class TooMany(CapacityError):

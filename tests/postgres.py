@@ -86,8 +86,9 @@ class PostgresServer:
 class Cluster(PostgresServer):
     """A server that we start, stop and start again."""
 
-    def __init__(self, folder: Path, programs: Path, *, is_durable: bool = False) -> None:
+    def __init__(self, folder: Path, programs: Path, *, is_durable: bool = False, also_at: str = "") -> None:
         self.folder, self.programs, self.is_durable = folder, programs, is_durable
+        self.addresses = ["127.0.0.1", also_at] if also_at else ["127.0.0.1"]
         self.account = _account()
         self.port = _free_port()
         password = secrets.token_hex(12)
@@ -104,11 +105,13 @@ class Cluster(PostgresServer):
             "--pwfile", word, "-E", "UTF8", "--locale", "C", "--no-sync",
         )
         # fmt: on
+        with (folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.writelines(f"host all all {address}/24 scram-sha-256\n" for address in self.addresses)
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": ",".join(self.addresses),
             "unix_socket_directories": "",
             "fsync": "on" if self.is_durable else "off",
             "synchronous_commit": "off",  # the ledger has to ask for more by itself
@@ -160,15 +163,15 @@ def served() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def cluster(*, is_durable: bool = False) -> Iterator[Cluster]:
-    """Lend a cluster of our own; one that is durable flushes to the disk."""
+def cluster(*, is_durable: bool = False, also_at: str = "") -> Iterator[Cluster]:
+    """Lend a cluster of our own, at another address too; one that is durable flushes to the disk."""
     programs = _programs()
     require(_SERVER, programs is not None)
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="ledger-postgresql-"))
     own = None
     try:
-        own = Cluster(folder, programs, is_durable=is_durable)
+        own = Cluster(folder, programs, is_durable=is_durable, also_at=also_at)
         own.start()
         yield own
     finally:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from pydantic_core import PydanticSerializationError, to_json
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import Pool
+from sqlalchemy.pool import NullPool, Pool
 
 from jupyterhub_mesos.errors import InvalidInput
 
@@ -105,20 +105,26 @@ class Database:
 
     def engine(self, pool: type[Pool]) -> sa.Engine:
         """Make an engine, whose connections are durable and give up in time; none is opened yet."""
-        if not self.is_postgresql:
-            engine = sa.create_engine(self.url, poolclass=pool, json_serializer=_json)
-            event.listen(engine, "connect", _prepare_sqlite)
-            return engine
-        arguments = {key: value for key, value in LIBPQ.items() if key not in self.url.query}
+        engine = self._engine(pool)
+        prepare = _prepare_postgresql if self.is_postgresql else _prepare_sqlite
+        event.listen(engine, "connect", prepare)
+        return engine
+
+    def reading_engine(self) -> sa.Engine:
+        """Make an engine for who only reads; PostgreSQL refuses everything else from it."""
+        engine = self._engine(NullPool)
+        return engine.execution_options(postgresql_readonly=True) if self.is_postgresql else engine
+
+    def _engine(self, pool: type[Pool]) -> sa.Engine:
+        wanted = LIBPQ if self.is_postgresql else {}
+        arguments = {key: value for key, value in wanted.items() if key not in self.url.query}
         try:
-            engine = sa.create_engine(self.url, poolclass=pool, connect_args=arguments, json_serializer=_json)
+            return sa.create_engine(self.url, poolclass=pool, connect_args=arguments, json_serializer=_json)
         except (ImportError, NoSuchModuleError) as error:
             raise InvalidInput(
                 "the driver of PostgreSQL is not installed: pip install 'jupyterhub-mesos[postgresql]'",
                 where=self.shown,
             ) from error
-        event.listen(engine, "connect", _prepare_postgresql)
-        return engine
 
     def reason(self, error: SQLAlchemyError) -> str:
         """Say what the database said, without the statement, its values and the password."""

@@ -27,6 +27,7 @@ from jupyterhub_mesos.service.batches import Batches
 from jupyterhub_mesos.service.controller import Controller, ControllerSettings
 from jupyterhub_mesos.service.hub_api import HubApi
 from jupyterhub_mesos.service.hub_side import HubSide
+from jupyterhub_mesos.service.idempotency import IdempotencyKeys
 from jupyterhub_mesos.service.lake import LakeOperations
 from jupyterhub_mesos.service.launcher import LakeMounts
 from jupyterhub_mesos.service.ledger import Change, Ledger
@@ -194,6 +195,7 @@ def _web_context(
         rates=WriteRates(settings.writes_per_minute, time.monotonic),
         item_rates=WriteRates(settings.writes_per_minute * ITEMS_PER_WRITE, time.monotonic, "batch items"),
         batches=Batches(operations),
+        keys=IdempotencyKeys(ledger),
         tokens=TeamTokens(ledger),
         lake=LakeOperations(ledger, controller.connections, parts.sessions),
         levers=Levers.over(operations),

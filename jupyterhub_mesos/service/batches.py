@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jupyterhub_mesos.errors import CapacityError, Conflict
+from jupyterhub_mesos.service.calls import Refusal
 from jupyterhub_mesos.service.identity import Identity
 from jupyterhub_mesos.service.ledger import Change
 from jupyterhub_mesos.service.operations import WAITING, Operations
@@ -17,8 +18,6 @@ from jupyterhub_mesos.wire import BatchOutcome, RequestSubmission
 from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import EndRequested, RequestSubmitted
 from jupyterhub_mesos_quota.model import RequestId, RequestStatus
-
-Refusal = CapacityError | QuotaError
 
 
 @dataclass(frozen=True, slots=True)

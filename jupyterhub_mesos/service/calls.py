@@ -1,4 +1,4 @@
-"""What one caller of the ledger waits for."""
+"""What the callers of the ledger wait for while their changes are handled and written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Refusal = CapacityError | QuotaError
 
 @dataclass(slots=True)
 class Call:
-    """Changes of one caller; `is_each`: refusals are told change by change, and none is raised."""
+    """What one caller waits for; `is_each`: refusals are told change by change, and none is raised."""
 
     changes: tuple[Change, ...]
     done: asyncio.Future[tuple[Action, ...]]
@@ -27,3 +27,8 @@ class Call:
     def refusal(self) -> Refusal | None:
         """The first refusal that is to be raised."""
         return None if self.is_each else next((each for each in self.refusals if each is not None), None)
+
+
+def future() -> asyncio.Future[tuple[Action, ...]]:
+    """Make what a caller waits on."""
+    return asyncio.get_running_loop().create_future()

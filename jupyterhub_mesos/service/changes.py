@@ -16,6 +16,7 @@ from jupyterhub_mesos.service.rows import (
     AuditRow,
     Batch,
     JobRow,
+    KeyRow,
     Outcome,
     Record,
     RequestInfo,
@@ -255,10 +256,18 @@ def _take(record: Record, memory: Memory, batch: Batch, touched: Handled) -> Non
             touched.allocations.add(record.allocation_id)
         case TeamsRecord():
             _take_teams(record, memory, batch)
-        case TokenRow() | TokenUsed() | TokenRevoked():
-            _take_token(record, memory, batch)
+        case TokenRow() | TokenUsed() | TokenRevoked() | KeyRow():
+            _take_secret(record, memory, batch)
         case _:
             assert_never(record)
+
+
+def _take_secret(record: TokenRow | TokenUsed | TokenRevoked | KeyRow, memory: Memory, batch: Batch) -> None:
+    """Put what somebody shows into the batch: a token, or the key of a write, which memory has no use for."""
+    if isinstance(record, KeyRow):
+        batch.keys[record.name] = record
+    else:
+        _take_token(record, memory, batch)
 
 
 def _take_teams(record: TeamsRecord, memory: Memory, batch: Batch) -> None:

@@ -14,6 +14,8 @@ from jupyterhub_mesos.service.rows import (
     JobRow,
     KeptDoc,
     KeptKey,
+    KeyName,
+    KeyRow,
     RequestInfo,
     RequestRow,
     TaskPhase,
@@ -253,6 +255,33 @@ def token_row(row: Row) -> TokenRow:
         row["made_at"],
         row["expires_at"],
         row["last_used_at"],
+    )
+
+
+def key_columns(row: KeyRow) -> Columns:
+    """Lay a write's key out."""
+    return {
+        "asker": row.name.asker,
+        "key": row.name.key,
+        "digest": row.digest,
+        "at": row.at,
+        "subjects": list(row.subjects),
+        "status": row.status,
+        "location": row.location,
+        "answer": row.answer,
+    }
+
+
+def key_row(row: Row) -> KeyRow:
+    """Read a write's key back."""
+    return KeyRow(
+        KeyName(row["asker"], row["key"]),
+        row["digest"],
+        row["at"],
+        tuple(row["subjects"]),
+        row["status"],
+        row["location"],
+        row["answer"],
     )
 
 

@@ -22,9 +22,10 @@ from typing import Final, TypeVar
 
 from jupyterhub_mesos.configuration.teams import team_values
 from jupyterhub_mesos.errors import CapacityError, LedgerError, OutcomeUnknown, TakenOver
-from jupyterhub_mesos.service.calls import Call, Refusal
+from jupyterhub_mesos.service.calls import Call, Refusal, future
 from jupyterhub_mesos.service.changes import Change, Commit, Handled, handle, keep
 from jupyterhub_mesos.service.facts import facts_of
+from jupyterhub_mesos.service.idempotency import key_change, with_key
 from jupyterhub_mesos.service.keeping import kept_of
 from jupyterhub_mesos.service.memory import Memory
 from jupyterhub_mesos.service.rows import Batch, Loaded, RequestRow, TaskRow, server_key
@@ -95,16 +96,18 @@ class Ledger:
         server or a moved revision of the teams, `LedgerError` when the commit failed. Of several
         changes, those that hold are committed before the first refusal is raised.
         """
-        return await self._enqueue(Call(changes, asyncio.get_running_loop().create_future()))
+        return await self._enqueue(Call(with_key(changes, self.clock()), future()))
 
     async def apply_each(self, *changes: Change) -> tuple[Refusal | None, ...]:
         """Handle changes in order in one transaction, durable by then; say why each was refused, if it was.
 
         Raises `LedgerError` when the commit failed: nothing was changed then.
         """
-        call = Call(changes, asyncio.get_running_loop().create_future(), is_each=True)
+        key = key_change(changes, self.clock())
+        entered = changes if key is None else (*changes, key)
+        call = Call(entered, future(), is_each=True)
         await self._enqueue(call)
-        return tuple(call.refusals)
+        return tuple(call.refusals[: len(changes)])
 
     def _enqueue(self, call: Call) -> asyncio.Future[tuple[Action, ...]]:
         self._calls.append(call)

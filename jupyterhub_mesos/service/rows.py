@@ -220,8 +220,44 @@ class TokenRevoked:
     id: TokenId
 
 
+KEY_SECONDS: Final = 86400.0
+"""How long the key of a write is kept: a day, longer than a client goes on trying."""
+
+
+class KeyName(NamedTuple):
+    """An idempotency key, of somebody who asks."""
+
+    asker: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A write that was done under a key at `at` (Unix seconds), about the requests `subjects`.
+
+    `digest` is of what was asked; `status`, `location` and `answer` are what was answered, None until then.
+    """
+
+    name: KeyName
+    digest: str
+    at: float
+    subjects: tuple[str, ...] = ()
+    status: int | None = None
+    location: str | None = None
+    answer: str | None = field(default=None, repr=False)
+
+
 Record = (
-    RequestInfo | Outcome | TaskRow | TaskUpdate | JobRow | TeamsRecord | TokenRow | TokenUsed | TokenRevoked
+    RequestInfo
+    | Outcome
+    | TaskRow
+    | TaskUpdate
+    | JobRow
+    | TeamsRecord
+    | TokenRow
+    | TokenUsed
+    | TokenRevoked
+    | KeyRow
 )
 
 
@@ -299,13 +335,14 @@ class Batch:
     jobs: dict[AllocationId, JobRow] = field(default_factory=dict[AllocationId, JobRow])
     tokens: dict[TokenId, TokenRow | None] = field(default_factory=dict[TokenId, TokenRow | None])
     kept: dict[KeptKey, KeptDoc | None] = field(default_factory=dict[KeptKey, KeptDoc | None])
+    keys: dict[KeyName, KeyRow] = field(default_factory=dict[KeyName, KeyRow])
     audit: list[AuditRow] = field(default_factory=list[AuditRow])
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         rows = self.requests, self.allocations, self.tasks, self.jobs, self.tokens, self.kept, self.audit
-        return self.teams is None and not any(rows)
+        return self.teams is None and not any(rows) and not self.keys
 
 
 def server_key(user: str, server_name: str, hub: str = "") -> ServerKey:

@@ -140,6 +140,19 @@ kept: Final = Table(  # what the decision core asks to be kept beside the rows
     Column("doc", JSON, nullable=False),
 )
 
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    metadata,
+    Column("asker", String(320), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("subjects", JSON, nullable=False),
+    Column("status", Integer),
+    Column("location", Text),
+    Column("answer", Text),
+)
+
 audit: Final = Table(
     "audit",
     metadata,

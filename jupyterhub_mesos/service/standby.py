@@ -90,7 +90,8 @@ class Ownership:
                 ledger.doubt(error)
             except (LedgerError, TimeoutError) as error:
                 since = time.monotonic() - sure_at
-                log.warning("service: whether the ledger is ours is not known for %.0f s: %s", since, error)
+                said = str(error) or "no answer"
+                log.warning("service: whether the ledger is ours is not known for %.0f s: %s", since, said)
                 lost = since > GIVE_UP_SECONDS
                 ledger.doubt(TakenOver(_GIVEN_UP) if lost else LedgerError(_UNSURE))
             else:

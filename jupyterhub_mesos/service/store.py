@@ -30,6 +30,8 @@ from jupyterhub_mesos.service.rows import (
     AuditRow,
     Batch,
     JobRow,
+    KeyName,
+    KeyRow,
     Loaded,
     RequestQuery,
     RequestRow,
@@ -242,6 +244,12 @@ class Store:
         rows = [encoding.audit_row(row) for row in self._rows(audit_statement(query))]
         page = tuple(rows[: query.limit])
         return page, page[-1].seq if len(rows) > query.limit else None
+
+    def key(self, name: KeyName) -> KeyRow | None:
+        """Return what is kept of the write that was done under a key."""
+        table = schema.idempotency_keys
+        rows = self._select(table, (table.c.asker == name.asker) & (table.c.key == name.key))
+        return encoding.key_row(rows[0]) if rows else None
 
     def meta(self, key: str) -> str | None:
         """Return one named text."""

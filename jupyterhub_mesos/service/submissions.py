@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from jupyterhub_mesos.errors import InvalidInput, NotAllowed, TooMany
 from jupyterhub_mesos.service.rows import AnyPayload, RequestInfo, RequestRow
 from jupyterhub_mesos.wire import (
@@ -136,10 +138,12 @@ def hub_submission(server_name: str, options: Mapping[str, Any]) -> RequestSubmi
         if value is not None and not isinstance(value, str):
             raise InvalidInput(f"{value!r} is no text; name a {key}", where=f"options.{key}")
         chosen[key] = value or None
-    return RequestSubmission(
-        team=chosen["team"],
-        payload=NotebookPayload(server_name=server_name, profile=chosen["profile"]),
-    )
+    try:
+        payload = NotebookPayload(server_name=server_name, profile=chosen["profile"])
+        return RequestSubmission(team=chosen["team"], payload=payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InvalidInput(first["msg"], where=".".join(map(str, first["loc"]))) from error
 
 
 def asked(submission: RequestSubmission, profiles: ProfilesModel | None, team: str) -> Asked:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jupyterhub_mesos.service import encoding, schema
-from jupyterhub_mesos.service.rows import Batch, KeptDoc, KeptKey
+from jupyterhub_mesos.service.rows import KEY_SECONDS, Batch, KeptDoc, KeptKey
 
 
 def write(connection: sa.Connection, batch: Batch) -> None:
@@ -30,6 +30,10 @@ def write(connection: sa.Connection, batch: Batch) -> None:
     if revoked:
         connection.execute(sa.delete(schema.tokens).where(schema.tokens.c.id.in_(revoked)))
     _write_kept(connection, batch.kept)
+    if batch.keys:
+        keys = schema.idempotency_keys
+        upsert(connection, keys, map(encoding.key_columns, batch.keys.values()))
+        connection.execute(sa.delete(keys).where(keys.c.at < batch.at - KEY_SECONDS))
     if batch.audit:
         connection.execute(sa.insert(schema.audit), [encoding.audit_columns(row) for row in batch.audit])
 

@@ -210,7 +210,7 @@ class Admission:
         for standings in _ONE_BY_ONE if by_promise else _ALL_TOGETHER:
             best = self._first_in(lanes, standings, passed)
             for group in owners:
-                if group.head is not None and group.standing in standings:
+                if group.head is not None and group.standing is not None and group.standing in standings:
                     entry = self.line.key(group, group.head)[1], group.standing
                     if best is None or entry < best:
                         best = entry

@@ -61,6 +61,7 @@ class Book:
         self.allocations: dict[AllocationId, Allocation] = {}
         self.live: dict[RequestId, AllocationId] = {}  # the one that each active request holds
         self.warned: dict[AllocationId, None] = {}
+        self.losses = 0  # grows when one is lost, and when one returns: it can be stopped, or not any more
         self.stories = Stories()
         self._actions: list[Action] = []
         self._first_rank = 0
@@ -161,6 +162,8 @@ class Book:
             self.warned[id_] = None
         elif old.state is AllocationState.WARNED:
             del self.warned[id_]
+        if AllocationState.LOST in {old.state, after}:
+            self.losses += 1
         moved = _moved(old, after, started_at, gone_at)
         self.allocations[id_] = moved
         self._note_allocation(at, id_, old.state, after, why)

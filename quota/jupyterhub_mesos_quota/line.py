@@ -184,18 +184,25 @@ class WaitingLine:
 
     def key(self, group: Group, place: Place) -> OrderKey:
         """Return the key that orders all that waits, as things stand now."""
+        promise, shares = self._before_place(group)
+        return promise, (*shares, place)
+
+    def _before_place(self, group: Group) -> tuple[int, tuple[int, ...]]:
+        """Return what orders a group: its promise, where that counts, and its shares."""
         usage = self._usage
         standing = usage.standing_of(group.account, group.lane.size.total)
         by_promise = usage.strategy.ranks_by_promise
+        promise = int(standing) if by_promise else 0
         if not usage.strategy.is_by_share or (by_promise and standing is Standing.INSIDE):
-            return (standing if by_promise else 0), (place,)
-        return (standing if by_promise else 0), (*usage.shares(group.account), place)
+            return promise, ()
+        return promise, usage.shares(group.account)
 
     def ordered(self) -> list[RequestId]:
         """Return everything that waits, the next first, as shares stand now."""
-        keys = [self.key(group, place) for group in self.groups() for place in group]
-        places = (key[-1] for _, key in sorted(keys))
-        return [place.id for place in places if isinstance(place, Place)]
+        alike: dict[tuple[int, tuple[int, ...]], list[Place]] = {}
+        for group in self.groups():
+            alike.setdefault(self._before_place(group), []).extend(group)
+        return [place.id for ahead in sorted(alike) for place in sorted(alike[ahead])]
 
 
 def _is_felt(total: Pairs, before: dict[AmountName, int], after: dict[AmountName, int]) -> bool:

@@ -57,6 +57,7 @@ class NodePool:
         self._shelves: dict[Pairs, Shelf] = {}
         self._moved: dict[Site, None] = {}  # whose spot is not what they have free now
         self._ways: dict[Pairs, list[Shelf]] = {}  # shelves in the order to look at, by accelerators asked
+        self._ways_down: dict[tuple[AmountName, ...], list[Shelf]] = {}  # the other way round
         self._copies_when_empty: dict[Pairs, int] = {}
 
     # ---- nodes come, change and go --------------------------------------------------------------
@@ -146,6 +147,7 @@ class NodePool:
         if shelf is None:
             shelf = self._shelves[key] = Shelf(key, self._tally)
             self._ways.clear()
+            self._ways_down.clear()
         assert site.node is not None  # noqa: S101 - only a node that is there is put on a shelf
         shelf.add(cpu, mem, site.node.id)
         site.shelf = shelf
@@ -308,14 +310,20 @@ class NodePool:
     def emptiest(self, each: Pairs) -> Iterator[NodeId]:
         """Yield the open nodes: the most of the accelerators asked for first, then the most CPU."""
         self._move()
-        asked = [name for name, _ in each if name.startswith(ACCELERATOR_PREFIX)]
+        for shelf in self._way_down(tuple(name for name, _ in each if name.startswith(ACCELERATOR_PREFIX))):
+            if len(shelf):
+                yield from shelf.largest()
+
+    def _way_down(self, asked: tuple[AmountName, ...]) -> list[Shelf]:
+        """Return the shelves, those with the most of some accelerators first."""
 
         def key(shelf: Shelf) -> tuple[tuple[int, ...], tuple[int, int], Pairs]:
             most = tuple(-shelf.amount_of.get(name, 0) for name in asked)
             return most, _too_many(shelf.accelerators, dict.fromkeys(asked, 0)), shelf.accelerators
 
-        for shelf in sorted((shelf for shelf in self._shelves.values() if len(shelf)), key=key):
-            yield from shelf.largest()
+        if asked not in self._ways_down:
+            self._ways_down[asked] = sorted(self._shelves.values(), key=key)
+        return self._ways_down[asked]
 
     def _on_nodes(self, found: Iterable[tuple[NodeId, int]], resources: Resources) -> tuple[Placement, ...]:
         placements: list[Placement] = []

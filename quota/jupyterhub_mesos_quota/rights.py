@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.model import Allocation, AllocationState, Request, RequestId, TeamId
-from jupyterhub_mesos_quota.offers import Above
+from jupyterhub_mesos_quota.offers import Above, began_at
 from jupyterhub_mesos_quota.outlook import Outlook
 from jupyterhub_mesos_quota.preempt import home
 from jupyterhub_mesos_quota.resources import AmountName
@@ -41,11 +41,6 @@ class Right(Protocol):
     def suffices(self, total: Pairs, chosen: Iterable[Allocation]) -> bool:
         """Say whether `total` goes first once those are gone."""
         ...
-
-
-def began_at(allocation: Allocation) -> float:
-    """Return since when an allocation runs, or since when it was granted."""
-    return allocation.started_at or allocation.granted_at
 
 
 class ByPriority(NamedTuple):

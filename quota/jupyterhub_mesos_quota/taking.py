@@ -17,6 +17,7 @@ from jupyterhub_mesos_quota.model import (
     NodeId,
     WorkloadKind,
 )
+from jupyterhub_mesos_quota.offers import NOTHING_KNOWN, OfferBook
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.reclaim import Plan, Planner, Purpose
 from jupyterhub_mesos_quota.tree import Amounts
@@ -33,7 +34,7 @@ class Taking:
         self._admission = admission
         self._book = book
         self._policy = policy
-        self._facts: dict[AllocationId, Facts] = {}
+        self._offers = OfferBook()
         self._facts_version = 0
         self._planned_at: tuple[object, ...] | None = None
         self._moves = 0
@@ -42,8 +43,8 @@ class Taking:
 
     def learn(self, id_: AllocationId, facts: Facts) -> None:
         """Take in what is known of an allocation."""
-        if self._facts.get(id_, Facts()) != facts:
-            self._facts[id_] = facts
+        if self._offers.facts.get(id_, NOTHING_KNOWN) != facts:
+            self._offers.facts[id_] = facts
             self._facts_version += 1
 
     def next_deadline(self) -> float | None:
@@ -83,8 +84,9 @@ class Taking:
     def _make_plan(self, at: float) -> None:
         allocations = self._book.allocations
         live = [allocations[id_] for id_ in self._book.live.values()]
-        self._facts = {id_: facts for id_, facts in self._facts.items() if id_ in allocations}
-        self._plan = Planner(self._admission, self._book.requests, live, self._facts, self._policy).plan()
+        known = self._offers.facts
+        self._offers.facts = {id_: facts for id_, facts in known.items() if id_ in allocations}
+        self._plan = Planner(self._admission, self._book.requests, live, self._offers, self._policy).plan()
         self._moves, self._retry_at = self._admission.pool.moves, at + RETRY_SECONDS
 
     def _stamp(self) -> tuple[object, ...]:
@@ -95,7 +97,8 @@ class Taking:
         booked = [(each.reservation, each.pieces) for each in self._open_asides()]
         line, pool = self._admission.line, self._admission.pool
         moves = (line.version, pool.moves) if self._policy.preempt else ()
-        return line, claims.version, waiting, booked, live, self._facts_version, pool.version, moves
+        known = self._facts_version, self._book.losses, pool.version
+        return line, claims.version, waiting, booked, live, known, moves
 
     def _open_asides(self) -> list[Aside]:
         return self._admission.bookings.open_asides(self._admission.now)

@@ -25,6 +25,7 @@ TESTS = (
     "test_placement.py",
     "test_booking.py",
     "test_reservations.py",
+    "test_reservations_taken_back.py",
     "test_preempt.py",
     "test_users.py",
     "test_domains.py",
@@ -247,8 +248,8 @@ MUTATIONS = (
     Mutation(
         "What is in the way of a booking is taken back in time",
         "reclaim.py",
-        "kept = [self._keep(aside) for aside in asides]",
-        "kept: list[bool] = []",
+        "is_whole = not self._takes_back or self._keep_all()",
+        "is_whole = True",
     ),
     Mutation(
         "Only a strictly lower priority makes way",

@@ -10,7 +10,7 @@ from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.operations import Operations
 from jupyterhub_mesos.service.web.base import ApiHandler
 from jupyterhub_mesos.service.web.contract import contract
-from jupyterhub_mesos.service.web.etags import revision_tag, revisions_of
+from jupyterhub_mesos.service.web.etags import IF_MATCH, revision_tag, revisions_of
 from jupyterhub_mesos.service.web.paging import page_of
 from jupyterhub_mesos.service.web.queries import NamesQuery, TeamsEditQuery
 from jupyterhub_mesos.wire import CapacityView, Health, ProfilesView, TeamsEdit, TeamsModel, TeamsView
@@ -60,7 +60,7 @@ class TeamsHandler(ApiHandler):
         """Name the revision of the tree, and what this answer says of it."""
         return revision_tag(self.context.operations.ledger.revision, super().compute_etag())
 
-    @contract(takes=TeamsModel, answers=TeamsEdit, query=TeamsEditQuery)
+    @contract(takes=TeamsModel, answers=TeamsEdit, query=TeamsEditQuery, headers=IF_MATCH)
     async def put(self) -> None:
         """Put a tree in force, or with `dry_run` say what would change."""
         asked = self.query(TeamsEditQuery)
@@ -106,12 +106,14 @@ class ReadyHandler(ApiHandler):
 
     async def prepare(self) -> None:
         """Ask nobody who they are."""
+        self.check_query()
 
+    @contract(statuses=(204,))
     async def get(self) -> None:
         """Answer 204, or 503 with what is missing."""
         if complaints := missing(self.context.operations):
             raise Unavailable("; ".join(complaints))
-        self.set_status(204)
+        self.answer_nothing()
 
 
 def missing(operations: Operations) -> list[str]:

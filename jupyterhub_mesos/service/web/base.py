@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
@@ -22,11 +24,20 @@ from jupyterhub_mesos.errors import (
     TooMany,
     UnsupportedMediaType,
 )
+from jupyterhub_mesos.service.idempotency import Write, write_of
 from jupyterhub_mesos.service.identity import Identity, TokenKind
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.web.auth import HubIdentities, check_hub_key
-from jupyterhub_mesos.service.web.contract import Query, contract_of, read_query
+from jupyterhub_mesos.service.web.contract import Contract, Query, contract_of, read_query
 from jupyterhub_mesos.service.web.problems import MEDIA_TYPE, headers_of, parse, problem_of
+from jupyterhub_mesos.service.web.repeating import (
+    KEY_HEADER,
+    REPLAYED_HEADER,
+    Answer,
+    kept_answer,
+    lost,
+    remade_id,
+)
 from jupyterhub_mesos.wire import Problem
 
 if TYPE_CHECKING:
@@ -34,6 +45,7 @@ if TYPE_CHECKING:
 
     from jupyterhub_mesos.service.batches import Batches
     from jupyterhub_mesos.service.hub_side import HubSide
+    from jupyterhub_mesos.service.idempotency import IdempotencyKeys
     from jupyterhub_mesos.service.lake import LakeOperations
     from jupyterhub_mesos.service.levers import Levers
     from jupyterhub_mesos.service.metrics.counting import Measures
@@ -68,6 +80,7 @@ class WebContext:
     rates: WriteRates
     item_rates: WriteRates
     batches: Batches
+    keys: IdempotencyKeys
     tokens: TeamTokens
     lake: LakeOperations
     levers: Levers
@@ -150,6 +163,8 @@ class ApiHandler(BaseHandler):
 
     counts_writes = True
     _query: Query | None = None
+    _holds_answer = False
+    _held: Answer | None = None
 
     @classmethod
     def methods(cls) -> tuple[str, ...]:
@@ -171,10 +186,56 @@ class ApiHandler(BaseHandler):
         if self.counts_writes and is_person and self.request.method not in _READS:
             self.context.rates.take(self._identity.name)
         self.check_query()
+        if self.counts_writes and self.request.method not in _READS and KEY_HEADER in self.request.headers:
+            await self._repeat_or_claim(self.request.headers[KEY_HEADER])
+
+    async def _repeat_or_claim(self, key: str) -> None:
+        """Answer as the first write under this key was, or claim the key for this one."""
+        asked, method = self.request, self.request.method or ""
+        content = method.encode(), asked.uri.encode() if asked.uri else b"", asked.body
+        write = write_of(f"{self.identity.kind}:{self.identity.name}", key, *content)
+        written = contract_of(type(self), method)
+        if written is None:
+            return  # no such method: the answer is 405
+        kept = await self.context.keys.claim(write)
+        if kept is None:
+            once = partial(self._write_once, write, written, getattr(self, method.lower()))
+            setattr(self, method.lower(), once)  # tornado calls it next
+            return
+        self.set_header(REPLAYED_HEADER, "true")
+        answer, made = kept_answer(kept), remade_id(kept, written)
+        if answer is None and made is not None:
+            self.answer(await self.context.operations.get(self.identity, made), written.statuses[0])
+        elif answer is None:
+            raise lost(kept, written)
+        else:
+            self._send_answer(answer)
+
+    async def _write_once(
+        self, write: Write, written: Contract, do: Callable[..., Awaitable[None]], *args: str
+    ) -> None:
+        """Do a write under its key, and send what it answers once that is kept."""
+        self._holds_answer = True
+        with self.context.keys.using(write):
+            await do(*args)
+            answer = self._held
+            if answer is None:
+                raise TypeError(f"{self.request.path} has answered past its contract")
+            body = None if written.is_secret else answer.body
+            await self.context.keys.keep(write, answer.status, body, answer.location)
+        self._send_answer(answer)
+
+    def _send_answer(self, answer: Answer) -> None:
+        self.set_status(answer.status)
+        if answer.location is not None:
+            self.set_header("Location", answer.location)
+        if answer.body:
+            self.set_header("Content-Type", JSON_TYPE)
+        self.send(answer.body)
 
     def check_query(self) -> None:
         """Read the query as the method's contract has it; raises `InvalidInput`."""
-        written = contract_of(self, self.request.method or "")
+        written = contract_of(type(self), self.request.method or "")
         if written is not None and written.query is not None:
             self._query = read_query(written.query, self.request.query_arguments)
 
@@ -186,7 +247,7 @@ class ApiHandler(BaseHandler):
 
     def body(self, model: type[_M]) -> _M:
         """Read the request's JSON as `model`, which the method's contract names."""
-        written = contract_of(self, self.request.method or "")
+        written = contract_of(type(self), self.request.method or "")
         if written is None or written.takes is not model:
             raise TypeError(f"{self.request.path} has no {model.__name__} in its contract")
         said = self.request.headers.get("Content-Type", JSON_TYPE)
@@ -198,17 +259,21 @@ class ApiHandler(BaseHandler):
 
     def answer(self, value: BaseModel, status: int = 200) -> None:
         """Send a message as JSON: one that the method's contract names."""
-        written = contract_of(self, self.request.method or "")
+        written = contract_of(type(self), self.request.method or "")
         if written is None or written.answers is not type(value) or status not in written.statuses:
             raise TypeError(f"{self.request.path}: {type(value).__name__}, {status} is not in its contract")
-        self.set_status(status)
-        self.set_header("Content-Type", JSON_TYPE)
-        self.send(value.model_dump_json())
+        self._answer(Answer(status, value.model_dump_json(), self._headers.get("Location")))
 
     def answer_nothing(self) -> None:
         """Say that it is done, with no body."""
-        self.set_status(HTTPStatus.NO_CONTENT)
-        self.send()
+        self._answer(Answer(HTTPStatus.NO_CONTENT, "", None))
+
+    def _answer(self, answer: Answer) -> None:
+        """Send an answer, or hold it until its key is kept."""
+        if self._holds_answer:
+            self._held = answer
+        else:
+            self._send_answer(answer)
 
     def answer_page(self, value: BaseModel, next_cursor: str | None) -> None:
         """Send a page of a list, with a `Link` to the next one."""

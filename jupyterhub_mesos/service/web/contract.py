@@ -45,7 +45,8 @@ class Contract:
     """What a method takes and answers.
 
     `answers` is None where there is no body; `query` None where all parameters are passed on;
-    `statuses` are those of success; `is_secret`: the answer is told once and kept nowhere.
+    `statuses` are those of success; `is_secret`: the answer is told once and kept nowhere; `headers` are
+    those that the method reads, each with a pattern.
     """
 
     answers: type[BaseModel] | None = None
@@ -54,9 +55,10 @@ class Contract:
     statuses: tuple[int, ...] = (200,)
     media: str = "application/json"
     is_secret: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
-def contract(
+def contract(  # noqa: PLR0913 - one for each part of a contract, all by name
     *,
     answers: type[BaseModel] | None = None,
     takes: type[BaseModel] | None = None,
@@ -64,9 +66,10 @@ def contract(
     statuses: tuple[int, ...] = (200,),
     is_secret: bool = False,
     media: str = "application/json",
+    headers: tuple[tuple[str, str], ...] = (),
 ) -> Callable[[_F], _F]:
     """Write down what the method takes and answers."""
-    made = Contract(answers, takes, query, statuses, media, is_secret)
+    made = Contract(answers, takes, query, statuses, media, is_secret, headers)
 
     def mark(method: _F) -> _F:
         setattr(method, _MARK, made)

@@ -11,6 +11,8 @@ from typing import Final
 
 from jupyterhub_mesos.errors import InvalidInput
 
+IF_MATCH: Final = (("If-Match", r'^"r[0-9]{1,18}"$'),)
+"""What an edit's contract says of the header."""
 _ANY: Final = "*"
 _ONE: Final = re.compile(r'(?:W/)?"r([0-9]{1,18})(?:\.[0-9a-f]*)?"', re.ASCII)
 

@@ -6,6 +6,8 @@ names of cordoned nodes), `event: reserved` (the ids of what is booked), and
 `event: request` for the one named in `?request=ID`;
 `event: beat` every few seconds tells a page that the stream lives: where the
 service dies, the hub's proxy leaves the browser's connection open and silent.
+A stream that was cut off goes on (`resuming`): one that comes back with `Last-Event-ID` is told
+`event: resumed` and what is otherwise now, or `event: resync` and everything.
 It ends by itself after a while, so that the browser's reconnect shows its
 identity anew.
 """
@@ -24,10 +26,13 @@ from jupyterhub_mesos.errors import NotFound
 from jupyterhub_mesos.service.web.base import ApiHandler
 from jupyterhub_mesos.service.web.contract import contract
 from jupyterhub_mesos.service.web.queries import EventsQuery
+from jupyterhub_mesos.service.web.resuming import Owner, Streams, Told
 
 BEAT_SECONDS: Final = 4.0
 """A page takes the stream for lost after 10 s without one (`SILENT_MS` in api.js)."""
 
+LAST_EVENT_ID: Final = (("Last-Event-ID", "^[!-~]{1,255}$"),)
+"""What the contract says of the header."""
 STREAM_SECONDS: Final = 600.0
 RETRY_MS: Final = 1000
 """When a browser comes back to a stream that ended; its page shows no interruption in that time."""
@@ -41,6 +46,7 @@ class Feed:
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Event] = set()
+        self.streams = Streams()
         self.is_closed = False
 
     def join(self) -> asyncio.Event:
@@ -75,7 +81,7 @@ class EventsHandler(ApiHandler):
     _changed: asyncio.Event | None = None
     _is_gone = False
 
-    @contract(query=EventsQuery, media="text/event-stream")
+    @contract(query=EventsQuery, media="text/event-stream", headers=LAST_EVENT_ID)
     async def get(self) -> None:
         """Send snapshots until the browser goes, the service stops or the time is over."""
         self.set_header("Content-Type", "text/event-stream")
@@ -93,11 +99,11 @@ class EventsHandler(ApiHandler):
     async def _stream(self, changed: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + STREAM_SECONDS
-        sent: dict[str, str] = {}
         self.send_piece(f"retry: {RETRY_MS}\n\n")
+        told = self._begin()
         while not self._is_over and loop.time() < end:
             changed.clear()
-            await self._send_what_changed(sent)
+            await self._send_what_changed(told)
             while not changed.is_set() and loop.time() < end:
                 await self._beat_until(changed)
             await asyncio.sleep(COALESCE_SECONDS)
@@ -114,11 +120,23 @@ class EventsHandler(ApiHandler):
     def _is_over(self) -> bool:
         return self._is_gone or self.context.feed.is_closed
 
-    async def _send_what_changed(self, sent: dict[str, str]) -> None:
-        for name, data in (await self._snapshot()).items():
-            if sent.get(name) != data:
-                self.send_piece(f"event: {name}\ndata: {data}\n\n")
-                sent[name] = data
+    def _begin(self) -> Told:
+        """Begin anew, or go on after the last event that was heard; say which where one is named."""
+        streams = self.context.feed.streams
+        asked, header = self.query(EventsQuery), self.request.headers.get("Last-Event-ID")
+        who = self.identity
+        owner = Owner(f"{who.kind}:{who.name}", asked.request)
+        last = asked.last_event_id or header
+        if not last:
+            return streams.begin(owner)
+        resumed = streams.resume(owner, last)
+        told = resumed or streams.begin(owner)
+        self.send_piece(f"id: {told.id}\nevent: {'resync' if resumed is None else 'resumed'}\ndata: {{}}\n\n")
+        return told
+
+    async def _send_what_changed(self, told: Told) -> None:
+        for name, data in told.news(await self._snapshot()):
+            self.send_piece(f"id: {told.id}\nevent: {name}\ndata: {data}\n\n")
         await self.flush()
 
     async def _snapshot(self) -> Mapping[str, str]:

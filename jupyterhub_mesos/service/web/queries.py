@@ -116,6 +116,7 @@ class ProgressQuery(Query):
 
 
 class EventsQuery(Query):
-    """`GET /events`: `request` names one that is to be told of too."""
+    """`GET /events`: `request` names one that is to be told of too; `last_event_id` is as `Last-Event-ID`."""
 
     request: str | None = None
+    last_event_id: Annotated[str, Field(max_length=255)] | None = None

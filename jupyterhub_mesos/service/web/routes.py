@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +28,7 @@ from jupyterhub_mesos.service.web import (
     api_tokens,
     events,
     metrics,
+    openapi,
     pages,
     serving_proxy,
 )
@@ -66,6 +68,7 @@ ROUTES: Final = (
     Route("health", "health", ("GET",), api_teams.HealthHandler, Access.EVERYBODY),
     Route("metrics", "metrics", ("GET",), metrics.MetricsHandler),
     Route("ready", "ready", ("GET",), api_teams.ReadyHandler, Access.EVERYBODY),
+    Route("api/openapi.json", r"api/openapi\.json", ("GET",), openapi.OpenApiHandler, Access.EVERYBODY),
     _api("requests", "requests", "GET POST", api_requests.RequestsHandler),
     _api("requests/batch", "requests/batch", "POST", api_batches.SubmitHandler),
     _api("requests/batch/cancel", "requests/batch/cancel", "POST", api_batches.CancelHandler),
@@ -134,7 +137,8 @@ def application(context: WebContext) -> Application:
     prefix = context.settings.prefix
     with_context = {"context": context}
     own: dict[type[RequestHandler], dict[str, Any]] = {
-        serving_proxy.ServingHandler: {"door": serving_proxy.ModelDoor()}
+        serving_proxy.ServingHandler: {"door": serving_proxy.ModelDoor()},
+        openapi.OpenApiHandler: {"text": json.dumps(openapi.document(ROUTES, prefix))},
     }
     rules: list[Any] = [
         (prefix + route.pattern, route.handler, {**with_context, **own.get(route.handler, {})})

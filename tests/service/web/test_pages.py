@@ -3,13 +3,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from jupyterhub_mesos.service.web.pages import safe_next
+from jupyterhub_mesos.service.web.resuming import Owner, Streams
 from small_hub import Person, SmallHub
 from web_cases import Web, notebook
 
@@ -174,3 +177,68 @@ async def test_events_tell_of_every_change_and_end_with_the_service(web: Web) ->
     async with asyncio.timeout(DEADLINE_SECONDS):
         assert (await reading).code == 200
     assert web.service.context.feed.listeners == 0
+
+
+@asynccontextmanager
+async def streaming(
+    web: Web, last: str = "", who: str = "member", by: str = "header"
+) -> AsyncIterator[Stream]:
+    """Open a stream that goes on after an event."""
+    stream = Stream()
+    header = {"Last-Event-ID": last} if last and by == "header" else {}
+    query = f"?last_event_id={last}" if last and by == "query" else ""
+    client = SimpleAsyncHTTPClient(force_instance=True)
+    request = HTTPRequest(
+        f"{web.service.url}api/v1/events{query}",
+        headers={"Authorization": f"token {who}", **header},
+        streaming_callback=stream.take,
+        request_timeout=60,
+    )
+    reading = asyncio.ensure_future(client.fetch(request, raise_error=False))
+    try:
+        yield stream
+    finally:
+        client.close()
+        reading.cancel()
+
+
+def told(stream: Stream) -> list[tuple[str, str]]:
+    """Return the ids and names of what a stream has told."""
+    return re.findall(r"id: (\S+)\nevent: (\w+)\ndata: .*\n\n", stream.text)
+
+
+@pytest.mark.parametrize("by", ["header", "query"])
+async def test_a_stream_that_was_cut_off_is_told_what_is_otherwise_now(web: Web, by: str) -> None:
+    async with streaming(web) as stream:
+        await stream.until("capacity", {"waiting": 0})
+    last = told(stream)[-1][0]
+    await web.api("POST", "queue/pause", "admin", {"reason": "new disks"})
+    async with streaming(web, last, by=by) as resumed:
+        await resumed.until("pauses", {})
+    assert [name for _, name in told(resumed)] == ["resumed", "pauses"]
+    before_pauses = told(resumed)[0][0]
+    async with streaming(web, before_pauses, by=by) as again:  # cut off before it had heard of the pause
+        await again.until("pauses", {})
+    assert [name for _, name in told(again)] == ["resumed", "pauses"]
+
+
+async def test_a_stream_that_nobody_remembers_is_told_everything(web: Web) -> None:
+    async with streaming(web) as stream:
+        await stream.until("capacity", {"waiting": 0})
+    whole = [name for _, name in told(stream)]
+    last = told(stream)[-1][0]
+    name, _, number = last.partition(".")
+    for event_id, who in ((last, "colleague"), (f"{name}.{int(number) + 1}", "member"), ("none", "member")):
+        async with streaming(web, event_id, who) as anew:
+            await anew.until("capacity", {"waiting": 0})
+        assert [event for _, event in told(anew)][: len(whole)] == ["resync", *whole][: len(whole)]
+
+
+def test_only_so_many_streams_are_remembered() -> None:
+    streams, owner = Streams(most=2), Owner("user:mia", None)
+    first, *_ = told_of = [streams.begin(owner) for _ in range(3)]
+    assert streams.resume(owner, first.id) is None
+    resumed = streams.resume(owner, told_of[-1].id)
+    assert resumed is not None
+    assert list(resumed.news({"capacity": "1"})) == [("capacity", "1")]
+    assert list(resumed.news({"capacity": "1"})) == []

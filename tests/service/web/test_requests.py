@@ -172,3 +172,14 @@ async def test_options_through_the_hub_carry_a_profile_and_a_team_only(web: Web)
     assert status == 400
     assert b"options.cpu_millis" in body
     assert (await hub_asks(web, "POST", "starts", start(team="speech")))[0] == 403
+
+
+async def test_a_name_through_the_hub_that_is_none_of_ours_is_refused_with_its_field(web: Web) -> None:
+    for body, words in (
+        (start(server="a b"), b"server_name"),
+        (start(team="a b"), b"team"),
+        (start(profile="/"), b"profile"),
+    ):
+        status, answer = await hub_asks(web, "POST", "starts", body)
+        assert status == 400
+        assert words in answer

@@ -27,22 +27,41 @@ export async function call(method, path, body) {
   return answer;
 }
 
-/** Follow live events; `handlers` maps an event's name to what is done with its data. */
+/** Get a list of the API whole, page by page; `field` is where its items are. */
+export async function callAll(path, field = "items") {
+  const whole = await call("GET", path);
+  for (let cursor = whole.next_cursor; cursor; ) {
+    const page = await call("GET", `${path}${path.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}`);
+    whole[field].push(...page[field]);
+    cursor = page.next_cursor;
+  }
+  return whole;
+}
+
+/**
+ * Follow live events; `handlers` maps an event's name to what is done with its data.
+ * A stream that was cut off goes on where it was; where the service knows nothing of it, `resync` is called:
+ * what the page has fetched by itself is to be fetched anew.
+ */
 export function follow(handlers, query = {}) {
-  const search = new URLSearchParams({ ...query, _xsrf: xsrf });
-  let source = null, timer = null, watch = null, isDone = false;
+  let source = null, timer = null, watch = null, isDone = false, last = "";
   const heard = () => { clearTimeout(watch); watch = setTimeout(silent, SILENT_MS); };
+  const remember = (event) => { heard(); last = event.lastEventId || last; };
   const silent = () => { close(); lost(); };
   const open = () => {
     clearTimeout(timer);
     if (source !== null || isDone) return;
+    // a stream that is opened anew does not say by itself what it has heard last
+    const search = new URLSearchParams({ ...query, ...(last && { last_event_id: last }), _xsrf: xsrf });
     source = new EventSource(`${prefix}api/v1/events?${search}`);
     heard();
     source.addEventListener("open", () => { heard(); present(); });
     source.addEventListener("beat", heard);
+    source.addEventListener("resumed", remember);
+    source.addEventListener("resync", (event) => { remember(event); handlers.resync?.(); });
     source.addEventListener("error", lost);
     for (const [name, handle] of Object.entries(handlers)) {
-      source.addEventListener(name, (event) => { heard(); handle(JSON.parse(event.data)); });
+      if (name !== "resync") source.addEventListener(name, (event) => { remember(event); handle(JSON.parse(event.data)); });
     }
   };
   const close = () => { clearTimeout(timer); clearTimeout(watch); source?.close(); source = null; };

@@ -1,5 +1,5 @@
 // The launch page: Start, and the list of what is mine.
-import { amounts, budgetText, call, countdown, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
+import { amounts, budgetText, call, callAll, countdown, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
 import { replaceRows } from "./levers.js";
 import { pauseBanner } from "./pauses.js";
 
@@ -91,7 +91,7 @@ function left(team) {
 }
 
 async function refreshTeams() {
-  const { teams } = await call("GET", "teams");
+  const { teams } = await callAll("teams", "teams");
   for (const team of teams) {
     const facts = { used: amounts(team.used), borrowed: amounts(team.borrowed), left: left(team), budget: budgetText(team.budget) };
     for (const [name, text] of Object.entries(facts)) {
@@ -102,7 +102,7 @@ async function refreshTeams() {
 }
 
 async function refreshFits() {
-  const { profiles } = await call("GET", "profiles");
+  const { profiles } = await callAll("profiles", "profiles");
   if (document.querySelectorAll("#team option").length > 1) return; // which of several teams has room is known at the next load
   const team = new FormData(form).get("team");
   const fits = JSON.parse(form.dataset.fits);

@@ -1,5 +1,5 @@
 // The nodes, live: how each stands, what stands on it, and an admin's levers.
-import { amounts, call, cells, element, follow, prefix, show, showCapacity } from "./api.js";
+import { amounts, call, callAll, cells, element, follow, prefix, show, showCapacity } from "./api.js";
 import { lever, moment, replaceRows } from "./levers.js";
 
 const body = document.getElementById("nodes");
@@ -99,10 +99,10 @@ function display({ items }) {
 }
 
 async function refresh() {
-  display(await call("GET", "nodes"));
+  display(await callAll("nodes"));
 }
 
 const refreshOrSay = () => refresh().catch((error) => show(error.message));
 
 display(JSON.parse(body.dataset.nodes));
-follow({ capacity: (capacity) => { showCapacity(capacity); refreshOrSay(); }, cordoned: refreshOrSay });
+follow({ capacity: (capacity) => { showCapacity(capacity); refreshOrSay(); }, cordoned: refreshOrSay, resync: refreshOrSay });

@@ -1,5 +1,5 @@
 // The queue of my teams, live, and the levers of who administers one.
-import { amounts, call, cells, element, expectedStart, follow, prefix, showCapacity } from "./api.js";
+import { amounts, callAll, cells, element, expectedStart, follow, prefix, showCapacity } from "./api.js";
 import { order, replaceRows } from "./levers.js";
 import { pauseBanner, pauseOrder } from "./pauses.js";
 
@@ -28,7 +28,7 @@ function display(queue) {
 
 async function refresh() {
   try {
-    display(await call("GET", "queue"));
+    display(await callAll("queue"));
     problem.hidden = true;
   } catch (error) {
     problem.textContent = error.message;

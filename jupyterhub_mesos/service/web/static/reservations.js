@@ -1,5 +1,5 @@
 // What is booked for my teams, live, and the levers of those who may book.
-import { amounts, call, cells, element, follow, show } from "./api.js";
+import { amounts, call, callAll, cells, element, follow, show } from "./api.js";
 import { lever, localMoment, moment, order, replaceRows, zone } from "./levers.js";
 
 const body = document.getElementById("reservations");
@@ -55,12 +55,12 @@ function display({ items }) {
 }
 
 async function refresh() {
-  display(await call("GET", "reservations"));
+  display(await callAll("reservations"));
   if (past.open) await showPast();
 }
 
 async function showPast() {
-  const { items } = await call("GET", "reservations?past=true");
+  const { items } = await callAll("reservations?past=true");
   const over = items.filter((view) => view.state === "past" || view.state === "cancelled");
   document.getElementById("past-rows").replaceChildren(...over.map(line));
   document.getElementById("past-table").hidden = over.length === 0;
@@ -102,5 +102,5 @@ function booking() {
 book?.addEventListener("click", () => order(booking()));
 past.addEventListener("toggle", () => { if (past.open) showPast().catch((error) => show(error.message)); });
 display(JSON.parse(body.dataset.reservations));
-follow({ reserved: refreshOrSay });
+follow({ reserved: refreshOrSay, resync: refreshOrSay });
 setInterval(() => { if (!document.hidden) refreshOrSay(); }, LOOK_MS); // one begins or ends by time alone

@@ -1,5 +1,5 @@
 // The teams that I may see, live: what each has, whether its queue is paused, and its admins' levers.
-import { amounts, budgetText, call, cells, describeAmount, element, follow, show } from "./api.js";
+import { amounts, budgetText, callAll, cells, describeAmount, element, follow, show } from "./api.js";
 import { lever, replaceRows } from "./levers.js";
 import { pauseBanner, pauseOrder, queueName, resumeLever } from "./pauses.js";
 
@@ -69,7 +69,7 @@ function showPauses(found) {
 
 async function refresh() {
   try {
-    ({ teams } = await call("GET", "teams"));
+    ({ teams } = await callAll("teams", "teams"));
     display();
   } catch (error) {
     show(error.message);
@@ -77,4 +77,4 @@ async function refresh() {
 }
 
 display();
-follow({ capacity: refresh, requests: refresh, pauses: showPauses });
+follow({ capacity: refresh, requests: refresh, pauses: showPauses, resync: refresh });
