@@ -25,6 +25,7 @@ AREAS: Final = {
     "serving": "Model server",
     "admission": "Admission: the quota core",
     "placement": "Placement: how whole the nodes stay",
+    "ledger": "Ledger: what durability costs",
     "kueue": "Simulator: Kueue's generators in virtual time",
     "philly": "Simulator: a cluster's batch jobs under quotas",
     "cells": "Simulator: a month of notebooks, a GPU per cell",

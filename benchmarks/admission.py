@@ -1,27 +1,38 @@
 """What one decision costs when much waits, beside a linear scan over the same queue in the same run.
 
 The cluster is full and stays full: one allocation at a time is gone, which frees
-room for those that wait; others come in their place. Ours is all of it (the move, the counters, the search,
-the grants and their actions); the scan is the search alone, as a loop over all
-nodes and all that waits. CPU time of the thread, so that a busy machine does not
-count as ours.
+room for those that wait; others come in their place. Each kind of event is counted apart, all of it
+(the move, the counters, the search, the grants and their actions). The scan is the search alone, as a loop
+over all nodes and all that waits. CPU time of the thread, so that a busy machine does not count as ours;
+what shares a core with others still waits for its caches.
 """
 
 from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from random import Random
 from statistics import mean, median, quantiles
 from time import thread_time
 
 from benchmarks.table import Figure
-from jupyterhub_mesos_quota.events import AllocationGone, GoneReason, Grant, RequestSubmitted
+from jupyterhub_mesos_quota.events import (
+    Action,
+    AllocationClaimed,
+    AllocationGone,
+    AllocationStarted,
+    Event,
+    GoneReason,
+    Grant,
+    RequestSubmitted,
+)
 from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import (
     Allocation,
+    AllocationId,
     AllocationState,
     Node,
     NodeId,
@@ -62,14 +73,41 @@ class Scale:
         return cls(waiting, max(ORGS, waiting // 100), max(10, waiting // 10))
 
 
+class Kind(StrEnum):
+    """What happens."""
+
+    END = "an end, and what it lets start"
+    WAIT = "a request that waits"
+    START = "a request that starts at once"
+    CLAIM = "a claim"
+    RUN = "a start that is told"
+
+
+@dataclass(slots=True)
+class Costs:
+    """Microseconds and entries of every event of one kind."""
+
+    micros: list[float] = field(default_factory=list[float])
+    entries: list[int] = field(default_factory=list[int])
+
+    @property
+    def median_micros(self) -> float:
+        """The median in microseconds."""
+        return median(self.micros)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Microseconds and entries per event, grants per event, microseconds per scan."""
+    """What each kind costs, how many grants an end lets follow, microseconds per scan."""
 
-    ours: Sequence[float]
-    entries: Sequence[int]
+    costs: Mapping[Kind, Costs]
     grants: float
     scan: float
+
+    @property
+    def entries(self) -> list[int]:
+        """Entries per end."""
+        return self.costs[Kind.END].entries
 
 
 def team_tree(scale: Scale) -> list[Team]:
@@ -140,35 +178,82 @@ def scan_once(machine: QuotaMachine) -> float:
     return thread_time() - started
 
 
+class Play:
+    """A machine whose events are timed by kind."""
+
+    def __init__(self, machine: QuotaMachine) -> None:
+        self.machine = machine
+        self.costs = {kind: Costs() for kind in Kind}
+        self.now = 1e6
+
+    def handle(self, event: Event, kind: Kind) -> list[AllocationId]:
+        """Handle an event; return who was granted."""
+        before = self.machine.tally.entries
+        started = thread_time()
+        actions = self.machine.handle(event)
+        micros = (thread_time() - started) * 1e6
+        granted = _granted(actions)
+        costs = self.costs[Kind.WAIT if kind is Kind.START and not granted else kind]
+        costs.micros.append(micros)
+        costs.entries.append(self.machine.tally.entries - before)
+        return granted
+
+    def submit(self, number: int, scale: Scale, random: Random) -> list[AllocationId]:
+        """Ask for something; it waits or starts at once, and what starts is claimed and runs."""
+        return self.handle(RequestSubmitted(self.now, ask(number, scale, random)), Kind.START)
+
+    def claim(self, granted: Sequence[AllocationId]) -> None:
+        """Let what was granted be claimed and run."""
+        for id_ in granted:
+            self.handle(AllocationClaimed(self.now, id_), Kind.CLAIM)
+            self.handle(AllocationStarted(self.now, id_), Kind.RUN)
+
+    def forget(self) -> None:
+        """Forget what was measured."""
+        self.costs = {kind: Costs() for kind in Kind}
+
+
+def _granted(actions: Sequence[Action]) -> list[AllocationId]:
+    return [action.allocation.id for action in actions if isinstance(action, Grant)]
+
+
 def measure(scale: Scale, events: int) -> Outcome:
-    """Play `events` ends on a full cluster."""
+    """Play `events` ends on a full cluster, then as many requests on one that is half empty."""
     random = Random(scale.waiting)
-    machine = build(scale, random)
-    live = list(machine.allocations)
-    ours: list[float] = []
-    entries: list[int] = []
+    play = Play(build(scale, random))
+    live = list(play.machine.allocations)
     grants = 0
     gc.collect()
     gc.disable()
     for number in range(events + WARM_UP):
+        if number == WARM_UP:
+            play.forget()
+            grants = 0
+        play.now += 1
         at = random.randrange(len(live))
-        event = AllocationGone(1e6 + number, live[at], GoneReason.FINISHED)
-        before = machine.tally.entries
-        started = thread_time()
-        actions = machine.handle(event)
-        ours.append((thread_time() - started) * 1e6)
-        entries.append(machine.tally.entries - before)
-        live[at] = live[-1]
+        gone, live[at] = live[at], live[-1]
         live.pop()
-        granted = [action.allocation.id for action in actions if isinstance(action, Grant)]
+        granted = play.handle(AllocationGone(play.now, gone, GoneReason.FINISHED), Kind.END)
+        play.claim(granted)
+        for again in range(len(granted)):  # the queue stays as long as it was
+            live += play.submit(10**7 + 10 * number + again, scale, random)
         live += granted
-        for again in range(len(granted)):  # the queue stays as long as it was; not timed
-            id_ = 10**7 + 10 * number + again
-            machine.handle(RequestSubmitted(1e6 + number, ask(id_, scale, random)))
-        grants += len(granted) if number >= WARM_UP else 0
+        grants += len(granted)
+        play.machine.forget_ended()
+    costs = {**play.costs, Kind.START: _measure_starts(scale, min(events, scale.nodes))}
     gc.enable()
-    scan = min(scan_once(machine) for _ in range(SCAN_ROUNDS)) * 1e6
-    return Outcome(ours[WARM_UP:], entries[WARM_UP:], grants / events, scan)
+    scan = min(scan_once(play.machine) for _ in range(SCAN_ROUNDS)) * 1e6
+    return Outcome(costs, grants / events, scan)
+
+
+def _measure_starts(scale: Scale, events: int) -> Costs:
+    """Ask on an empty cluster of the same size, on which there is room for all."""
+    random = Random(scale.nodes)
+    nodes = [Node(NodeId(f"node{number}"), SIZES[-1]) for number in range(scale.nodes)]
+    play = Play(QuotaMachine(team_tree(scale), nodes))
+    for number in range(events):
+        play.submit(number, scale, random)
+    return play.costs[Kind.START]
 
 
 def bytes_per_waiting(waiting: int) -> float:
@@ -186,33 +271,52 @@ def bytes_per_waiting(waiting: int) -> float:
 
 
 def main(quick: bool) -> list[Figure]:
-    """Measure one decision at growing lengths of the queue."""
+    """Measure each kind of event at growing lengths of the queue."""
     lengths = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
-    figures = [figure for waiting in lengths for figure in _figures(waiting, 500 if quick else 2_000)]
-    return [*figures, _memory()]
+    found = {waiting: measure(Scale.of(waiting), 500 if quick else 2_000) for waiting in lengths}
+    figures = [figure for waiting in lengths for figure in _figures(Scale.of(waiting), found[waiting])]
+    return [*figures, *_growth(found[lengths[0]], found[lengths[-1]], lengths), _memory()]
 
 
-def _figures(waiting: int, events: int) -> list[Figure]:
-    scale = Scale.of(waiting)
-    found = measure(scale, events)
+def _figures(scale: Scale, found: Outcome) -> list[Figure]:
     size = f"{scale.waiting:,} waiting, {scale.teams:,} teams, {scale.nodes:,} nodes"
-    return [
+    figures = [
         Figure(
-            f"one end and what it lets start, {waiting:,} waiting",
+            f"{kind}, {scale.waiting:,} waiting",
             "µs CPU",
-            median(found.ours),
-            f"Median over {events} ends of random allocations on a full cluster: {size}; "
-            f"{found.grants:.2f} grants each, 99th percentile {quantiles(found.ours, n=100)[98]:.0f} µs.",
+            costs.median_micros,
+            f"Median over {len(costs.micros)} at {size}; 99th percentile "
+            f"{quantiles(costs.micros, n=100)[98]:.0f} µs"
+            + (f"; {found.grants:.2f} grants each." if kind is Kind.END else "."),
             baseline=found.scan,
             baseline_is="one look over all that waits for who is next, by a loop",
             at_most=MOST_MICROSECONDS,
-        ),
+        )
+        for kind, costs in found.costs.items()
+    ]
+    return [
+        *figures,
         Figure(
-            f"entries touched, {waiting:,} waiting",
+            f"entries touched, {scale.waiting:,} waiting",
             "entries",
             mean(found.entries),
-            f"Mean of the machine's own count in the same run; {max(found.entries)} at most.",
+            f"Mean of the machine's own count over the ends of the same run; {max(found.entries)} at most.",
         ),
+    ]
+
+
+def _growth(few: Outcome, many: Outcome, lengths: Sequence[int]) -> list[Figure]:
+    """Say how many times as much the longest queue costs."""
+    return [
+        Figure(
+            f"{kind}: growth",
+            "times",
+            many.costs[kind].median_micros / few.costs[kind].median_micros,
+            f"The median at {lengths[-1]:,} waiting to that at {lengths[0]:,}; teams and nodes grow alike.",
+            baseline=many.scan / few.scan,
+            baseline_is="the same of the loop",
+        )
+        for kind in Kind
     ]
 
 

@@ -86,8 +86,9 @@ class PostgresServer:
 class Cluster(PostgresServer):
     """A server that we start, stop and start again."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder, self.programs = folder, programs
+    def __init__(self, folder: Path, programs: Path, *, is_durable: bool = False, also_at: str = "") -> None:
+        self.folder, self.programs, self.is_durable = folder, programs, is_durable
+        self.addresses = ["127.0.0.1", also_at] if also_at else ["127.0.0.1"]
         self.account = _account()
         self.port = _free_port()
         password = secrets.token_hex(12)
@@ -104,13 +105,15 @@ class Cluster(PostgresServer):
             "--pwfile", word, "-E", "UTF8", "--locale", "C", "--no-sync",
         )
         # fmt: on
+        with (folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.writelines(f"host all all {address}/24 scram-sha-256\n" for address in self.addresses)
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": ",".join(self.addresses),
             "unix_socket_directories": "",
-            "fsync": "off",
+            "fsync": "on" if self.is_durable else "off",
             "synchronous_commit": "off",  # the ledger has to ask for more by itself
         }
         command = [self.programs / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
@@ -151,7 +154,7 @@ class Cluster(PostgresServer):
 @contextmanager
 def served() -> Iterator[PostgresServer]:
     """Lend a PostgreSQL; skip where there is none, and fail there in CI."""
-    require("psycopg, the driver of PostgreSQL (extra `postgresql`)", find_spec("psycopg") is not None)
+    require(_DRIVER, find_spec("psycopg") is not None)
     if VARIABLE in os.environ:
         yield PostgresServer(os.environ[VARIABLE])
         return
@@ -160,21 +163,32 @@ def served() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Lend a cluster of our own."""
+def cluster(*, is_durable: bool = False, also_at: str = "") -> Iterator[Cluster]:
+    """Lend a cluster of our own, at another address too; one that is durable flushes to the disk."""
     programs = _programs()
-    require("PostgreSQL (Debian: apt-get install postgresql)", programs is not None)
+    require(_SERVER, programs is not None)
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="ledger-postgresql-"))
     own = None
     try:
-        own = Cluster(folder, programs)
+        own = Cluster(folder, programs, is_durable=is_durable, also_at=also_at)
         own.start()
         yield own
     finally:
         if own is not None:
             own.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def missing() -> str | None:
+    """Say what a cluster of our own lacks here; None where it lacks nothing."""
+    if find_spec("psycopg") is None:
+        return _DRIVER
+    return _SERVER if _programs() is None else None
+
+
+_DRIVER: Final = "psycopg, the driver of PostgreSQL (extra `postgresql`)"
+_SERVER: Final = "PostgreSQL (Debian: apt-get install postgresql)"
 
 
 def _programs() -> Path | None:

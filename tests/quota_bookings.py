@@ -24,7 +24,8 @@ from jupyterhub_mesos_quota.model import (
     WorkloadKind,
 )
 from jupyterhub_mesos_quota.policy import Policy
-from quota_cases import Bench, granted, request, res
+from quota_cases import Bench, granted, node, request, res
+from quota_cases import team as team_of
 
 HOUR = 3_600.0
 START = 10 * HOUR
@@ -104,3 +105,10 @@ def warned(actions: Sequence[Action]) -> dict[str, float]:
         for each in actions
         if isinstance(each, WarnAllocation) and each.why != "its time limit is near"
     }
+
+
+def two(cpu: int = 4, policy: Policy | None = None) -> Bench:
+    """Teams a and b without guarantees; a has booked 4 CPU of what is there."""
+    bench = bench_of([team_of("a"), team_of("b")], [node("n", cpu)], policy)
+    book(bench, booking(pieces=4))
+    return bench

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 
 from small_hub import SmallHub
 from web_cases import PROFILES, TEAMS
@@ -44,12 +44,12 @@ class ServiceProcess:
             return await AsyncHTTPClient().fetch(
                 f"http://127.0.0.1:{self.port}{PREFIX}{path}",
                 method=method,
-                headers={"Authorization": "token member"},
+                headers={"Authorization": "token member", "Content-Type": "application/json"},
                 body=None if body is None else json.dumps(body),
                 raise_error=False,
                 request_timeout=20,
             )
-        except OSError:
+        except (OSError, HTTPClientError):
             return None
 
     async def says(self, path: str, code: int) -> HTTPResponse:
@@ -89,8 +89,10 @@ class Services:
     ledger_url: str
     started: list[ServiceProcess] = field(default_factory=list)
 
-    def start(self, *options: str, port: int = 0, ledger_url: str = "") -> ServiceProcess:
-        """Start another one, at a port of its own unless one is given."""
+    def start(
+        self, *options: str, port: int = 0, ledger_url: str = "", inside: tuple[str, ...] = ()
+    ) -> ServiceProcess:
+        """Start another one, at a port of its own unless one is given; `inside` is a command that runs it."""
         port = port or free_port()
         name = f"service-{len(self.started)}"
         config = self.folder / f"{name}.py"
@@ -98,7 +100,7 @@ class Services:
         log_file = self.folder / f"{name}.log"
         with log_file.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub_mesos.service", f"--config={config}", *options],
+                [*inside, sys.executable, "-m", "jupyterhub_mesos.service", f"--config={config}", *options],
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
@@ -152,9 +154,14 @@ def job(folder: Path, name: str) -> dict[str, Any]:
     }
 
 
+def files_of(folder: Path, name: str = "*") -> list[Path]:
+    """Return the files in which jobs noted their processes."""
+    return list(folder.glob(f"{name}.pids"))
+
+
 def pids_of(folder: Path, name: str = "*") -> list[int]:
     """Return the processes that jobs noted, and that live."""
-    noted = [int(line) for path in folder.glob(f"{name}.pids") for line in path.read_text().split()]
+    noted = [int(line) for path in files_of(folder, name) for line in path.read_text().split()]
     return [pid for pid in noted if Path(f"/proc/{pid}").exists()]
 
 

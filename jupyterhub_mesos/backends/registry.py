@@ -8,8 +8,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final, Protocol, cast
 
+from pydantic import ValidationError
+
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import InvalidInput
+from jupyterhub_mesos.wire import PlacementModel
 
 
 class _Factory(Protocol):
@@ -69,12 +72,33 @@ def _options(options: Mapping[str, object]) -> BackendOptions:
         mem_mib=_amount(options, "mem_mib"),
         isolation=str(options.get("isolation", "auto")),
         use_machine_accounts=_is_set(options, "use_machine_accounts"),
-        zone=str(options.get("zone", "")),
-        labels=cast("Mapping[str, str]", options.get("labels", {})),
     )
+    place = _place(options)
     hidden = cast("Iterable[str | Path]", options.get("hidden", ()))
     gpu_flavors = cast("Mapping[str, str]", options.get("gpu_flavors", {}))
-    return replace(chosen, hidden=tuple(Path(place) for place in hidden), gpu_flavors=gpu_flavors)
+    hidden_paths = tuple(Path(path) for path in hidden)
+    return replace(
+        chosen,
+        hidden=hidden_paths,
+        gpu_flavors=gpu_flavors,
+        zone=place.prefer_zone,
+        labels=place.labels,
+    )
+
+
+def _place(options: Mapping[str, object]) -> PlacementModel:
+    """Read zone and labels as those write them who ask for them: what nobody can ask for is refused."""
+    try:
+        return PlacementModel.model_validate(
+            {"labels": options.get("labels", {}), "prefer_zone": options.get("zone", "")}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "zone" if first["loc"][0] == "prefer_zone" else "labels"
+        raise InvalidInput(
+            f"{first['input']!r} cannot be asked for by a job ({first['msg']}): write it otherwise",
+            where=where,
+        ) from error
 
 
 def _is_set(options: Mapping[str, object], name: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Final, cast
 from jupyterhub_mesos.cli.progress_line import ProgressLine
 from jupyterhub_mesos.cli.simulate_inputs import Prepared, pool_json, pool_value, prepared
 from jupyterhub_mesos.cli.table import columns
+from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.simulate.engine import Simulation
 from jupyterhub_mesos.simulate.folder import RunFolder, unwritable
 from jupyterhub_mesos.simulate.observers import Json
@@ -21,6 +22,7 @@ from jupyterhub_mesos.simulate.plots import check_plots, write_plots
 from jupyterhub_mesos.simulate.report import Looks, Outcome, overall_rows, step_of, team_rows, write_files
 from jupyterhub_mesos.simulate.scenarios import Scenario
 from jupyterhub_mesos.simulate.setting import Setting
+from jupyterhub_mesos.simulate.traces.ledger import has_secret
 
 UNKEPT: Final = ("run", "resume", "out", "url", "token")
 """What is no part of a run; a token is never written down."""
@@ -33,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
     """Replay, print the tables, write the files; a signal stops between two moments of the trace."""
     folder = None if args.resume is None else RunFolder(args.resume)
     asked = args if folder is None else _recalled(args, folder)
-    if asked.out is not None and not asked.no_plots:
-        check_plots()
+    if asked.out is not None:
+        _check(asked)
     kept: Mapping[str, Json] = {} if folder is None else folder.asked()
     of = prepared(asked, pool_value(kept.get("pool")), cast("float | None", kept.get("until_s")))
     _tell(of)
@@ -51,6 +53,18 @@ def run(args: argparse.Namespace) -> int:
     if folder is not None:
         _write(folder.path, outcomes, of, with_plots=not asked.no_plots)
     return 0
+
+
+def _check(asked: argparse.Namespace) -> None:
+    """Refuse before the work what could not be written after it, or should not be."""
+    if not asked.no_plots:
+        check_plots()
+    if asked.ledger is not None and has_secret(asked.ledger):
+        raise InvalidInput(
+            "its password would be written to run.json: put it into the environment, "
+            "postgresql://USER:${LEDGER_PASSWORD}@HOST/NAME",
+            where="--ledger",
+        )
 
 
 # ---- a run that may be stopped ------------------------------------------------------------------

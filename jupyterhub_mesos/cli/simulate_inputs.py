@@ -31,7 +31,7 @@ from jupyterhub_mesos.simulate.scenarios import (
 from jupyterhub_mesos.simulate.traces.cells import moment
 from jupyterhub_mesos.simulate.traces.columns import asked
 from jupyterhub_mesos.simulate.traces.faults import RowFault
-from jupyterhub_mesos.simulate.traces.ledger import LedgerJobs, ledger_url
+from jupyterhub_mesos.simulate.traces.ledger import LedgerJobs, ReadOnly
 from jupyterhub_mesos.simulate.traces.reading import GPU, Defaults, JobSource, TableJobs
 from jupyterhub_mesos.simulate.traces.trace import Format, Survey, Trace, fingerprint, open_table
 from jupyterhub_mesos.simulate.window import EVERYTHING, Window
@@ -65,14 +65,14 @@ def prepared(args: argparse.Namespace, pool: Pool | None = None, until_s: float 
 
     `pool` and `until_s` are those of a run that goes on.
     """
-    ledger = None if args.ledger is None else LedgerJobs(ledger_url(args.ledger), until_s)
+    ledger = None if args.ledger is None else LedgerJobs(ReadOnly.at(args.ledger), until_s)
     pool = _pool(args) if pool is None else pool
     given = _Given.of(args, ledger)
     trace = Trace(_source(args, pool, ledger), Gate(pool).admitted, given.names(args))
     survey = trace.survey(pool.main)
     _check(survey, args)
     scenarios = _scenarios(args, given, _teams(given, survey, pool), pool)
-    content = fingerprint(args.trace) if ledger is None else f"{ledger.url} {ledger.until_s}"
+    content = fingerprint(args.trace) if ledger is None else f"{ledger.ledger.shown} {ledger.until_s}"
     return Prepared(
         trace,
         survey,

@@ -8,6 +8,7 @@ What is said of a database never holds its password, nor values of its rows.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from pydantic_core import PydanticSerializationError, to_json
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import Pool
+from sqlalchemy.pool import NullPool, Pool
 
 from jupyterhub_mesos.errors import InvalidInput
 
@@ -103,20 +105,26 @@ class Database:
 
     def engine(self, pool: type[Pool]) -> sa.Engine:
         """Make an engine, whose connections are durable and give up in time; none is opened yet."""
-        if not self.is_postgresql:
-            engine = sa.create_engine(self.url, poolclass=pool)
-            event.listen(engine, "connect", _prepare_sqlite)
-            return engine
-        arguments = {key: value for key, value in LIBPQ.items() if key not in self.url.query}
+        engine = self._engine(pool)
+        prepare = _prepare_postgresql if self.is_postgresql else _prepare_sqlite
+        event.listen(engine, "connect", prepare)
+        return engine
+
+    def reading_engine(self) -> sa.Engine:
+        """Make an engine for who only reads; PostgreSQL refuses everything else from it."""
+        engine = self._engine(NullPool)
+        return engine.execution_options(postgresql_readonly=True) if self.is_postgresql else engine
+
+    def _engine(self, pool: type[Pool]) -> sa.Engine:
+        wanted = LIBPQ if self.is_postgresql else {}
+        arguments = {key: value for key, value in wanted.items() if key not in self.url.query}
         try:
-            engine = sa.create_engine(self.url, poolclass=pool, connect_args=arguments)
+            return sa.create_engine(self.url, poolclass=pool, connect_args=arguments, json_serializer=_json)
         except (ImportError, NoSuchModuleError) as error:
             raise InvalidInput(
                 "the driver of PostgreSQL is not installed: pip install 'jupyterhub-mesos[postgresql]'",
                 where=self.shown,
             ) from error
-        event.listen(engine, "connect", _prepare_postgresql)
-        return engine
 
     def reason(self, error: SQLAlchemyError) -> str:
         """Say what the database said, without the statement, its values and the password."""
@@ -146,6 +154,14 @@ def _expanded(text: str, where: str) -> str:
         return found if match.group(0) == text.strip() else quote(found, safe="")
 
     return _VARIABLE.sub(value, text.strip())
+
+
+def _json(value: Any) -> str:
+    """Write JSON: eight columns of every grant are some, and the standard library takes far longer."""
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:  # half of a surrogate pair: only an escape can hold it
+        return json.dumps(value)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

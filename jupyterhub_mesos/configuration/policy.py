@@ -30,10 +30,15 @@ class ReclaimModel(Wire):
 
     min_runtime_minutes: Span = DEFAULT_RECLAIM.min_runtime_seconds / MINUTE_S
     grace_minutes: Span = DEFAULT_RECLAIM.grace_seconds / MINUTE_S
+    requeues_first: bool = DEFAULT_RECLAIM.requeues_first
 
     def value(self) -> Reclaim:
         """Return the core's value."""
-        return Reclaim(self.min_runtime_minutes * MINUTE_S, self.grace_minutes * MINUTE_S)
+        return Reclaim(
+            min_runtime_seconds=self.min_runtime_minutes * MINUTE_S,
+            grace_seconds=self.grace_minutes * MINUTE_S,
+            requeues_first=self.requeues_first,
+        )
 
 
 class PreemptModel(Wire):

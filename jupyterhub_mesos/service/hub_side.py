@@ -75,10 +75,10 @@ class HubSide:
     def _queued(self, row: RequestRow) -> Queued:
         sentence = f"{row.request.user}'s request {row.id} waits."
         if row.request.status in WAITING:
-            explained = self._operations.ledger.machine.explain(row.id)
-            sentence = (
-                f"{explained.sentence} It starts by itself; place {explained.position or '?'} in the queue."
-            )
+            why = self._operations.explanation(row.request)
+            expected = why.expected_start
+            when = f" {expected.sentence}" if expected and expected.median_seconds is not None else ""
+            sentence = f"{why.sentence} It starts by itself; place {why.position or '?'} in the queue.{when}"
         return Queued(sentence, request_id=row.id, page_url=self._operations.links.page(row.id))
 
 

@@ -254,7 +254,7 @@ class Operations:
                 replicas=request.replicas,
                 submitted_at=request.submitted_at,
                 is_mine=request.user == who.name,
-                explanation=self._explanation(request, position),
+                explanation=self.explanation(request, position),
             )
             for position, request in enumerate(waiting, start=1)
             if request.team in seen or request.user == who.name
@@ -330,7 +330,7 @@ class Operations:
         """Return a request with its explanation while it waits and its newest allocation."""
         explained = None
         if row.request.status in WAITING and row.id in self.ledger.machine.requests:
-            explained = self._explanation(row.request)
+            explained = self.explanation(row.request)
         allocation = self.ledger.allocation_of(row.id)
         if allocation is None and row.request.allocations and row.request.status not in WAITING:
             past = await self.allocations(row)
@@ -341,7 +341,7 @@ class Operations:
         warned = warning(row, allocation, ledger.machine, ledger.clock(), ledger.policy.notice_seconds)
         return request_view(row, self.links, explained, (allocation, tasks), shown, warned)
 
-    def _explanation(self, request: Request, position: int | None = None) -> ExplanationView:
+    def explanation(self, request: Request, position: int | None = None) -> ExplanationView:
         """Say why a request waits, and when it may start; of a pause its reason, which the core has not."""
         found = self.ledger.machine.explain(request.id, position)
         if found.code == Bar.PAUSED:

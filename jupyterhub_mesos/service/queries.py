@@ -1,6 +1,11 @@
-"""The SQL of the lists that people page through: requests and the audit."""
+"""The SQL of the lists that people page through: requests and the audit.
+
+A text that no database takes (`is_storable`) stands in no row: who asks for it finds nothing.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
@@ -12,9 +17,9 @@ from jupyterhub_mesos.service.texts import is_storable
 def request_conditions(query: RequestQuery) -> list[sa.ColumnElement[bool]]:
     """Return what a request's row has to meet."""
     table = schema.requests
-    conditions = _between(table.c.submitted_at, query.since, query.until)
+    conditions: list[sa.ColumnElement[bool]] = []
     owners = [
-        column.in_(sorted(filter(is_storable, names)))
+        _among(column, names)
         for column, names in ((table.c.user, query.users), (table.c.team, query.teams))
         if names is not None
     ]
@@ -22,16 +27,15 @@ def request_conditions(query: RequestQuery) -> list[sa.ColumnElement[bool]]:
         conditions.append(sa.or_(*owners))
     for column, name in ((table.c.team, query.within), (table.c.parent, query.parent)):
         if name is not None:
-            conditions.append(column == name if is_storable(name) else sa.false())
+            conditions.append(_among(column, (name,)))
     for column, words in ((table.c.kind, query.kinds), (table.c.status, query.statuses)):
         if words is not None:
-            conditions.append(column.in_(sorted(filter(is_storable, words))))
+            conditions.append(_among(column, words))
     if query.before is not None:
         conditions.append(table.c.seq < query.before)
     if query.text is not None:
-        has_text = table.c.name.icontains(query.text, autoescape=True)
-        conditions.append(has_text if is_storable(query.text) else sa.false())
-    return conditions
+        conditions.append(_holds(query.text, table.c.name))
+    return conditions + _between(table.c.submitted_at, query.since, query.until)
 
 
 def audit_statement(query: AuditQuery) -> sa.Select[tuple[object, ...]]:
@@ -40,15 +44,25 @@ def audit_statement(query: AuditQuery) -> sa.Select[tuple[object, ...]]:
     conditions = _between(table.c.at, query.since, query.until)
     for column, value in ((table.c.who, query.who), (table.c.what, query.what)):
         if value is not None:
-            conditions.append(column == value)
+            conditions.append(_among(column, (value,)))
     if query.subjects is not None:
-        conditions.append(table.c.subject.in_(sorted(query.subjects)))
+        conditions.append(_among(table.c.subject, query.subjects))
     if query.text is not None:
-        in_either = (column.icontains(query.text, autoescape=True) for column in (table.c.what, table.c.why))
-        conditions.append(sa.or_(*in_either))
+        conditions.append(_holds(query.text, table.c.what, table.c.why))
     if query.before is not None:
         conditions.append(table.c.seq < query.before)
     return sa.select(table).where(*conditions).order_by(table.c.seq.desc()).limit(query.limit + 1)
+
+
+def _among(column: sa.Column[str], names: Iterable[str]) -> sa.ColumnElement[bool]:
+    return column.in_(sorted(filter(is_storable, names)))
+
+
+def _holds(text: str, *columns: sa.Column[str]) -> sa.ColumnElement[bool]:
+    """Say that one of the columns holds a text, whatever the case of its letters."""
+    if not is_storable(text):
+        return sa.false()
+    return sa.or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
 def _between(

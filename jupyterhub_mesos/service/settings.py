@@ -246,7 +246,6 @@ class CapacityService(PolicyTraits, Application):
         min=1024,
         help="Bytes of the largest request body that is read; more is answered 413. Default: 12 MiB.",
     ).tag(config=True)
-
     output_days = Integer(
         7,
         min=0,

@@ -90,7 +90,8 @@ class Ownership:
                 ledger.doubt(error)
             except (LedgerError, TimeoutError) as error:
                 since = time.monotonic() - sure_at
-                log.warning("service: whether the ledger is ours is not known for %.0f s: %s", since, error)
+                said = str(error) or "no answer"
+                log.warning("service: whether the ledger is ours is not known for %.0f s: %s", since, said)
                 lost = since > GIVE_UP_SECONDS
                 ledger.doubt(TakenOver(_GIVEN_UP) if lost else LedgerError(_UNSURE))
             else:
@@ -149,7 +150,7 @@ def _waiting_room(settings: CapacitySettings) -> Generator[None]:
     server = HTTPServer(
         Application(
             [(settings.prefix + "health", _Health, {"backend": settings.backend}), (r".*", _NotYet)],
-            log_function=lambda _: None,
+            log_function=_no_access_log,
         )
     )
     try:
@@ -163,7 +164,20 @@ def _waiting_room(settings: CapacitySettings) -> Generator[None]:
         server.stop()
 
 
-class _Health(RequestHandler):
+def _no_access_log(_: RequestHandler) -> None:
+    """Keep paths, which may name people, out of the log."""
+
+
+class _Room(RequestHandler):
+    """What every answer of a standby has in common."""
+
+    def send(self, media_type: str, text: str) -> None:
+        """Send the body and end the answer."""
+        self.set_header("Content-Type", media_type)
+        self.finish(text)  # pyright: ignore[reportUnknownMemberType]  # tornado's types name a bare dict
+
+
+class _Health(_Room):
     """`/health` of a standby: it is well."""
 
     def initialize(self, backend: str) -> None:
@@ -181,17 +195,15 @@ class _Health(RequestHandler):
             active=0,
             message="waits for the ledger, which another capacity service holds",
         )
-        self.set_header("Content-Type", "application/json")
-        self.finish(health.model_dump_json())
+        self.send("application/json", health.model_dump_json())
 
 
-class _NotYet(RequestHandler):
+class _NotYet(_Room):
     """Everything else of a standby."""
 
     def prepare(self) -> None:
         """Refuse for now."""
         problem = problem_of(Unavailable("this capacity service is a standby: another one is at work"))
         self.set_status(problem.status)
-        self.set_header("Content-Type", MEDIA_TYPE)
         self.set_header("Retry-After", str(RETRY_SECONDS))
-        self.finish(problem.model_dump_json(exclude_none=True))
+        self.send(MEDIA_TYPE, problem.model_dump_json(exclude_none=True))

@@ -27,6 +27,8 @@ def is_storable(text: str) -> bool:
     """Say whether every database takes a text as it is."""
     if "\0" in text:
         return False
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON may hold

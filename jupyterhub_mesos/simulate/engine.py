@@ -233,10 +233,13 @@ class Simulation:
         self._act_on(actions)
 
     def _is_inside(self, request: Request) -> bool:
-        team = self._machine.tree.teams.get(request.team)
-        if team is None:
+        tree, team = self._machine.tree, request.team
+        if team not in tree:
             return False
-        return (self._machine.used(request.team) + request.total).fits_in(team.guarantee)
+        used, guarantee = self._machine.used(team), tree.guarantee(team)
+        return all(
+            used.get(name) + amount <= guarantee.get(name, 0) for name, amount in request.total.amounts()
+        )
 
     # ---- what the machine answers ---------------------------------------------------------------
 

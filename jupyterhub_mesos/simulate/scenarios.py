@@ -23,6 +23,7 @@ from jupyterhub_mesos_quota.strategies import FAIR, FIFO, LOWEST_USE
 from jupyterhub_mesos_quota.tree import TeamTree
 
 AT_ONCE: Final = Reclaim(min_runtime_seconds=0.0, grace_seconds=0.0)
+AT_ONCE_AND_FIRST: Final = replace(AT_ONCE, requeues_first=True)
 DEFAULT: Final = "default"
 POLICIES: Final[Mapping[str, Policy]] = {
     DEFAULT: Policy(
@@ -32,7 +33,7 @@ POLICIES: Final[Mapping[str, Policy]] = {
         reclaim=Reclaim(min_runtime_seconds=600.0, grace_seconds=300.0),
     ),
     "fair": Policy(FAIR, reclaim=AT_ONCE),
-    "lowest-use": Policy(LOWEST_USE, reclaim=AT_ONCE),
+    "lowest-use": Policy(LOWEST_USE, reclaim=AT_ONCE_AND_FIRST),
     "fifo": Policy(FIFO),
 }
 """The service's own, and bare orders; those that know guarantees take back at once what is lent."""

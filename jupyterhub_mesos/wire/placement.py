@@ -18,7 +18,7 @@ Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=64)]
 class PlacementModel(Wire):
     """Each replica on a node that has all `labels`; `zones`: `one` zone for all, an even `spread`, or `any`.
 
-    `prefer_zone` is a wish: it is taken where it does as well as others.
+    `prefer_zone` is a wish: it is taken where it has room for all replicas.
     """
 
     labels: Labels = Field(default_factory=dict)

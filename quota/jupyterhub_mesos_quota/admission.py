@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Final
 
 from jupyterhub_mesos_quota.agenda import Agenda
 from jupyterhub_mesos_quota.bookings import Ask, Bookings, both
@@ -30,6 +31,9 @@ from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.tree import Amounts, TeamTree
 from jupyterhub_mesos_quota.usage import Hindrance, Standing, Usage
+
+_ONE_BY_ONE: Final = tuple((standing,) for standing in Standing)
+_ALL_TOGETHER: Final = (tuple(Standing),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,28 +203,41 @@ class Admission:
         self, passed: set[tuple[Lane, Standing]], owners: list[Group]
     ) -> tuple[Group, Standing] | None:
         """Return the first in order of the lanes that may have room, and of the owners of holds."""
-        by_promise = self.policy.strategy.ranks_by_promise
-        best: tuple[int, Key] | None = None
-        found: tuple[Lane | Group, Standing] | None = None
-        for lane in list(self.line.hot):
-            if not self._is_hot(lane):
-                del self.line.hot[lane]
-                continue
-            for standing in Standing:
-                key = lane.contests[standing].first_key()
-                if key is None or (lane, standing) in passed:
-                    continue
-                entry = (standing if by_promise else 0), key
-                if best is None or entry < best:
-                    best, found = entry, (lane, standing)
-        for group in owners:
-            if group.head is not None and group.standing is not None:
-                entry = self.line.key(group, group.head)
-                if best is None or entry < best:
-                    best, found = entry, (group, group.standing)
-        if best is None or found is None:
+        if not self.line.hot and not owners:
             return None
-        return self.line.group_of(_place(best[1]).id), found[1]
+        lanes = self._hot_lanes()
+        by_promise = self.policy.strategy.ranks_by_promise
+        for standings in _ONE_BY_ONE if by_promise else _ALL_TOGETHER:
+            best = self._first_in(lanes, standings, passed)
+            for group in owners:
+                if group.head is not None and group.standing is not None and group.standing in standings:
+                    entry = self.line.key(group, group.head)[1], group.standing
+                    if best is None or entry < best:
+                        best = entry
+            if best is not None:
+                return self.line.group_of(_place(best[0]).id), best[1]
+        return None
+
+    def _first_in(
+        self, lanes: list[Lane], standings: tuple[Standing, ...], passed: set[tuple[Lane, Standing]]
+    ) -> tuple[Key, Standing] | None:
+        best: tuple[Key, Standing] | None = None
+        for lane in lanes:
+            for standing in standings:
+                contest = lane.contests[standing]
+                key = contest.first_key() if contest.groups else None
+                if key is None or (passed and (lane, standing) in passed):
+                    continue
+                if best is None or key < best[0]:
+                    best = key, standing
+        return best
+
+    def _hot_lanes(self) -> list[Lane]:
+        """Return the lanes that may have room, and forget those that have none."""
+        hot = self.line.hot
+        for lane in [lane for lane in hot if not self._is_hot(lane)]:
+            del hot[lane]
+        return list(hot)
 
     def rest(self) -> None:
         """Say that nobody may start now: whoever sat out competes again from here on."""
@@ -247,7 +264,11 @@ class Admission:
 
     def _place_beside_holds(self, size: Size, ask: Ask, group: Group | None) -> tuple[Placement, ...] | None:
         """Find room; what is laid aside is looked up only where there is room that it may spoil."""
-        placements = self.pool.place(size)
+        lane = self.line.lane_of(size) if group is None else group.lane
+        if lane is not None and lane not in self.line.hot:
+            return None
+        where = None if lane is None else self.line.hot[lane]
+        placements = self.pool.place(size, where=where)
         if placements is None:
             return None
         withheld = self._held_by_claims(ask, group)
@@ -257,7 +278,7 @@ class Admission:
             withheld = both(withheld, kept_for_takers(self.takers, group))
         if self.bookings:
             return self._place_beside_booked(size, ask, withheld)
-        return placements if not withheld else self.pool.place(size, withheld)
+        return placements if not withheld else self.pool.place(size, withheld, where)
 
     def _held_by_claims(self, ask: Ask, group: Group | None) -> Withheld:
         if ask.standing is Standing.INSIDE or not self.may_hold:
@@ -307,7 +328,7 @@ class Admission:
         starved = self._starved()
         stamp = self.pool.moves, self.line.claims.version, starved
         if self._holds is None or self._held_at != stamp:
-            booked = self.bookings.laid_aside(self.now) if self.bookings else {}
+            booked: Withheld = self.bookings.laid_aside(self.now) if self.bookings else {}
             self._holds = Holds(self.pool, self._wanted(starved), self._clearing, booked)
             self._held_at = stamp
         return self._holds

@@ -47,7 +47,7 @@ class Agenda:
 
     def advance(self, at: float) -> None:
         """Drop what is over."""
-        if any(each.ends_at <= at for each in self._booked.values()):
+        if self._booked and any(each.ends_at <= at for each in self._booked.values()):
             self._set({id_: each for id_, each in self._booked.items() if each.ends_at > at})
 
     def rename(self, before: UserName, after: UserName) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from heapq import heappop, heappush
 
 from jupyterhub_mesos_quota.budgets import Budgets, Spent
 from jupyterhub_mesos_quota.model import Request, RequestId, TeamId, UserName, WorkloadKind
@@ -46,6 +47,8 @@ class Bars:
         self.budgets = Budgets(tree)
         self.may_bind = _may_bind(tree)  # a user's cap or a budget may stop somebody
         self._tree = tree
+        self._has_caps = _has_caps(tree)
+        self._untils: list[tuple[float, RequestId]] = []  # of budgets that somebody waits for
         self._held: dict[tuple[TeamId, UserName], Amounts] = {}
         self._before: dict[RequestId, tuple[Request, Obstacle]] = {}
         self._of_user: dict[UserName, dict[RequestId, None]] = {}
@@ -59,6 +62,7 @@ class Bars:
     def plant(self, tree: TeamTree, active: Sequence[Request], spent: Iterable[Spent]) -> None:
         """Put a tree in force, with those who hold something under it and what was spent."""
         self._tree = tree
+        self._has_caps = _has_caps(tree)
         self.paused = {team for team in self.paused if team is None or team in tree}
         self.may_bind = _may_bind(tree)
         self._held.clear()
@@ -68,8 +72,10 @@ class Bars:
 
     def charge(self, request: Request, sign: int = +1) -> None:
         """Count what a user holds by a request; with `sign` -1 it holds it no more."""
-        self.budgets.charge(request, sign)
-        self._count(request, sign)
+        if self.budgets.has_bounds:
+            self.budgets.charge(request, sign)
+        if self._has_caps:
+            self._count(request, sign)
 
     def _count(self, request: Request, sign: int) -> None:
         for above in self._tree.path(request.team):
@@ -98,17 +104,17 @@ class Bars:
     def obstacle(self, request: Request) -> Obstacle | None:
         """Return the first bar before a request: pauses, then what its user holds."""
         path = self._tree.path(request.team)
-        for team in (None, *path):
+        for team in (None, *path) if self.paused else ():
             if team in self.paused:
                 return Obstacle(Bar.PAUSED, team)
-        for above in path:
+        for above in path if self._has_caps else ():
             bounds = self._tree[above].per_user
             held = self._held.get((above, request.user), {})
             for name, amount in counted(request) if bounds.by_name else ():
                 bound = bounds.get(name)
                 if not isinstance(bound, Unlimited) and held.get(name, 0) + amount > bound:
                     return Obstacle(Bar.USER_CAP, above, name, amount, held.get(name, 0), bound)
-        over = self.budgets.over(request)
+        over = self.budgets.over(request) if self.budgets.has_bounds else None
         if over is not None:
             (team, user), until = over
             return Obstacle(Bar.BUDGET, team, user=user, until=until)
@@ -116,12 +122,18 @@ class Bars:
 
     def next_until(self) -> float | None:
         """Return when the first budget that somebody waits for has something left again."""
-        times = [obstacle.until for _, obstacle in self._before.values() if obstacle.until is not None]
-        return min(times, default=None)
+        untils = self._untils
+        while untils:
+            until, id_ = untils[0]
+            found = self.found(id_)
+            if found is not None and found.until == until:
+                return until
+            heappop(untils)
+        return None
 
     def hold_back(self, request: Request, obstacle: Obstacle) -> None:
         """Let a request wait before its bar."""
-        self._before[request.id] = request, obstacle
+        self._stand_before(request, obstacle)
         self._of_user.setdefault(request.user, {})[request.id] = None
 
     def found(self, id_: RequestId) -> Obstacle | None:
@@ -142,7 +154,7 @@ class Bars:
 
     def lifted_for(self, user: UserName) -> list[Request]:
         """Let those of one user go, each of whom no bar stops by itself, and return them."""
-        return self._lifted(list(self._of_user.get(user, ())))
+        return self._lifted(list(self._of_user[user])) if user in self._of_user else []
 
     def lifted(self) -> list[Request]:
         """Let all go whom no bar stops any more, and return them."""
@@ -157,13 +169,23 @@ class Bars:
                 self.drop(id_)
                 free.append(request)
             else:
-                self._before[id_] = request, obstacle
+                self._stand_before(request, obstacle)
         return free
+
+    def _stand_before(self, request: Request, obstacle: Obstacle) -> None:
+        known = self.found(request.id)
+        self._before[request.id] = request, obstacle
+        if obstacle.until is not None and (known is None or known.until != obstacle.until):
+            heappush(self._untils, (obstacle.until, request.id))
 
     def waiting(self) -> list[RequestId]:
         """Return who waits before a bar, by priority and rank."""
         before = sorted((-request.priority, request.rank, id_) for id_, (request, _) in self._before.items())
         return [id_ for _, _, id_ in before]
+
+
+def _has_caps(tree: TeamTree) -> bool:
+    return any(team.per_user.by_name for team in tree.teams.values())
 
 
 def _may_bind(tree: TeamTree) -> bool:

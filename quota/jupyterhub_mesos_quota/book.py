@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
 
+from jupyterhub_mesos_quota.copying import copier
 from jupyterhub_mesos_quota.errors import UnknownAllocation, UnknownRequest
 from jupyterhub_mesos_quota.events import (
     Action,
@@ -29,6 +32,7 @@ from jupyterhub_mesos_quota.model import (
 )
 from jupyterhub_mesos_quota.moves import LIVE_STATES, TERMINAL_STATUSES, Stories
 from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.sizes import KEPT_SIZES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,16 @@ class Forgotten:
     allocations: tuple[AllocationId, ...] = ()
 
 
+_with_status: Final = copier(Request, "status")
+_with_allocation: Final = copier(Request, "allocations", "status")
+_moved: Final = copier(Allocation, "state", "started_at", "gone_at")
+
+
+@lru_cache(maxsize=KEPT_SIZES)
+def _why_granted(borrowed: Resources) -> str:
+    return "there is room" if borrowed.is_zero else f"there is room; {borrowed} of it is borrowed"
+
+
 class Book:
     """Requests and allocations by id; `drain` hands out the actions since it was last called."""
 
@@ -46,6 +60,8 @@ class Book:
         self.requests: dict[RequestId, Request] = {}
         self.allocations: dict[AllocationId, Allocation] = {}
         self.live: dict[RequestId, AllocationId] = {}  # the one that each active request holds
+        self.warned: dict[AllocationId, None] = {}
+        self.losses = 0  # grows when one is lost, and when one returns: it can be stopped, or not any more
         self.stories = Stories()
         self._actions: list[Action] = []
         self._first_rank = 0
@@ -87,14 +103,16 @@ class Book:
         for request in requests.values():
             self.requests[request.id] = request
             self._first_rank = min(self._first_rank, request.rank)
-            self.stories.note(f"request {request.id}", f"restored as {request.status}")
+            self.stories.note_request(request.id, f"restored as {request.status}")
             if request.status in TERMINAL_STATUSES:
                 self._over[0][request.id] = None
         for allocation in allocations.values():
             self.allocations[allocation.id] = allocation
-            self.stories.note(f"allocation {allocation.id}", f"restored as {allocation.state}")
+            self.stories.note_allocation(allocation.id, f"restored as {allocation.state}")
             if allocation.state in LIVE_STATES:
                 self.live[allocation.request_id] = allocation.id
+                if allocation.state is AllocationState.WARNED:
+                    self.warned[allocation.id] = None
             else:
                 self._over[1][allocation.id] = None
 
@@ -123,7 +141,7 @@ class Book:
         """Move a request along its table."""
         before = self.requests[id_].status
         self.stories.check_request(id_, before, after)
-        self.requests[id_] = moved = replace(self.requests[id_], status=after)
+        self.requests[id_] = moved = _with_status(self.requests[id_], after)
         self._note_request(at, id_, before, after, why)
         if after in TERMINAL_STATUSES:
             self._over[0][id_] = None
@@ -140,7 +158,13 @@ class Book:
             gone_at = at
             self._over[1][id_] = None
             del self.live[old.request_id]
-        moved = replace(old, state=after, started_at=started_at, gone_at=gone_at)
+        if after is AllocationState.WARNED:
+            self.warned[id_] = None
+        elif old.state is AllocationState.WARNED:
+            del self.warned[id_]
+        if AllocationState.LOST in {old.state, after}:
+            self.losses += 1
+        moved = _moved(old, after, started_at, gone_at)
         self.allocations[id_] = moved
         self._note_allocation(at, id_, old.state, after, why)
         return moved
@@ -159,12 +183,12 @@ class Book:
             granted_at=at,
             borrowed=borrowed,
         )
-        why = "there is room" if borrowed.is_zero else f"there is room; {borrowed} of it is borrowed"
+        why = _why_granted(borrowed)
         self.allocations[new.id] = new
         self.live[id_] = new.id
         self._note_allocation(at, new.id, None, new.state, why)
         self.stories.check_request(id_, request.status, RequestStatus.ACTIVE)
-        self.requests[id_] = replace(request, allocations=number, status=RequestStatus.ACTIVE)
+        self.requests[id_] = _with_allocation(request, number, RequestStatus.ACTIVE)
         self._note_request(at, id_, request.status, RequestStatus.ACTIVE, why)
         self._actions.append(Grant(at, new))
         return new
@@ -192,29 +216,25 @@ class Book:
 
     def forget_ended(self) -> Forgotten:
         """Drop what is over, with its story."""
-        requests, allocations = (tuple(ids) for ids in self._over)
+        requests, allocations = tuple(self._over[0]), tuple(self._over[1])
         self._over = ({}, {})
         for request in requests:
-            del self.requests[RequestId(request)]
-            self.stories.drop(f"request {request}")
+            del self.requests[request]
         for allocation in allocations:
-            del self.allocations[AllocationId(allocation)]
-            self.stories.drop(f"allocation {allocation}")
-        return Forgotten(
-            tuple(RequestId(request) for request in requests),
-            tuple(AllocationId(allocation) for allocation in allocations),
-        )
+            del self.allocations[allocation]
+        self.stories.drop(requests, allocations)
+        return Forgotten(requests, allocations)
 
     def _note_request(
         self, at: float, id_: RequestId, before: RequestStatus | None, after: RequestStatus, why: str
     ) -> None:
         move = RequestMoved(at, id_, before, after, why)
-        self.stories.note(f"request {id_}", move)
+        self.stories.note_request(id_, move)
         self._actions.append(move)
 
     def _note_allocation(
         self, at: float, id_: AllocationId, before: AllocationState | None, after: AllocationState, why: str
     ) -> None:
         move = AllocationMoved(at, id_, before, after, why)
-        self.stories.note(f"allocation {id_}", move)
+        self.stories.note_allocation(id_, move)
         self._actions.append(move)

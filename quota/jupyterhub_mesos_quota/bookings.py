@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from jupyterhub_mesos_quota.accounts import Account
@@ -31,8 +31,8 @@ MOST_ASIDE: Final = 16
 """Reservations with room laid aside at a time, the next to begin first: it is chosen anew as things move."""
 MOST_PIECES: Final = 1 << 62
 """More pieces than anything has."""
-MOST_LOOKED_AT: Final = 512
-"""Nodes looked at for one reservation; those with the most room stand first."""
+MOST_LOOKED_AT: Final = 4_096
+"""Nodes looked at for one reservation: of those with room, and of those without."""
 
 
 class Ask(NamedTuple):
@@ -166,19 +166,25 @@ class Bookings:
     ) -> tuple[Mapping[NodeId, int], int]:
         """Return pieces by node, and how many have no room yet.
 
-        First where there is room, then where it is being made or would be the soonest.
+        First where there is room, the tightest first, so that large room stays whole for others; then
+        where it is being made or would be the soonest.
         """
         chosen: dict[NodeId, int] = {}
         missing = 0
-        nodes = list(islice(self._pool.emptiest(each), MOST_LOOKED_AT)) if pieces else []
-        for has, order in ((self._has_now, nodes), (self._has_empty, [*self.clearing, *nodes])):
-            for node in order if pieces else ():
+        ways = (
+            (self._has_now, self._pool.with_room_for(each)),
+            (self._has_empty, chain(self.clearing, self._pool.emptiest(each))),
+        )
+        for has, order in ways:
+            for node in islice(order, MOST_LOOKED_AT) if pieces else ():
                 beside = taken.get(node, {})
                 copies = min((has(node, name) - beside.get(name, 0)) // amount for name, amount in each)
                 count = min(pieces, copies - chosen.get(node, 0))
                 if count > 0:
                     chosen[node] = chosen.get(node, 0) + count
                     pieces -= count
+                if not pieces:
+                    break
             missing = missing or pieces
         return chosen, missing
 

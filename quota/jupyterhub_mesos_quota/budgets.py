@@ -107,10 +107,12 @@ class Budgets:
         self._meters: dict[Whose, _Meter] = {}
         self._changed: dict[Whose, None] = {}
         self._due: list[tuple[int, TeamId, UserName]] = []
+        self.has_bounds = _has_bounds(tree)
 
     def plant(self, tree: TeamTree, active: Iterable[Request], spent: Iterable[Spent]) -> None:
         """Put a tree in force, with what was spent before and those who run."""
         self._tree = tree
+        self.has_bounds = _has_bounds(tree)
         self._meters.clear()
         self._due.clear()
         for each in spent:
@@ -254,3 +256,7 @@ class Budgets:
         if whose not in self._meters:
             self._meters[whose] = _Meter(budget, bound, self._now_ms)
         return self._meters[whose]
+
+
+def _has_bounds(tree: TeamTree) -> bool:
+    return any(team.budget is not None for team in tree.teams.values())

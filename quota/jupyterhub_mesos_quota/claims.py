@@ -112,6 +112,8 @@ class Holds:
         self._views: dict[tuple[Standing, Group | None], Mapping[NodeId, Amounts]] = {}
         self._by_group: dict[Group, Hold] = {}
         for group, standing in wanted:
+            if len(self._taken) >= len(pool.nodes):
+                break  # no node is left without a hold
             amounts = self._choose(group.lane.size)
             if amounts is not None:
                 self._taken.update(amounts)
@@ -191,13 +193,18 @@ class Holds:
             for node in chain(self._pool.with_room_for(size.each), sorted(self._clearing)):
                 yield node, self._copies_soon(node, size)
         for node in self._pool.emptiest(size.each):
-            copies_there = self._pool.copies_when_empty(node, size.each)
-            if booked := self._booked.get(node):  # as if the booked did not stand there at all
-                copies_there -= max(-(-booked.get(name, 0) // amount) for name, amount in size.each)
-            yield node, copies_there
+            copies = self._pool.copies_when_empty(node, size.each)
+            yield node, copies - self._copies_booked(node, size)
 
     def _copies_soon(self, node: NodeId, size: Size) -> int:
         """Return how many replicas a node holds when what is being cleared there is gone."""
         room, coming = self._pool.room_on(node), self._clearing.get(node, {})
         copies = [(room.get(name, 0) + coming.get(name, 0)) // amount for name, amount in size.each]
-        return min(copies) if room else 0
+        return min(copies) - self._copies_booked(node, size) if room else 0
+
+    def _copies_booked(self, node: NodeId, size: Size) -> int:
+        """Return how many replicas what is booked on a node keeps away; it is not waited for."""
+        booked = self._booked.get(node)
+        if not booked:
+            return 0
+        return max(-(-booked.get(name, 0) // amount) for name, amount in size.each)

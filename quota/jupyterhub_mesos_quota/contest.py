@@ -72,7 +72,7 @@ class Contest:
         self._usage = usage
         self._gate = gate
         self._tally = tally
-        self._groups = 0
+        self.groups = 0  # that compete
         self._seats: dict[int, _Seat] = {}
         self._top = _Seat(None, None)
         self._stood: dict[Account, None] = {}  # whose group competes otherwise
@@ -82,26 +82,30 @@ class Contest:
 
     def enter(self, account: Account, place: Place | None) -> None:
         """Let the head of an account's own group compete, or nothing of it."""
-        if not self._seats:
-            self._eased_seen = self._usage.eased.end
         seat = self._seats.get(account.number)
+        self._winner_at = -1
         if place is None:
-            if seat is None or seat.own is None:
-                return
-            seat.own = None
-            self._groups -= 1
-        else:
-            if seat is None:
-                seat = self._seat(account)
-            self._groups += seat.own is None
-            zeros = (0,) * (self._usage.depth - len(account.path)) if self.is_by_share else ()
-            seat.own = (*zeros, place, seat)
-        self._stood[account] = None
+            if seat is not None and seat.own is not None:
+                seat.own = None
+                self.groups -= 1
+                if not self.groups:
+                    self._clear()
+            return
+        if seat is None:
+            seat = self._seat(account)
+        zeros = (0,) * (self._usage.depth - len(account.path)) if self.is_by_share else ()
+        own: _Offer = (*zeros, place, seat)
+        old, seat.own = seat.own, own
+        if old is None or own < old:  # who stands further back is looked at anew when it comes up
+            self.groups += old is None
+            self._stood[account] = None
 
     def _seat(self, account: Account) -> _Seat:
         """Make a seat, and those between it and the top."""
         seat = self._seats.get(account.number)
         if seat is None:
+            if not self._seats:
+                self._eased_seen = self._usage.eased.end
             path = account.path if self.is_by_share else account.gates
             after = path[1:] if path and path[0] is account else path
             above = self._seat(after[0]) if after else self._top
@@ -110,9 +114,7 @@ class Contest:
 
     def first_key(self) -> Key | None:
         """Return the winner's key: comparable between contests of one tree."""
-        if not self._groups:
-            if self._seats:
-                self._clear()
+        if not self.groups:
             return None
         usage = self._usage
         if self._stood or self._eased_seen != usage.eased.end:
@@ -128,6 +130,7 @@ class Contest:
         self._seats.clear()
         self._stood.clear()
         self._top = _Seat(None, None)
+        self._winner = None
 
     # ---- offers anew ----------------------------------------------------------------------------
 

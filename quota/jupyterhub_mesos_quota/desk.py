@@ -24,7 +24,7 @@ from jupyterhub_mesos_quota.model import (
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES, WAITING_STATUSES
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.promises import with_reservations
-from jupyterhub_mesos_quota.resources import Resources
+from jupyterhub_mesos_quota.sizes import Size
 from jupyterhub_mesos_quota.tree import TeamTree
 
 
@@ -113,10 +113,11 @@ class Desk:
         """
         if self.admission.may_hold:
             return False
-        verdict = self.admission.judge(request.team, self.admission.line.size_for(request))
+        size = self.admission.line.size_for(request)
+        verdict = self.admission.judge(request.team, size)
         if verdict.placements is None:
             return False
-        self.grant(at, request.id, verdict.placements)
+        self.grant(at, request.id, size, verdict.placements)
         self.is_settled = False
         return True
 
@@ -153,14 +154,14 @@ class Desk:
                 self.stand_back(request)
                 continue
             self.leave(request)
-            self.grant(at, request.id, pick.placements)
+            self.grant(at, request.id, pick.group.lane.size, pick.placements)
         self.admission.rest()
         self.is_settled = True
 
-    def grant(self, at: float, id_: RequestId, placements: tuple[Placement, ...]) -> None:
+    def grant(self, at: float, id_: RequestId, size: Size, placements: tuple[Placement, ...]) -> None:
         """Give a request that stands in no line what it asked for."""
-        request = self.book.requests[id_]
-        borrowed = Resources.from_amounts(self.admission.usage.would_borrow(request.team, request.total))
+        request, usage = self.book.requests[id_], self.admission.usage
+        borrowed = usage.would_borrow(usage.accounts[request.team], size)
         self.bars.charge(request)
         self.occupy(self.book.grant(at, id_, placements, borrowed))
         self.stand_back_all(self._in_line_of.get(request.user, ()))

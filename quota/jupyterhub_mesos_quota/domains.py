@@ -6,14 +6,14 @@ without a rule, in one replica, goes the short way of `placement.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Final
 
 from jupyterhub_mesos_quota.model import NodeId, Placement
 from jupyterhub_mesos_quota.packing import Packing, Spots
 from jupyterhub_mesos_quota.placement import KEPT_ANSWERS, NOTHING_WITHHELD, NodePool, Withheld
-from jupyterhub_mesos_quota.resources import ACCELERATOR_PREFIX, CPU_MILLIS, MEM_MIB, AmountName
+from jupyterhub_mesos_quota.resources import ACCELERATOR_PREFIX, CPU_MILLIS, AmountName
 from jupyterhub_mesos_quota.rules import Cost, PlacementRule, Zones, most_by_rule, share_out
 from jupyterhub_mesos_quota.sizes import Pairs, Size
 from jupyterhub_mesos_quota.tally import Tally
@@ -111,10 +111,12 @@ class Domains(NodePool):
 
     # ---- placing --------------------------------------------------------------------------------
 
-    def place(self, size: Size, withheld: Withheld = NOTHING_WITHHELD) -> tuple[Placement, ...] | None:
+    def place(
+        self, size: Size, withheld: Withheld = NOTHING_WITHHELD, where: Collection[NodeId] | None = None
+    ) -> tuple[Placement, ...] | None:
         """Find room for the whole gang beside what is withheld, or return None; nothing is held by it."""
         if size.rule is None and size.replicas == 1:
-            return super().place(size, withheld)
+            return super().place(size, withheld, where)
         for name, amount in size.total:
             if self.free.get(name, 0) < amount:
                 return None
@@ -158,7 +160,7 @@ class Domains(NodePool):
 
     def _spots(self, members: Members | None, size: Size, count: int, withheld: Withheld) -> Spots | None:
         """Return where so many replicas go, on as few nodes as possible; None where they have no room."""
-        tightest = self._tightest if members is None else partial(self._tightest_of, members)
+        tightest = self._tightest if members is None else partial(self._tightest_among, members)
         found: Spots = []
         missing = count
         for node in tightest(size.each):
@@ -187,18 +189,10 @@ class Domains(NodePool):
         site, asked = self._sites[node], {name for name, _ in each}
         return any(site.room[name] for name in site.flavors if name not in asked)
 
-    def _tightest_of(self, members: Members, each: Pairs) -> Iterator[NodeId]:
+    def _tightest_among(self, members: Members, each: Pairs) -> Iterator[NodeId]:
         """Yield of some nodes those with room for `each`, the tightest first."""
         if len(members) * FEW > len(self.nodes):
             return (node for node in self._tightest(each) if node in members)
         self._tally.entries += len(members)
-        wanted = dict(each)
-
-        def tightness(node: NodeId) -> tuple[tuple[int, int], Pairs, int, int, NodeId]:
-            site = self._sites[node]
-            free = tuple((name, amount) for name in site.flavors if (amount := site.room[name]))
-            others = sum(amount for name, amount in free if name not in wanted)
-            left = sum(amount - wanted[name] for name, amount in free if name in wanted)
-            return (others, left), free, site.room.get(CPU_MILLIS, 0), site.room.get(MEM_MIB, 0), node
-
-        return iter(sorted((node for node in members if self.fits_on(node, each)), key=tightness))
+        fitting = [node for node in members if self.fits_on(node, each)]
+        return iter(sorted(fitting, key=partial(self._tightness, dict(each))))

@@ -37,6 +37,11 @@ def follow(desk: Desk, limits: TimeLimits, event: AllocationEvent) -> None:
         return
     at, id_ = event.at, allocation.id
     match event:
+        case AllocationGone():
+            # Only what was taken back is stopped without its request's end: it is queued again.
+            is_stopping = allocation.state is AllocationState.STOPPING
+            reason = event.reason.after_a_stop if is_stopping else event.reason
+            desk.free(at, allocation, requeues=reason.requeues, why=reason.why)
         case AllocationClaimed():
             desk.book.move_allocation(at, id_, AllocationState.STARTING, "it was claimed")
         case AllocationStarted():
@@ -53,11 +58,6 @@ def follow(desk: Desk, limits: TimeLimits, event: AllocationEvent) -> None:
         case GrantUnclaimed():
             _check_move(desk, allocation, AllocationState.GRANTED, AllocationState.GONE)
             desk.free(at, allocation, requeues=True, why="nobody claimed it in time")
-        case AllocationGone():
-            # Only what was taken back is stopped without its request's end: it is queued again.
-            is_stopping = allocation.state is AllocationState.STOPPING
-            reason = event.reason.after_a_stop if is_stopping else event.reason
-            desk.free(at, allocation, requeues=reason.requeues, why=reason.why)
         case _:
             assert_never(event)
 

@@ -1,13 +1,28 @@
-"""What a request must be before it may wait: possible, under the tree as it is."""
+"""What a request must be before it may wait, and a tree before it may be in force: possible, and whole."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from jupyterhub_mesos_quota.bars import counted
-from jupyterhub_mesos_quota.errors import OverLimit, RefusedRequest
+from jupyterhub_mesos_quota.errors import OverLimit, RefusedRequest, TreeError
 from jupyterhub_mesos_quota.model import Request, TeamId
+from jupyterhub_mesos_quota.moves import TERMINAL_STATUSES
 from jupyterhub_mesos_quota.resources import Unlimited, describe_amount
 from jupyterhub_mesos_quota.rules import check_rule
 from jupyterhub_mesos_quota.tree import TeamTree
+
+
+def check_teams_in_use(tree: TeamTree, requests: Iterable[Request]) -> None:
+    """Refuse a tree that lacks the team of a request that is not over. Raises `TreeError`."""
+    for request in requests:
+        if request.team not in tree and request.status not in TERMINAL_STATUSES:
+            raise TreeError(
+                f"Team {request.team} would go while its request {request.id} is {request.status}: "
+                "end the team's requests first, or keep the team.",
+                team=request.team,
+                field="id",
+            )
 
 
 def check_submission(tree: TeamTree, request: Request) -> None:
@@ -21,19 +36,25 @@ def check_submission(tree: TeamTree, request: Request) -> None:
         raise RefusedRequest(
             f"{request.replicas} replicas asked for; 1 or more are possible: ask for at least 1."
         )
-    check_rule(request.rule)
-    amounts = dict(request.resources.amounts())
+    if request.rule is not None:
+        check_rule(request.rule)
+    amounts = request.resources.amounts()
     if not amounts:
         raise RefusedRequest(
             "Nothing was asked for; a replica needs some CPU, memory or accelerator: name an amount."
         )
-    for name, amount in amounts.items():
+    for name, amount in amounts:
         if amount < 0:
             raise RefusedRequest(f"{amount} asked for of {name}; an amount is 0 or more: ask for 0 or more.")
-    for above in tree.path(team.id):
+    if tree.is_bounded(team.id):
+        _check_bounds(tree, team.id, request)
+
+
+def _check_bounds(tree: TeamTree, team: TeamId, request: Request) -> None:
+    for above in tree.path(team):
         for name, asked, limit in tree[above].limit.exceeded_by(request.total):
-            raise OverLimit(team.id, above, name, asked, limit)
-    for above in tree.path(team.id):
+            raise OverLimit(team, above, name, asked, limit)
+    for above in tree.path(team):
         _check_borrow_cap(tree, above, request)
         _check_user_cap(tree, above, request)
 

@@ -5,6 +5,8 @@
 - The counters equal the sum over the allocations that are not gone.
 - A request is ACTIVE if and only if it has one allocation that is not gone.
 - The line, and who waits before a bar, are exactly the QUEUED requests.
+- Of what is booked no more is unused than was booked, and at no moment more is laid aside on a node than
+  it has.
 
 A node that shrank or left, and a limit lowered under what is held, break the
 first two without a wrong grant: such use is *excused* up to what it was at that
@@ -18,6 +20,7 @@ from dataclasses import dataclass, field
 
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.book import Book
+from jupyterhub_mesos_quota.booking import is_on
 from jupyterhub_mesos_quota.errors import InvariantBroken
 from jupyterhub_mesos_quota.model import Allocation, NodeId, RequestId, RequestStatus, TeamId
 from jupyterhub_mesos_quota.moves import LIVE_STATES
@@ -55,6 +58,7 @@ def audit(admission: Admission, book: Book, excuses: Excuses, held_back: Sequenc
     _check_teams(admission, live, excuses)
     _check_statuses(book, live)
     _check_line(admission, book, held_back)
+    _check_bookings(admission)
 
 
 def _check_nodes(admission: Admission, live: Iterable[Allocation], excuses: Excuses) -> None:
@@ -126,3 +130,20 @@ def _check_line(admission: Admission, book: Book, held_back: Sequence[RequestId]
     queued = sorted(id_ for id_, request in book.requests.items() if request.status is RequestStatus.QUEUED)
     if waiting != queued or len(admission.line) != len(in_line):
         raise InvariantBroken(f"the line holds {waiting}, queued are {queued}")
+
+
+def _check_bookings(admission: Admission) -> None:
+    asides = admission.bookings.asides()
+    for aside in asides:
+        booked = aside.reservation
+        for name, amount in booked.total.amounts():
+            if not 0 <= aside.unused[name] <= amount:
+                raise InvariantBroken(f"of reservation {booked.id}, {aside.unused[name]} {name} is unused")
+        on = [other for other in asides if is_on(other.reservation, booked.starts_at)]
+        for node_id in aside.amounts:
+            laid: Amounts = {}
+            for other in on:
+                add_amounts(laid, other.amounts.get(node_id, {}))
+            for name, amount in laid.items():
+                if amount > admission.pool.nodes[node_id].capacity.get(name):
+                    raise InvariantBroken(f"{amount} {name} are laid aside on node {node_id}: it has less")

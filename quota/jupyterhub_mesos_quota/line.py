@@ -136,8 +136,9 @@ class WaitingLine:
             if changed is None:
                 for group in list(self.groups()):
                     self.stand(group)
-            for account in dict.fromkeys(each for low in changed or () for each in low.path):
-                self._stand_all(account)
+            for account in dict.fromkeys([each for low in changed or () for each in low.path]):
+                if account in self._groups or account.has_rest:
+                    self._stand_all(account)
 
     def _stand_all(self, account: Account) -> None:
         for group in self._groups.get(account, ()):
@@ -170,8 +171,12 @@ class WaitingLine:
 
     def find(self, team: TeamId, size: Size) -> Group | None:
         """Return the group of a team and size, or None where nobody waits in it."""
-        lane = self.lanes.get(_key_of(size))
+        lane = self.lane_of(size)
         return None if lane is None else lane.groups.get(self._usage.accounts[team])
+
+    def lane_of(self, size: Size) -> Lane | None:
+        """Return the lane of a size, or None where nobody waits for it."""
+        return self.lanes.get(_key_of(size))
 
     def groups(self) -> Iterator[Group]:
         """Yield each group that somebody waits in."""
@@ -179,18 +184,25 @@ class WaitingLine:
 
     def key(self, group: Group, place: Place) -> OrderKey:
         """Return the key that orders all that waits, as things stand now."""
+        promise, shares = self._before_place(group)
+        return promise, (*shares, place)
+
+    def _before_place(self, group: Group) -> tuple[int, tuple[int, ...]]:
+        """Return what orders a group: its promise, where that counts, and its shares."""
         usage = self._usage
         standing = usage.standing_of(group.account, group.lane.size.total)
         by_promise = usage.strategy.ranks_by_promise
+        promise = int(standing) if by_promise else 0
         if not usage.strategy.is_by_share or (by_promise and standing is Standing.INSIDE):
-            return (standing if by_promise else 0), (place,)
-        return (standing if by_promise else 0), (*usage.shares(group.account), place)
+            return promise, ()
+        return promise, usage.shares(group.account)
 
     def ordered(self) -> list[RequestId]:
         """Return everything that waits, the next first, as shares stand now."""
-        keys = [self.key(group, place) for group in self.groups() for place in group]
-        places = (key[-1] for _, key in sorted(keys))
-        return [place.id for place in places if isinstance(place, Place)]
+        alike: dict[tuple[int, tuple[int, ...]], list[Place]] = {}
+        for group in self.groups():
+            alike.setdefault(self._before_place(group), []).extend(group)
+        return [place.id for ahead in sorted(alike) for place in sorted(alike[ahead])]
 
 
 def _is_felt(total: Pairs, before: dict[AmountName, int], after: dict[AmountName, int]) -> bool:

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
-from typing import assert_never
+from typing import Final, assert_never
 
 from jupyterhub_mesos_quota.book import Forgotten
+from jupyterhub_mesos_quota.copying import copier
 from jupyterhub_mesos_quota.desk import Desk
 from jupyterhub_mesos_quota.ending import end_request
 from jupyterhub_mesos_quota.enforcing import Enforcing
-from jupyterhub_mesos_quota.errors import InvariantBroken, TreeError
+from jupyterhub_mesos_quota.errors import InvariantBroken
 from jupyterhub_mesos_quota.events import (
     Action,
     AllocationClaimed,
@@ -47,7 +48,7 @@ from jupyterhub_mesos_quota.events import (
 from jupyterhub_mesos_quota.explain import Explanation, explain_bar, explain_status, explain_waiting
 from jupyterhub_mesos_quota.fleet import Fleet
 from jupyterhub_mesos_quota.following import follow
-from jupyterhub_mesos_quota.intake import check_submission
+from jupyterhub_mesos_quota.intake import check_submission, check_teams_in_use
 from jupyterhub_mesos_quota.invariants import Excuses, audit
 from jupyterhub_mesos_quota.kept import NOTHING_KEPT, Kept
 from jupyterhub_mesos_quota.model import (
@@ -66,7 +67,6 @@ from jupyterhub_mesos_quota.model import (
 )
 from jupyterhub_mesos_quota.moves import (
     LIVE_STATES,
-    TERMINAL_STATUSES,
     WAITING_STATUSES,
 )
 from jupyterhub_mesos_quota.policy import DEFAULT_POLICY, Policy
@@ -87,6 +87,9 @@ _Lever = (
     | UserRenamed
     | UserLeft
 )
+
+
+_taken_in: Final = copier(Request, "resources", "rule", "rank", "status", "allocations", "is_ending")
 
 
 class QuotaMachine:
@@ -137,7 +140,7 @@ class QuotaMachine:
             if allocation.request_id not in rows and allocation.state in LIVE_STATES:
                 raise InvariantBroken(f"allocation {allocation.id} has no request {allocation.request_id}")
         machine._book.restore(rows, given)
-        machine._check_teams_in_use(machine.tree)
+        check_teams_in_use(machine.tree, rows.values())
         machine._fleet.restore(kept.cordoned)
         machine._bars.paused.update(kept.paused)
         machine._bars.plant(machine.tree, machine._desk.active(), kept.spent)
@@ -153,6 +156,8 @@ class QuotaMachine:
         machine._admission.usage.measure_against(machine._admission.pool.capacity)
         machine._excuses.excuse_all(machine._admission)
         machine._desk.is_settled = False
+        if machine._taking is not None:
+            machine._taking.prepare()
         return machine
 
     # ---- events ---------------------------------------------------------------------------------
@@ -190,10 +195,15 @@ class QuotaMachine:
 
     def _apply(self, event: Event) -> None:
         match event:
-            case TeamsReplaced():
-                self._replace_teams(event.teams)
-            case NodeSeen() | NodeRemoved() | NodeCordoned() | NodeUncordoned():
-                self._fleet.apply(event)
+            case (  # in order of how many there are
+                AllocationGone()
+                | AllocationClaimed()
+                | AllocationStarted()
+                | GrantUnclaimed()
+                | AllocationLost()
+                | AllocationReturned()
+            ):
+                follow(self._desk, self._enforcing.limits, event)
             case RequestSubmitted():
                 self._submit(event)
             case EndRequested():
@@ -202,15 +212,10 @@ class QuotaMachine:
                 self.learn({event.allocation_id: event.facts})
             case TimePassed():
                 self._desk.is_settled &= self._admission.policy.patience_seconds is None
-            case (
-                AllocationClaimed()
-                | AllocationStarted()
-                | GrantUnclaimed()
-                | AllocationLost()
-                | AllocationReturned()
-                | AllocationGone()
-            ):
-                follow(self._desk, self._enforcing.limits, event)
+            case NodeSeen() | NodeRemoved() | NodeCordoned() | NodeUncordoned():
+                self._fleet.apply(event)
+            case TeamsReplaced():
+                self._replace_teams(event.teams)
             case _:
                 self._pull(event)
 
@@ -234,34 +239,19 @@ class QuotaMachine:
 
     def _replace_teams(self, teams: tuple[Team, ...]) -> None:
         tree = TeamTree(teams)
-        self._check_teams_in_use(tree)
+        check_teams_in_use(tree, self._book.requests.values())
         self._agenda.check_teams(tree)
         self._desk.plant(tree)
         self._excuses.excuse_teams(self._admission)
-
-    def _check_teams_in_use(self, tree: TeamTree) -> None:
-        for request in self._book.requests.values():
-            if request.team not in tree and request.status not in TERMINAL_STATUSES:
-                raise TreeError(
-                    f"Team {request.team} would go while its request {request.id} is {request.status}: "
-                    "end the team's requests first, or keep the team.",
-                    team=request.team,
-                    field="id",
-                )
 
     def _submit(self, event: RequestSubmitted) -> None:
         if event.request.id in self._book.requests:
             return
         check_submission(self.tree, event.request)
         size = size_of(event.request.resources, event.request.replicas, event.request.rule)
-        request = replace(
-            event.request,
-            resources=size.resources,  # one for all alike
-            rule=size.rule,
-            rank=self._next_rank,
-            status=RequestStatus.QUEUED,
-            allocations=0,
-            is_ending=False,
+        # The resources are one value for all alike.
+        request = _taken_in(
+            event.request, size.resources, size.rule, self._next_rank, RequestStatus.QUEUED, 0, False
         )
         self._next_rank += 1
         self._book.add_request(event.at, request, f"asked for by {request.user}")

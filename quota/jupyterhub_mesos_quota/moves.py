@@ -7,7 +7,7 @@ event, the states in which it says nothing new.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NoReturn
 
 from jupyterhub_mesos_quota.errors import IllegalMove
@@ -89,6 +89,7 @@ WAITING_STATUSES: Final = frozenset({_R.QUEUED})
 TERMINAL_STATUSES: Final = frozenset({_R.ENDED, _R.WITHDRAWN})
 
 Move = RequestMoved | AllocationMoved
+Story = tuple[str | Move, ...]
 STORY_LENGTH: Final = 16
 """Moves kept per object: enough to see how it came to where it stands, and bounded."""
 
@@ -97,26 +98,29 @@ class Stories:
     """What happened to each object, oldest first; of each the last `STORY_LENGTH` moves."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, tuple[str | Move, ...]] = {}
+        self._of_requests: dict[RequestId, Story] = {}
+        self._of_allocations: dict[AllocationId, Story] = {}
 
-    def note(self, subject: str, line: str | Move) -> None:
-        """Append to the story of `subject`."""
-        self._lines[subject] = (*self._lines.get(subject, ())[1 - STORY_LENGTH :], line)
+    def note_request(self, id_: RequestId, line: str | Move) -> None:
+        """Append to the story of a request."""
+        self._of_requests[id_] = (*self._of_requests.get(id_, ())[1 - STORY_LENGTH :], line)
 
-    def of(self, subject: str) -> tuple[str, ...]:
-        """Return the story of `subject`."""
-        lines = self._lines.get(subject, ())
-        return tuple(line if isinstance(line, str) else _tell(line) for line in lines)
+    def note_allocation(self, id_: AllocationId, line: str | Move) -> None:
+        """Append to the story of an allocation."""
+        self._of_allocations[id_] = (*self._of_allocations.get(id_, ())[1 - STORY_LENGTH :], line)
 
-    def drop(self, subject: str) -> None:
-        """Forget an object."""
-        self._lines.pop(subject, None)
+    def drop(self, requests: Iterable[RequestId], allocations: Iterable[AllocationId]) -> None:
+        """Forget what is over."""
+        for request in requests:
+            self._of_requests.pop(request, None)
+        for allocation in allocations:
+            self._of_allocations.pop(allocation, None)
 
     def check_request(self, id_: RequestId, before: RequestStatus | None, after: RequestStatus) -> None:
         """Raise `IllegalMove` unless a request may move so."""
         if (before, after) not in REQUEST_MOVES:
-            subject = f"request {id_}"
-            raise IllegalMove(subject, before or "nothing", after, self.of(subject))
+            story = _tell_story(self._of_requests.get(id_, ()))
+            raise IllegalMove(f"request {id_}", before or "nothing", after, story)
 
     def check_allocation(
         self, id_: AllocationId, before: AllocationState | None, after: AllocationState
@@ -129,8 +133,12 @@ class Stories:
         self, id_: AllocationId, before: AllocationState | None, after: AllocationState
     ) -> NoReturn:
         """Raise `IllegalMove` with the allocation's story."""
-        subject = f"allocation {id_}"
-        raise IllegalMove(subject, before or "nothing", after, self.of(subject))
+        story = _tell_story(self._of_allocations.get(id_, ()))
+        raise IllegalMove(f"allocation {id_}", before or "nothing", after, story)
+
+
+def _tell_story(story: Story) -> tuple[str, ...]:
+    return tuple(line if isinstance(line, str) else _tell(line) for line in story)
 
 
 def _tell(move: Move) -> str:

@@ -27,11 +27,15 @@ Leaf = list[tuple[int, NodeId]]
 
 
 class _Branch:
-    """One step of the tree: below each digit either another branch or a leaf, and the most memory there."""
+    """One step of the tree: below each digit either another branch or a leaf, and the most memory there.
 
-    __slots__ = ("below", "most")
+    The bits of `taken` say below which digits something stands: most of the tree is empty.
+    """
+
+    __slots__ = ("below", "most", "taken")
 
     def __init__(self) -> None:
+        self.taken = 0
         self.most = [_EMPTY] * FAN
         self.below: list[_Branch | Leaf | None] = [None] * FAN
 
@@ -68,6 +72,7 @@ class Shelf:
         self._tally.entries += STEPS
         for above, digit in trail:
             above.most[digit] = max(above.most[digit], mem)
+            above.taken |= 1 << digit
 
     def remove(self, cpu: int, mem: int, node: NodeId) -> None:
         """Take a node off the shelf."""
@@ -89,6 +94,7 @@ class Shelf:
                 above.most[digit] = below[-1][0] if below else _EMPTY
             if above.most[digit] == _EMPTY:
                 above.below[digit] = None
+                above.taken ^= 1 << digit
 
     def at_least(self, cpu: int, mem: int) -> Iterator[NodeId]:
         """Yield the nodes with so much free: the least CPU first, then the least memory, then by name."""
@@ -97,7 +103,11 @@ class Shelf:
     def _under(self, branch: _Branch, floor: tuple[int, ...], step: int, mem: int) -> Iterator[NodeId]:
         first = floor[step] if floor else 0
         self._tally.entries += 1
-        for digit in range(first, FAN):
+        left = branch.taken >> first << first
+        while left:
+            lowest = left & -left
+            left ^= lowest
+            digit = lowest.bit_length() - 1
             if branch.most[digit] < mem:
                 continue
             below = branch.below[digit]
@@ -113,7 +123,10 @@ class Shelf:
         yield from self._downwards(self._root)
 
     def _downwards(self, branch: _Branch) -> Iterator[NodeId]:
-        for digit in range(FAN - 1, -1, -1):
+        left = branch.taken
+        while left:
+            digit = left.bit_length() - 1
+            left ^= 1 << digit
             below = branch.below[digit]
             if isinstance(below, _Branch):
                 yield from self._downwards(below)

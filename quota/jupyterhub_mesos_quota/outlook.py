@@ -26,13 +26,18 @@ class Supposed:
 
 
 class Outlook:
-    """The counters and nodes of now, and what is different ahead."""
+    """The counters and nodes of now, and what is different ahead.
+
+    A plan asks for the same shares for every node: they are remembered until the team is charged.
+    """
 
     def __init__(self, usage: Usage, pool: NodePool) -> None:
         self._usage = usage
         self._pool = pool
         self._rooms: dict[NodeId, Amounts] = {}
         self._uses: dict[Account, Amounts] = {}
+        self._shares: dict[Account, dict[Pairs, int]] = {}
+        self._surpluses: dict[Account, int | None] = {}
 
     def end(self, allocation: Allocation, sign: int = +1) -> None:
         """Suppose that an allocation is gone; with `sign` -1 that it is there after all."""
@@ -52,6 +57,8 @@ class Outlook:
             uses = self._uses.setdefault(above, {})
             for name, amount in pairs:
                 uses[name] = uses.get(name, 0) + sign * amount
+            self._shares.pop(above, None)
+            self._surpluses.pop(above, None)
 
     def nodes(self) -> list[NodeId]:
         """Return where something is supposed to be otherwise."""
@@ -60,6 +67,11 @@ class Outlook:
     def room(self, node: NodeId, name: AmountName) -> int:
         """Return how much would be free on a node; negative where it owes."""
         return self._pool.balance(node, name) + self._rooms.get(node, {}).get(name, 0)
+
+    def missing(self, node: NodeId, each: Pairs) -> Amounts:
+        """Return what of `each` would not be free on a node; negative where more is free."""
+        balances, ahead = self._pool.balances(node, each), self._rooms.get(node, {})
+        return {name: amount - balances[name] - ahead.get(name, 0) for name, amount in each}
 
     def used(self, account: Account, name: AmountName) -> int:
         """Return how much the team and those under it would hold."""
@@ -111,13 +123,25 @@ class Outlook:
 
     def share(self, account: Account, yard: Yard, more: Pairs = ()) -> int:
         """Return the weighted dominant share above the guarantee, without past use."""
-        extra = dict(more)
+        shares = self._shares.setdefault(account, {})
+        if more not in shares:
+            shares[more] = self._share(account, yard, dict(more))
+        return shares[more]
+
+    def _share(self, account: Account, yard: Yard, extra: Mapping[AmountName, int]) -> int:
         most = 0
         for name in {*account.used, *extra}:
             over = self.over(account, name) + extra.get(name, 0)
             if over > 0:
                 most = max(most, over * WHOLE // (yard.get(name) or 1))
         return most // account.weight
+
+    def surplus(self, account: Account) -> int | None:
+        """Return the share of a team that holds more than its guarantee, in some amount; None of others."""
+        if account not in self._surpluses:
+            is_above = self.is_above(account)
+            self._surpluses[account] = self.strategic_share(account) if is_above else None
+        return self._surpluses[account]
 
     def strategic_share(self, account: Account) -> int:
         """Return the team's share as the strategy counts it, past use included."""

@@ -8,7 +8,8 @@ each replica gets distinct ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from jupyterhub_mesos_quota.model import DeviceId, Node, NodeId, Placement
@@ -20,68 +21,22 @@ from jupyterhub_mesos_quota.resources import (
     NOTHING,
     AmountName,
     Resources,
-    accelerator,
 )
+from jupyterhub_mesos_quota.sites import Site, Spot
 from jupyterhub_mesos_quota.sizes import Pairs, Size
 from jupyterhub_mesos_quota.tally import Tally
 from jupyterhub_mesos_quota.tree import Amounts, add_amounts
 
 KEPT_ANSWERS: Final = 512
 """Sizes of which is remembered how many copies the empty nodes would hold, and the order of shelves."""
+MOST_MOVED: Final = 64
+"""Nodes that may stand on their shelf of before: what is freed is mostly given again before a search."""
+MOST_COMPARED: Final = 8
+"""Nodes known to have room that are compared with each other; of more the tightest is searched for."""
 
 Withheld = Mapping[NodeId, Mapping[AmountName, int]]
 """What is laid aside on some nodes and may not be used."""
 NOTHING_WITHHELD: Final[Withheld] = {}
-
-
-class Site:
-    """A node, what stands on it, and what that leaves."""
-
-    __slots__ = ("capacity", "flavors", "held", "named", "node", "room", "shelf", "used")
-
-    def __init__(self) -> None:
-        self.node: Node | None = None
-        self.capacity: Amounts = {}
-        self.used: Amounts = {}
-        self.held: dict[DeviceId, int] = {}
-        self.named: dict[AmountName, tuple[DeviceId, ...]] = {}
-        self.room: Amounts = {}  # by name of the node's capacity; never negative
-        self.flavors: tuple[AmountName, ...] = ()  # the accelerators in `room`, sorted
-        self.shelf: Shelf | None = None  # only an open node stands on one
-
-    def describe(self, node: Node) -> None:
-        """Take over what is known of the node now."""
-        named: dict[AmountName, list[DeviceId]] = {}
-        for device in node.devices:
-            named.setdefault(accelerator(device.flavor), []).append(device.id)
-        self.node = node
-        self.capacity = dict(node.capacity.amounts())
-        self.named = {name: tuple(dict.fromkeys(ids)) for name, ids in named.items()}
-        self.room = {name: self.room_of(name) for name in self.capacity}
-        self.flavors = tuple(sorted(name for name in self.room if name.startswith(ACCELERATOR_PREFIX)))
-
-    def room_of(self, name: AmountName) -> int:
-        """Work out how much of an amount is free."""
-        room = self.capacity.get(name, 0) - self.used.get(name, 0)
-        if name in self.named:
-            room = min(room, sum([device not in self.held for device in self.named[name]]))
-        return max(0, room)
-
-    def most(self, name: AmountName) -> int:
-        """Return how much the node would have if it were empty."""
-        capacity, named = self.capacity.get(name, 0), self.named.get(name)
-        return capacity if named is None else min(capacity, len(named))
-
-    def copies(self, each: Pairs, withheld: Mapping[AmountName, int] | None = None) -> int:
-        """Return how many replicas fit now, beside what is withheld."""
-        room = self.room
-        if withheld:
-            return min([(room.get(name, 0) - withheld.get(name, 0)) // amount for name, amount in each])
-        return min([room.get(name, 0) // amount for name, amount in each])
-
-    def copies_when_empty(self, each: Pairs) -> int:
-        """Return how many replicas would fit if nothing stood here."""
-        return min(self.most(name) // amount for name, amount in each)
 
 
 class NodePool:
@@ -100,7 +55,9 @@ class NodePool:
         self._tally = tally or Tally()
         self._sites: dict[NodeId, Site] = {}
         self._shelves: dict[Pairs, Shelf] = {}
+        self._moved: dict[Site, None] = {}  # whose spot is not what they have free now
         self._ways: dict[Pairs, list[Shelf]] = {}  # shelves in the order to look at, by accelerators asked
+        self._ways_down: dict[tuple[AmountName, ...], list[Shelf]] = {}  # the other way round
         self._copies_when_empty: dict[Pairs, int] = {}
 
     # ---- nodes come, change and go --------------------------------------------------------------
@@ -153,18 +110,29 @@ class NodePool:
                 self.loosened[placement.node] = None
 
     def _measure_anew(self, site: Site, pairs: Pairs) -> None:
-        """Work out the room of a node whose use of some amounts changed, and move it to its new place."""
-        room = site.room
-        before = room.get(CPU_MILLIS, 0), room.get(MEM_MIB, 0)
+        """Work out the room of a node whose use of some amounts changed; it moves when somebody searches."""
+        room, free = site.room, self.free
         for name, _ in pairs:
             if name in room:
-                old, new = room[name], site.room_of(name)
-                room[name] = new
-                if site.shelf is not None:
-                    self.free[name] += new - old
-        if site.shelf is not None and site.node is not None:
-            site.shelf.remove(*before, site.node.id)
+                old = room[name]
+                room[name] = new = site.room_of(name)
+                if site.shelf is not None and new != old:
+                    free[name] += new - old
+        if site.shelf is None:
+            return
+        if site.spot == site.spot_now():
+            self._moved.pop(site, None)
+            return
+        self._moved[site] = None
+        if len(self._moved) > MOST_MOVED:
+            self._move()
+
+    def _move(self) -> None:
+        """Put the nodes whose room changed where they belong."""
+        for site in self._moved:
+            self._take_off_shelf(site)
             self._put_on_shelf(site)
+        self._moved.clear()
 
     def _shelve(self, site: Site) -> None:
         if site.node is None or not site.node.is_schedulable:
@@ -174,24 +142,29 @@ class NodePool:
         self._put_on_shelf(site)
 
     def _put_on_shelf(self, site: Site) -> None:
-        room, node = site.room, site.node
-        key = tuple([(name, amount) for name in site.flavors if (amount := room[name])])
+        site.spot = key, cpu, mem = site.spot_now()
         shelf = self._shelves.get(key)
         if shelf is None:
             shelf = self._shelves[key] = Shelf(key, self._tally)
             self._ways.clear()
-        assert node is not None  # noqa: S101 - only a node that is there is put on a shelf
-        shelf.add(room.get(CPU_MILLIS, 0), room.get(MEM_MIB, 0), node.id)
+            self._ways_down.clear()
+        assert site.node is not None  # noqa: S101 - only a node that is there is put on a shelf
+        shelf.add(cpu, mem, site.node.id)
         site.shelf = shelf
 
+    def _take_off_shelf(self, site: Site) -> None:
+        if site.shelf is not None and site.node is not None:
+            _, cpu, mem = site.spot
+            site.shelf.remove(cpu, mem, site.node.id)
+            site.shelf = None
+
     def _unshelve(self, site: Site) -> None:
-        if site.shelf is None or site.node is None:
+        if site.shelf is None:
             return
-        room, shelf = site.room, site.shelf
-        for name, amount in room.items():
+        for name, amount in site.room.items():
             self.free[name] -= amount
-        shelf.remove(room.get(CPU_MILLIS, 0), room.get(MEM_MIB, 0), site.node.id)
-        site.shelf = None
+        self._moved.pop(site, None)
+        self._take_off_shelf(site)
 
     # ---- what is known --------------------------------------------------------------------------
 
@@ -215,6 +188,11 @@ class NodePool:
         """Return capacity less use of one amount; negative where a node shrank."""
         site = self._sites[node_id]
         return site.most(name) - site.used.get(name, 0)
+
+    def balances(self, node_id: NodeId, each: Pairs) -> Amounts:
+        """Return the same of the amounts asked for."""
+        site = self._sites[node_id]
+        return {name: site.most(name) - site.used.get(name, 0) for name, _ in each}
 
     def known_ids(self) -> set[NodeId]:
         """Return the nodes that are there and those that something stands on."""
@@ -247,14 +225,19 @@ class NodePool:
 
     # ---- placing --------------------------------------------------------------------------------
 
-    def place(self, size: Size, withheld: Withheld = NOTHING_WITHHELD) -> tuple[Placement, ...] | None:
-        """Find room for the whole gang beside what is withheld, or return None; nothing is held by it."""
+    def place(
+        self, size: Size, withheld: Withheld = NOTHING_WITHHELD, where: Collection[NodeId] | None = None
+    ) -> tuple[Placement, ...] | None:
+        """Find room for the whole gang beside what is withheld, or return None; nothing is held by it.
+
+        `where` are all the nodes that may have room for a replica, of a caller that knows them.
+        """
         for name, amount in size.total:
             if self.free.get(name, 0) < amount:
                 return None
         found: list[tuple[NodeId, int]] = []
         missing = size.replicas
-        for node_id in self._tightest(size.each):
+        for node_id in self._tightest(size.each) if where is None else self._tightest_of(where, size.each):
             copies = self._sites[node_id].copies(size.each, withheld.get(node_id) if withheld else None)
             if copies > 0:
                 found.append((node_id, min(copies, missing)))
@@ -274,11 +257,29 @@ class NodePool:
                 return False
         return True
 
+    def _tightest_of(self, some: Collection[NodeId], each: Pairs) -> Iterable[NodeId]:
+        """Return of a few nodes those with room for `each`, the tightest first; of many, look among all."""
+        if len(some) > MOST_COMPARED:
+            return self._tightest(each)
+        if len(some) == 1:
+            return some  # whether it fits is seen there
+        self._tally.entries += len(some)
+        fitting = [node_id for node_id in some if self.fits_on(node_id, each)]
+        return fitting if len(fitting) < 2 else sorted(fitting, key=partial(self._tightness, dict(each)))
+
+    def _tightness(
+        self, wanted: Mapping[AmountName, int], node_id: NodeId
+    ) -> tuple[tuple[int, int], Spot, NodeId]:
+        """Return what orders nodes with room: as little as possible left over."""
+        spot = self._sites[node_id].spot_now()
+        return _too_many(spot[0], wanted), spot, node_id
+
     def with_room_for(self, each: Pairs) -> Iterator[NodeId]:
         """Yield the nodes with room for a replica now, the tightest first."""
         return (node for node in self._tightest(each) if self.fits_on(node, each))
 
     def _tightest(self, each: Pairs) -> Iterator[NodeId]:
+        self._move()
         cpu = mem = 0
         for name, amount in each:
             if name == CPU_MILLIS:
@@ -300,7 +301,7 @@ class NodePool:
                 for shelf in self._shelves.values()
                 if all(shelf.amount_of.get(name, 0) >= amount for name, amount in asked)
             ]
-            way.sort(key=lambda shelf: (_too_many(shelf, wanted), shelf.accelerators))
+            way.sort(key=lambda shelf: (_too_many(shelf.accelerators, wanted), shelf.accelerators))
             if len(self._ways) >= KEPT_ANSWERS:
                 self._ways.clear()
             self._ways[asked] = way
@@ -308,14 +309,21 @@ class NodePool:
 
     def emptiest(self, each: Pairs) -> Iterator[NodeId]:
         """Yield the open nodes: the most of the accelerators asked for first, then the most CPU."""
-        asked = [name for name, _ in each if name.startswith(ACCELERATOR_PREFIX)]
+        self._move()
+        for shelf in self._way_down(tuple(name for name, _ in each if name.startswith(ACCELERATOR_PREFIX))):
+            if len(shelf):
+                yield from shelf.largest()
+
+    def _way_down(self, asked: tuple[AmountName, ...]) -> list[Shelf]:
+        """Return the shelves, those with the most of some accelerators first."""
 
         def key(shelf: Shelf) -> tuple[tuple[int, ...], tuple[int, int], Pairs]:
             most = tuple(-shelf.amount_of.get(name, 0) for name in asked)
-            return most, _too_many(shelf, dict.fromkeys(asked, 0)), shelf.accelerators
+            return most, _too_many(shelf.accelerators, dict.fromkeys(asked, 0)), shelf.accelerators
 
-        for shelf in sorted((shelf for shelf in self._shelves.values() if len(shelf)), key=key):
-            yield from shelf.largest()
+        if asked not in self._ways_down:
+            self._ways_down[asked] = sorted(self._shelves.values(), key=key)
+        return self._ways_down[asked]
 
     def _on_nodes(self, found: Iterable[tuple[NodeId, int]], resources: Resources) -> tuple[Placement, ...]:
         placements: list[Placement] = []
@@ -337,8 +345,8 @@ def _devices(site: Site, resources: Resources, taken: set[DeviceId]) -> tuple[De
     return tuple(devices)
 
 
-def _too_many(shelf: Shelf, wanted: Mapping[AmountName, int]) -> tuple[int, int]:
+def _too_many(accelerators: Pairs, wanted: Mapping[AmountName, int]) -> tuple[int, int]:
     """Return how many accelerators of other flavors, and of those asked for, would be left."""
-    others = sum(amount for name, amount in shelf.accelerators if name not in wanted)
-    left = sum(amount - wanted[name] for name, amount in shelf.accelerators if name in wanted)
+    others = sum([amount for name, amount in accelerators if name not in wanted])
+    left = sum([amount - wanted[name] for name, amount in accelerators if name in wanted])
     return others, left

@@ -29,7 +29,6 @@ from jupyterhub_mesos_quota.model import (
     Allocation,
     AllocationId,
     AllocationState,
-    Facts,
     NodeId,
     Request,
     RequestId,
@@ -37,6 +36,7 @@ from jupyterhub_mesos_quota.model import (
 )
 from jupyterhub_mesos_quota.moments import tell_moment
 from jupyterhub_mesos_quota.moves import DRAINABLE_STATES
+from jupyterhub_mesos_quota.offers import OfferBook
 from jupyterhub_mesos_quota.outlook import Outlook
 from jupyterhub_mesos_quota.placement import Withheld
 from jupyterhub_mesos_quota.policy import Policy, Preempt, Reclaim
@@ -82,7 +82,7 @@ class Planner:
         admission: Admission,
         requests: Mapping[RequestId, Request],
         live: Iterable[Allocation],
-        facts: Mapping[AllocationId, Facts],
+        offers: OfferBook,
         policy: Policy,
     ) -> None:
         self._admission = admission
@@ -113,7 +113,8 @@ class Planner:
         self._lowest = self._lowest_by_home([*offered, *ending]) if policy.preempt else {}
         accounts = admission.usage.accounts
         self._freeing = {home(accounts[allocation.team]) for allocation in ending}
-        self._maker = RoomMaker(admission, offered, facts)
+        offers.update(offered)
+        self._maker = RoomMaker(admission, offers)
         for allocation in ending:
             self._maker.outlook.end(allocation)
 
@@ -145,8 +146,12 @@ class Planner:
         return all(kept)
 
     def _serve_all(self) -> bool:
-        served = [self._serve(group) for group in self._waiting() if group not in self._promoted]
-        return all(served)
+        unserved: Group | None = None
+        for group in self._waiting():
+            is_left = group is not unserved and group not in self._promoted
+            if is_left and not self._serve(group):
+                unserved = group  # nothing changed for the next of the same
+        return unserved is None
 
     # ---- what is booked -------------------------------------------------------------------------
 

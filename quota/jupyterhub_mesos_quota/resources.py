@@ -114,6 +114,8 @@ class Resources:
         return self._combined(other, -1)
 
     def __mul__(self, factor: int) -> Resources:
+        if factor == 1:  # most requests have one replica
+            return self
         return Resources(
             self.cpu_millis * factor,
             self.mem_mib * factor,
@@ -137,7 +139,7 @@ class Resources:
     @property
     def is_zero(self) -> bool:
         """Whether nothing at all is held."""
-        return self == Resources()
+        return not (self.cpu_millis or self.mem_mib or self.accelerators)
 
     def __str__(self) -> str:
         return describe(dict(self.amounts()))

@@ -16,17 +16,19 @@ from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.admission import Admission
 from jupyterhub_mesos_quota.bookings import Aside
 from jupyterhub_mesos_quota.domains import Members
-from jupyterhub_mesos_quota.model import Allocation, AllocationId, AllocationState, Facts, NodeId
-from jupyterhub_mesos_quota.offers import Above, Entry, Harm, Offers
+from jupyterhub_mesos_quota.model import Allocation, AllocationId, NodeId
+from jupyterhub_mesos_quota.offers import Above, Entry, Harm, OfferBook, began_at
 from jupyterhub_mesos_quota.outlook import Outlook
 from jupyterhub_mesos_quota.resources import AmountName
-from jupyterhub_mesos_quota.rights import Right, began_at
+from jupyterhub_mesos_quota.rights import Right
 from jupyterhub_mesos_quota.rules import Cost, share_out
 from jupyterhub_mesos_quota.sizes import Pairs, Size
 from jupyterhub_mesos_quota.tree import Amounts
 
 MOST_COMPARED: Final = 128
 """Nodes compared at a time, those with the least harmful first; the next only where these do not do."""
+
+_NONE: Final = (0,) * len(Harm)
 
 
 Victims = dict[AllocationId, Allocation]
@@ -55,29 +57,11 @@ class _Job:
 class RoomMaker:
     """Those who may end, by node and harm, and how things would stand if they did."""
 
-    def __init__(
-        self, admission: Admission, offered: Iterable[Allocation], facts: Mapping[AllocationId, Facts]
-    ) -> None:
+    def __init__(self, admission: Admission, offers: OfferBook) -> None:
         self.outlook = Outlook(admission.usage, admission.pool)
         self._admission = admission
-        self._facts = facts
-        self._on_node: dict[NodeId, Offers] = {}
-        for allocation in offered:
-            rank = self._harm(allocation), -began_at(allocation), allocation.id
-            for node in {placement.node: None for placement in allocation.placements}:
-                self._on_node.setdefault(node, Offers()).add(rank, allocation)
-        first = {node: offers.lay_out() for node, offers in self._on_node.items()}
-        self._by_harm = sorted(first, key=lambda node: (first[node], node))
-
-    def _harm(self, allocation: Allocation) -> Harm:
-        facts = self._facts.get(allocation.id, Facts())
-        if allocation.state is AllocationState.WARNED:
-            return Harm.WARNED
-        if facts.is_idle or allocation.state in {AllocationState.GRANTED, AllocationState.PARKED}:
-            return Harm.IDLE
-        if facts.is_parkable:
-            return Harm.PARKABLE
-        return Harm.CHECKPOINTED if facts.has_checkpoint else Harm.BUSY
+        self._offers = offers
+        self._when_empty: dict[Pairs, dict[NodeId, bool]] = {}
 
     # ---- for one --------------------------------------------------------------------------------
 
@@ -133,7 +117,7 @@ class RoomMaker:
             above, name, _ = short
             offered = {
                 entry[1].id: entry
-                for offers in self._on_node.values()
+                for offers in self._offers.on_node.values()
                 for entry in offers
                 if entry[1].id not in job.chosen and entry[1].total.get(name)
             }
@@ -170,7 +154,9 @@ class RoomMaker:
         is_made = self._among(trial, members, count)
         more = [allocation for id_, allocation in trial.chosen.items() if id_ not in job.chosen]
         self._undo(more, trial.placed[len(job.placed) :], job.each)
-        counts = [sum(self._harm(allocation) is harm for allocation in more) for harm in reversed(Harm)]
+        counts = [
+            sum(self._offers.harm(allocation) is harm for allocation in more) for harm in reversed(Harm)
+        ]
         return (*counts, sum(began_at(allocation) for allocation in more)) if is_made else None
 
     def _among(self, job: _Job, members: Members | None, count: int) -> bool:
@@ -184,10 +170,10 @@ class RoomMaker:
         """Yield where room is or will be, then where the end of the least harmful may make it."""
         if members is not None:
             mine = (node for node in self._admission.pool.with_room_for(each) if node in members)
-            known = [*islice(mine, replicas), *self.outlook.nodes(), *self._by_harm]
+            known = [*islice(mine, replicas), *self.outlook.nodes(), *self._offers.by_harm]
             return iter(dict.fromkeys(node for node in known if node in members))
         with_room = islice(self._admission.pool.with_room_for(each), replicas)
-        return iter(dict.fromkeys([*with_room, *self.outlook.nodes(), *self._by_harm]))
+        return iter(dict.fromkeys([*with_room, *self.outlook.nodes(), *self._offers.by_harm]))
 
     def _place_on(self, job: _Job, nodes: Iterable[NodeId], wanted: int) -> None:
         costs = [(cost[0], node) for node in nodes if (cost := self._cost(job, node)) is not None]
@@ -207,22 +193,31 @@ class RoomMaker:
 
     def _cost(self, job: _Job, node: NodeId) -> tuple[_Cost, list[Allocation]] | None:
         """Return the least harmful whose end makes room for a replica on a node, and what that costs."""
-        if not self._admission.pool.copies_when_empty(node, job.each):
+        if not self._could_hold(node, job.each):
             return None
-        missing = {name: amount - self.outlook.room(node, name) for name, amount in job.each}
+        missing = self.outlook.missing(node, job.each)
         victims = self._least_harmful(job, node, missing)
         if victims is None:
             return None
         needed = _needed(victims, node, missing)
+        if not needed:
+            return (_NONE, (), 0.0), []
         counts = tuple(sum(rank[0] is harm for rank, _ in needed) for harm in reversed(Harm))
         how_far = min((above for each in needed if (above := job.right.above(each[1].team))), default=())
         return (counts, how_far, sum(rank[1] for rank, _ in needed)), [allocation for _, allocation in needed]
+
+    def _could_hold(self, node: NodeId, each: Pairs) -> bool:
+        """Say whether a replica would fit on a node that is empty."""
+        known = self._when_empty.setdefault(each, {})
+        if node not in known:
+            known[node] = self._admission.pool.copies_when_empty(node, each) > 0
+        return known[node]
 
     def _least_harmful(self, job: _Job, node: NodeId, missing: Amounts) -> list[Entry] | None:
         """Return whose end would leave nothing missing, and count it off; None where that cannot be."""
         victims: list[Entry] = []
         short = tuple(name for name, amount in missing.items() if amount > 0)
-        offers = self._on_node.get(node) if short else None
+        offers = self._offers.on_node.get(node) if short else None
         for rank, allocation in () if offers is None else offers.in_order(job.right.above):
             if allocation.id in job.chosen or not job.right.allows(allocation, job.each, short):
                 continue
@@ -241,7 +236,7 @@ class RoomMaker:
     def _give_back(self, job: _Job, total: Pairs) -> None:
         """Let those live whose end is not needed for the whole, the most harmful first."""
         ranks = sorted(
-            ((self._harm(allocation), allocation) for allocation in job.chosen.values()),
+            ((self._offers.harm(allocation), allocation) for allocation in job.chosen.values()),
             key=lambda entry: (-entry[0], entry[1].granted_at, entry[1].id),
         )
         for _, allocation in ranks:

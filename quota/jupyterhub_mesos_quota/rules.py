@@ -28,7 +28,7 @@ class Zones(StrEnum):
 class PlacementRule:
     """What nodes must have, and how zones are used; `labels` are sorted, build it with `of`.
 
-    `prefer_zone` is a wish: it is taken where it does as well as others.
+    `prefer_zone` is a wish: it is taken where it has room for all replicas.
     """
 
     labels: tuple[tuple[str, str], ...] = ()

@@ -31,6 +31,11 @@ class Size:
     limit: float | None = None  # how long it may run, in seconds; only where something is booked
 
     @property
+    def whole(self) -> Resources:
+        """What all replicas hold together."""
+        return whole_of(self.resources, self.replicas)
+
+    @property
     def names(self) -> frozenset[AmountName]:
         """Which amounts are asked for."""
         return frozenset(name for name, _ in self.each)
@@ -47,6 +52,12 @@ def size_of(
     each = resources.amounts()
     total = tuple((name, amount * replicas) for name, amount in each)
     return Size(resources, replicas, each, total, tidy_rule(rule, replicas), limit)
+
+
+@lru_cache(maxsize=KEPT_SIZES)
+def whole_of(resources: Resources, replicas: int) -> Resources:
+    """Return what so many replicas hold together."""
+    return resources * replicas
 
 
 def stepped_limit(max_seconds: float) -> float:

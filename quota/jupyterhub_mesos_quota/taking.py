@@ -17,6 +17,7 @@ from jupyterhub_mesos_quota.model import (
     NodeId,
     WorkloadKind,
 )
+from jupyterhub_mesos_quota.offers import NOTHING_KNOWN, OfferBook
 from jupyterhub_mesos_quota.policy import Policy
 from jupyterhub_mesos_quota.reclaim import Plan, Planner, Purpose
 from jupyterhub_mesos_quota.tree import Amounts
@@ -33,7 +34,7 @@ class Taking:
         self._admission = admission
         self._book = book
         self._policy = policy
-        self._facts: dict[AllocationId, Facts] = {}
+        self._offers = OfferBook()
         self._facts_version = 0
         self._planned_at: tuple[object, ...] | None = None
         self._moves = 0
@@ -42,8 +43,8 @@ class Taking:
 
     def learn(self, id_: AllocationId, facts: Facts) -> None:
         """Take in what is known of an allocation."""
-        if self._facts.get(id_, Facts()) != facts:
-            self._facts[id_] = facts
+        if self._offers.facts.get(id_, NOTHING_KNOWN) != facts:
+            self._offers.facts[id_] = facts
             self._facts_version += 1
 
     def next_deadline(self) -> float | None:
@@ -57,22 +58,36 @@ class Taking:
 
     def look(self, at: float) -> bool:
         """Warn and stop whom the plan of now names; say whether what is laid aside is otherwise now."""
-        bookings = self._admission.bookings
-        has_claims = bool(self._admission.line.claims) or bookings.is_short(self._admission.now)
-        has_claims |= self._policy.preempt is not None and len(self._admission.line) > 0
-        if not has_claims and not any(self._warned()):
+        if not self._is_wanted() and not self._book.warned:
             self._plan = Plan()
             return self._clear()
         if not self._is_current(at):
-            live = [self._book.allocations[id_] for id_ in self._book.live.values()]
-            allocations = self._book.allocations
-            self._facts = {id_: facts for id_, facts in self._facts.items() if id_ in allocations}
-            planner = Planner(self._admission, self._book.requests, live, self._facts, self._policy)
-            self._plan = planner.plan()
-            self._moves, self._retry_at = self._admission.pool.moves, at + RETRY_SECONDS
+            self._make_plan(at)
         self._carry_out(at)
         self._planned_at = self._stamp()
         return self._clear()
+
+    def prepare(self) -> None:
+        """Plan for what rows tell, so that room that is being made is kept; nothing is ended yet."""
+        self._admission.prepare()
+        if self._is_wanted():
+            self._make_plan(self._admission.now)
+            self._clear()
+
+    def _is_wanted(self) -> bool:
+        """Say whether somebody may wait for something that is to be taken."""
+        admission = self._admission
+        if admission.line.claims or admission.bookings.is_short(admission.now):
+            return True
+        return self._policy.preempt is not None and len(admission.line) > 0
+
+    def _make_plan(self, at: float) -> None:
+        allocations = self._book.allocations
+        live = [allocations[id_] for id_ in self._book.live.values()]
+        known = self._offers.facts
+        self._offers.facts = {id_: facts for id_, facts in known.items() if id_ in allocations}
+        self._plan = Planner(self._admission, self._book.requests, live, self._offers, self._policy).plan()
+        self._moves, self._retry_at = self._admission.pool.moves, at + RETRY_SECONDS
 
     def _stamp(self) -> tuple[object, ...]:
         """Return what the plan rests on: who waits inside, what is booked, whom it names, what is known."""
@@ -82,7 +97,8 @@ class Taking:
         booked = [(each.reservation, each.pieces) for each in self._open_asides()]
         line, pool = self._admission.line, self._admission.pool
         moves = (line.version, pool.moves) if self._policy.preempt else ()
-        return line, claims.version, waiting, booked, live, self._facts_version, pool.version, moves
+        known = self._facts_version, self._book.losses, pool.version
+        return line, claims.version, waiting, booked, live, known, moves
 
     def _open_asides(self) -> list[Aside]:
         return self._admission.bookings.open_asides(self._admission.now)
@@ -98,13 +114,13 @@ class Taking:
             return False
         return self._plan.is_whole or self._moves == self._admission.pool.moves or at < self._retry_at
 
-    def _warned(self) -> Iterator[Allocation]:
-        for id_ in self._book.live.values():
-            if self._book.allocations[id_].state is AllocationState.WARNED:
-                yield self._book.allocations[id_]
+    def _warned(self) -> list[Allocation]:
+        """Return who is warned, in order of their requests' grants."""
+        warned = [self._book.allocations[id_] for id_ in self._book.warned]
+        return warned if len(warned) < 2 else sorted(warned, key=lambda each: (each.granted_at, each.id))
 
     def _carry_out(self, at: float) -> None:
-        for warned in list(self._warned()):
+        for warned in self._warned():
             if warned.id not in self._plan.victims:
                 self._book.lift_warning(at, warned.id, "its room is not needed any more")
         for id_, purpose in self._plan.victims.items():

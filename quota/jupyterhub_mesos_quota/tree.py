@@ -37,6 +37,11 @@ class TeamTree:
                 _check_parent(team, self._teams)
                 self._children[team.parent].append(team.id)
         self._paths = {team: self._find_path(team) for team in self._teams}
+        self._bounded = {
+            team
+            for team, path in self._paths.items()
+            if any(_has_bounds(self._teams[above]) for above in path)
+        }
         self._guarantees: dict[TeamId, Amounts] = {}
         for team_id in self.upwards():
             self._guarantees[team_id] = self._effective_guarantee(self._teams[team_id])
@@ -70,6 +75,10 @@ class TeamTree:
         """Return the effective guarantee: of a folder, the sum of its children's."""
         return self._guarantees[team]
 
+    def is_bounded(self, team: TeamId) -> bool:
+        """Say whether a limit or a cap stands on the path of `team`."""
+        return team in self._bounded
+
     def upwards(self) -> Sequence[TeamId]:
         """Return every team after all its children."""
         return sorted(self._teams, key=lambda team: -len(self._paths[team]))
@@ -99,6 +108,10 @@ class TeamTree:
             if amount > own.get(name, 0):
                 raise _children_over(team, self._children[team.id], name, amount)
         return own
+
+
+def _has_bounds(team: Team) -> bool:
+    return bool(team.limit.by_name or team.borrow.by_name or team.per_user.by_name)
 
 
 def _check_team(team: Team, known: Mapping[TeamId, Team]) -> None:

@@ -15,8 +15,8 @@ from typing import Final
 from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.model import TeamId
 from jupyterhub_mesos_quota.past import Past, PastUse
-from jupyterhub_mesos_quota.resources import AmountName, Resources
-from jupyterhub_mesos_quota.sizes import Pairs, size_of
+from jupyterhub_mesos_quota.resources import NOTHING, AmountName, Resources
+from jupyterhub_mesos_quota.sizes import Pairs, Size, size_of
 from jupyterhub_mesos_quota.strategies import FAIR, WHOLE, Strategy, borrowed_share
 from jupyterhub_mesos_quota.tree import Amounts, TeamTree
 
@@ -122,16 +122,17 @@ class Usage:
 
     def charge(self, team: TeamId, total: Pairs, sign: int = +1) -> None:
         """Add what an allocation of `team` holds; with `sign` -1 take it away."""
-        account = self.accounts[team]
+        account, in_all = self.accounts[team], self.total
         for name, amount in total:
             delta = sign * amount
-            self.total[name] = self.total.get(name, 0) + delta
+            in_all[name] = in_all.get(name, 0) + delta
             _commit(account, name, delta)
             if self.has_lend_caps:
                 self._keep(account, name, delta)
         for above in account.path:
             above.share = None
-            if self.past is not None and self.yard:
+        if self.past is not None and self.yard:
+            for above in account.path:
                 self.past.hold(above, self._held(above))
         self.changes.note(account)
         if sign < 0:
@@ -170,15 +171,18 @@ class Usage:
         above = {name: account.over(name) for name in account.used}
         return {name: amount for name, amount in above.items() if amount > 0}
 
-    def would_borrow(self, team: TeamId, asked: Resources) -> Amounts:
-        """Return how much of `asked` would stand above the team's own guarantee."""
-        account = self.accounts[team]
+    def would_borrow(self, account: Account, size: Size) -> Resources:
+        """Return how much of what `size` asks for would stand above the team's own guarantee."""
         above: Amounts = {}
-        for name, amount in asked.amounts():
+        is_whole = True
+        for name, amount in size.total:
             over = account.committed.get(name, 0) + amount - account.guarantee.get(name, 0)
+            is_whole &= over >= amount
             if over > 0:
                 above[name] = min(amount, over)
-        return above
+        if not above:
+            return NOTHING
+        return size.whole if is_whole else Resources.from_amounts(above)
 
     # ---- what stands in the way of more ---------------------------------------------------------
 

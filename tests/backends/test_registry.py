@@ -32,7 +32,10 @@ def test_an_unknown_backend_is_refused_with_the_known_ones(tmp_path: Path) -> No
         create_backend("slurm", tmp_path)
 
 
-@pytest.mark.parametrize("options", [{"colour": 1}, {"mem_mib": -1}, {"cpu_millis": "many"}])
+@pytest.mark.parametrize(
+    "options",
+    [{"colour": 1}, {"mem_mib": -1}, {"cpu_millis": "many"}, {"labels": {"a b": "c"}}, {"zone": "x\n"}],
+)
 def test_an_option_that_does_not_hold_is_refused(tmp_path: Path, options: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         create_backend("local", tmp_path, options)

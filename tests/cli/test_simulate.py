@@ -246,6 +246,15 @@ async def test_a_ledger_is_replayed_on_the_nodes_that_the_service_tells(tmp_path
     assert '"token"' not in (out / "run.json").read_text(encoding="utf-8")
 
 
+def test_a_ledgers_password_is_not_written_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = "postgresql://hub:secret@127.0.0.1:1/ledger"
+    assert main(["simulate", "--ledger", url, "--no-plots", "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "put it into the environment, postgresql://USER:${LEDGER_PASSWORD}@HOST/NAME" in said
+    assert "secret" not in said
+    assert not (tmp_path / "out").exists()
+
+
 async def test_a_ledger_without_a_pool_says_where_one_may_be_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ clear_seconds: 7
 reclaim:
   min_runtime_minutes: 10
   grace_minutes: 0
+  requeues_first: true
 preempt:
   min_runtime_minutes: 1
   grace_minutes: 2
@@ -53,7 +54,7 @@ preempt:
         budget_grace_seconds=120,
         notice_seconds=30,
         clear_seconds=7,
-        reclaim=Reclaim(600, 0),
+        reclaim=Reclaim(600, 0, requeues_first=True),
         preempt=Preempt(60, 120),
     )
 
@@ -76,7 +77,7 @@ reclaim:
   grace_min: 5
   min_runtime_minutes: -1
 """
-    keys = "grace_minutes, min_runtime_minutes"
+    keys = "grace_minutes, min_runtime_minutes, requeues_first"
     assert refused(tmp_path, text) == [
         "policy.yaml:1: strategy: 'fiar' asked for; possible: 'fair', 'lowest-use', 'fifo'",
         "policy.yaml:2: half_life_hours: '0' asked for; a number of hours is due, above 0",

@@ -25,6 +25,7 @@ TESTS = (
     "test_placement.py",
     "test_booking.py",
     "test_reservations.py",
+    "test_reservations_taken_back.py",
     "test_preempt.py",
     "test_users.py",
     "test_domains.py",
@@ -55,8 +56,8 @@ MUTATIONS = (
     Mutation(
         "A guarantee goes before a borrower",
         "admission.py",
-        "entry = (standing if by_promise else 0), key",
-        "entry = (-standing if by_promise else 0), key",
+        "for standings in _ONE_BY_ONE if by_promise else _ALL_TOGETHER:",
+        "for standings in _ALL_TOGETHER:",
     ),
     Mutation(
         "A borrow cap binds",
@@ -97,7 +98,7 @@ MUTATIONS = (
     Mutation(
         "What is laid aside is not used",
         "admission.py",
-        "return placements if not withheld else self.pool.place(size, withheld)",
+        "return placements if not withheld else self.pool.place(size, withheld, where)",
         "return placements",
     ),
     Mutation(
@@ -247,8 +248,8 @@ MUTATIONS = (
     Mutation(
         "What is in the way of a booking is taken back in time",
         "reclaim.py",
-        "is_whole &= self._keep(aside)",
-        "is_whole &= True",
+        "is_whole = not self._takes_back or self._keep_all()",
+        "is_whole = True",
     ),
     Mutation(
         "Only a strictly lower priority makes way",

@@ -187,6 +187,26 @@ def test_the_room_that_is_made_is_nobody_elses() -> None:
     assert gone(bench, "low too") == ["high"]
 
 
+def test_after_a_restart_too_the_room_that_is_made_is_nobody_elses() -> None:
+    bench = bench_of([team("a"), team("b")], [node("n", 4)], PREEMPTS)
+    run(bench, "low", "a", 2)
+    run(bench, "low too", "a", 2)
+    ask(bench, "high", "a", 4)
+    ask(bench, "b1", "b", 1)
+    assert gone(bench, "low") == []
+    old = bench.machine
+    bench.machine = QuotaMachine.restore(
+        old.tree.teams.values(),
+        old.nodes.values(),
+        old.requests.values(),
+        old.allocations.values(),
+        PREEMPTS,
+        old.kept(),
+    )
+    assert granted(bench.handle(TimePassed(bench.tick()))) == []
+    assert gone(bench, "low too") == ["high"]
+
+
 def test_room_under_a_limit_that_is_made_is_nobody_elses() -> None:
     bench = bench_of(
         [team("org", limit=4), team("a", parent="org"), team("b", parent="org")], [node("n", 9)], PREEMPTS

@@ -12,7 +12,9 @@ from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import (
     Action,
     AllocationGone,
+    AllocationLost,
     AllocationMoved,
+    AllocationReturned,
     Event,
     FactsSeen,
     GoneReason,
@@ -151,6 +153,15 @@ def test_nothing_is_taken_of_a_team_inside_its_guarantee(make: Make) -> None:
     run(bench, "b1", "b", 4)
     assert stopped(submit(bench, "a1", "a", 4)) == []
     assert bench.why("a1") == "no-room"
+
+
+def test_one_that_was_lost_can_be_taken_as_soon_as_it_returns(make: Make) -> None:
+    bench = make(TWO, [node("n", 4)])
+    run(bench, "s1", "speech", 4)
+    id_ = bench.live("s1").id
+    bench.handle(AllocationLost(bench.tick(), id_))
+    assert stopped(submit(bench, "v1", "vision", 4)) == []
+    assert stopped(bench.handle(AllocationReturned(bench.tick(), id_))) == ["s1"]
 
 
 def test_nothing_is_taken_of_an_amount_inside_the_guarantee_of_who_borrows_another(make: Make) -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import service_rig as rig
 from jupyterhub_mesos.configuration.databases import Database
 from jupyterhub_mesos.errors import LedgerError, TakenOver
+from jupyterhub_mesos.service import standby
+from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.ownership import AdvisoryLock, FileLock, Lock, lock_of
+from jupyterhub_mesos.service.standby import Ownership
 from postgres import PostgresServer
 from relay import Relay
-from service_processes import Services, job, pids_of, services, until
+from service_processes import Services, files_of, job, pids_of, services, until
 from small_hub import SmallHub
 from web_cases import people
 
@@ -150,6 +155,41 @@ async def test_a_standby_serves_soon_after_a_kill_and_what_runs_is_untouched(
 
 
 @pytest.mark.timeout(300)
+async def test_a_kill_under_load_loses_nothing_that_was_answered_and_doubles_nothing(
+    several: Services, tmp_path: Path
+) -> None:
+    first = several.start()
+    await first.says("ready", 204)
+    second = several.start()
+    await second.says("ready", 503)
+    names, answered = [f"job-{number}" for number in range(40)], list[str]()
+
+    async def submit(name: str) -> None:
+        answer = await first.ask("POST", "api/v1/requests", job(tmp_path, name))
+        if answer is not None and answer.code == 201:
+            answered.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(submit(name))
+        await until(lambda: len(answered) >= 5, "the first answers")
+        first.kill()
+    assert len(answered) < len(names)  # the kill met some of them on their way
+    await second.says("ready", 204)
+    held = [view["name"] for view in (await second.json("requests?limit=200"))["items"]]
+    for name in set(names) - set(held):  # what was never heard of is asked for again
+        answer = await second.ask("POST", "api/v1/requests", job(tmp_path, name))
+        assert answer is not None
+        assert answer.code == 201
+    assert set(answered) <= set(held)
+    held = [view["name"] for view in (await second.json("requests?limit=200"))["items"]]
+    assert sorted(held) == sorted(names)
+    await until(lambda: len(pids_of(tmp_path)) == len(names), "every job's process")
+    noted = [len(path.read_text().split()) for path in files_of(tmp_path, "job-*")]
+    assert noted == [1] * len(names)  # none was ever started twice
+
+
+@pytest.mark.timeout(300)
 async def test_a_standby_at_the_same_port_waits_for_it_too(several: Services) -> None:
     first = several.start()
     await first.says("ready", 204)
@@ -214,3 +254,54 @@ async def test_a_service_goes_on_where_its_connections_alone_were_cut(
         assert answer.code == 201, answer.body
         await until(lambda: len(pids_of(tmp_path)) == 1, "the job")
         await service.says("ready", 204)
+
+
+async def watched(lock: Ownership, ledger: Ledger, holds: Callable[[], object]) -> None:
+    """Keep watch over a ledger until something holds."""
+    watch = asyncio.create_task(lock.watch(ledger))
+    await until(holds, "what the watch should have noticed")
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+
+
+@pytest.fixture
+def quick_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standby, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(standby, "GIVE_UP_SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("quick_watch")
+async def test_a_holder_of_whom_nobody_can_tell_for_long_gives_up(postgresql: PostgresServer) -> None:
+    with postgresql.database() as url, Relay(url) as relay:
+        lock = Ownership(Database.at(relay.url))
+        assert await lock.take() is None
+        async with rig.opened(url) as ledger:
+            relay.is_closed_to_new = True
+            relay.cut()
+            await watched(lock, ledger, lambda: ledger.is_taken_over)
+            assert "nobody could be asked" in ledger.failure
+        await lock.release()
+
+
+@pytest.mark.usefixtures("quick_watch")
+async def test_a_holder_acts_on_nothing_until_it_has_its_lock_back_and_read_the_ledger_anew(
+    postgresql: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standby, "GIVE_UP_SECONDS", rig.DEADLINE_SECONDS)
+    with postgresql.database() as url, Relay(url) as relay:
+        lock = Ownership(Database.at(relay.url))
+        assert await lock.take() is None
+        async with rig.opened(relay.url) as ledger:
+            await ledger.apply(rig.notebook(ledger, "r1"))
+            machine = ledger.machine
+            relay.is_closed_to_new = True
+            relay.cut()
+            await watched(lock, ledger, lambda: ledger.is_in_doubt)
+            with pytest.raises(LedgerError):
+                await ledger.settled()
+            relay.is_closed_to_new = False
+            await watched(lock, ledger, lambda: not ledger.is_in_doubt)
+            await ledger.settled()
+            assert ledger.machine is not machine  # read anew
+            assert [row.id for row in ledger.rows()] == ["r1"]
+        await lock.release()

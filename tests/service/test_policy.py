@@ -29,7 +29,7 @@ from jupyterhub_mesos_quota.events import (
     NodeUncordoned,
 )
 from jupyterhub_mesos_quota.model import AllocationId, AllocationState, RequestId, RequestStatus
-from jupyterhub_mesos_quota.policy import Policy, Reclaim
+from jupyterhub_mesos_quota.policy import Policy, Preempt, Reclaim
 from jupyterhub_mesos_quota.resources import Resources
 
 HALF, WHOLE = (Resources.of(cpu_millis=cpu, mem_mib=1024) for cpu in (2000, 4000))
@@ -313,3 +313,21 @@ async def test_a_clock_that_was_set_back_delays_a_stop_and_breaks_nothing(path: 
         assert (await service.allocation("r1", AllocationState.WARNED)).warned_until == until
         service.clock.now = until
         await runs(service, "mine")
+
+
+async def test_a_higher_priority_takes_the_place_of_a_lower_one_where_the_operator_wants_it(
+    path: Path,
+) -> None:
+    policy = Policy(preempt=Preempt(min_runtime_seconds=60.0, grace_seconds=GRACE))
+    async with running(path, policy=policy) as service:
+        await service.ledger.apply(job(service, "r1"))
+        await runs(service, "r1")
+        service.clock.now += 61
+        await service.ledger.apply(rig.notebook(service.ledger, "urgent", "urgent", priority=10))
+        await waiting(service, "r1")
+        assert message(service, "r1").startswith("It was stopped: ")
+        assert "priority" in message(service, "r1")
+        await runs(service, "urgent")
+        end = Change(EndRequested(service.clock(), RequestId("urgent")), who="ada")
+        await service.ledger.apply(end)
+        assert await runs(service, "r1") == "r1-2"

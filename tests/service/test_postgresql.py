@@ -9,14 +9,19 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import InternalError
 
 import service_rig as rig
 from jupyterhub_mesos.configuration.databases import SESSION, Database
 from jupyterhub_mesos.errors import InvalidInput, LedgerError, OutcomeUnknown, TakenOver
 from jupyterhub_mesos.service import store as store_module
+from jupyterhub_mesos.service.ledger import Change
 from jupyterhub_mesos.service.rows import AuditRow, Batch
 from jupyterhub_mesos.service.store import Store
-from jupyterhub_mesos_quota.model import RequestId
+from jupyterhub_mesos.simulate.jobs import Job
+from jupyterhub_mesos.simulate.traces.ledger import LedgerJobs
+from jupyterhub_mesos_quota.events import AllocationClaimed, AllocationGone, AllocationStarted, GoneReason
+from jupyterhub_mesos_quota.model import AllocationId, RequestId
 from postgres import Cluster, PostgresServer
 from relay import Cut, Relay
 
@@ -139,6 +144,21 @@ async def test_a_service_goes_on_after_its_database_was_restarted(own_cluster: C
             ledger.machine.audit_state()
         async with rig.opened(url) as ledger:
             assert [row.id for row in ledger.rows()] == ["r1", "r2"]
+
+
+async def test_the_history_of_a_ledger_is_replayed_from_it_and_nothing_is_written(database: str) -> None:
+    first = AllocationId("r1-1")
+    async with rig.opened(database) as ledger:
+        await rig.add_node(ledger)
+        await ledger.apply(rig.notebook(ledger, "r1"))
+        await ledger.apply(Change(AllocationClaimed(1.0, first)), Change(AllocationStarted(2.0, first)))
+        await ledger.apply(Change(AllocationGone(9.0, first, GoneReason.FINISHED)))
+    jobs = LedgerJobs(database)
+    ((_, job),) = jobs.jobs()
+    assert isinstance(job, Job)
+    assert (job.id, job.user, job.duration_s) == ("1", "ada", 7.0)
+    with pytest.raises(InternalError, match="read-only transaction"), jobs._engine.connect() as connection:
+        connection.execute(sa.text("DELETE FROM allocations"))
 
 
 def test_what_the_database_says_names_no_value_of_a_row(database: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import replays
 from jupyterhub_mesos.configuration import InvalidFile
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.service.policy_traits import product_policy
@@ -49,6 +50,11 @@ def test_a_policy_goes_by_its_name(name: str) -> None:
 
 def test_the_default_is_what_the_service_does_when_nobody_says_otherwise() -> None:
     assert POLICIES["default"] == product_policy()
+
+
+@pytest.mark.parametrize("name", ["fair", "lowest-use", "fifo"])
+def test_what_is_measured_goes_by_the_same_name_here(name: str) -> None:
+    assert POLICIES[name] == replays.POLICIES[name]
 
 
 def test_in_silos_a_guarantee_is_the_limit_and_nothing_is_lent() -> None:

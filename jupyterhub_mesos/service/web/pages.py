@@ -65,7 +65,7 @@ def amounts(resources: ResourcesModel) -> str:
 def where(placement: PlacementModel) -> str:
     """Say a placement rule in a person's words."""
     told = describe_rule(placement.value()).strip()
-    wish = f"zone {placement.prefer_zone} if it does as well" if placement.prefer_zone else ""
+    wish = f"zone {placement.prefer_zone} if it has room" if placement.prefer_zone else ""
     return ", ".join(part for part in (told, wish) if part)
 
 

@@ -7,14 +7,18 @@ service's schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from jupyterhub_mesos.configuration.databases import Database, sqlite_url
 from jupyterhub_mesos.configuration.teams import team_values
 from jupyterhub_mesos.errors import InvalidInput, LedgerError
 from jupyterhub_mesos.simulate.jobs import Job
@@ -50,17 +54,44 @@ allocations: Final = sa.table(
 teams: Final = sa.table("teams", sa.column("revision"), sa.column("doc", sa.JSON))
 
 
-def ledger_url(text: str) -> str:
-    """Make a read-only URL of a state folder, a SQLite file, or a URL."""
-    if "://" in text:
-        return text
-    path = Path(text).expanduser().resolve()
-    file = StateFolder.at(path).ledger if path.is_dir() else path
-    if not file.is_file():
-        raise InvalidInput(
-            "there is no ledger: name the service's state folder, its ledger.sqlite or its URL", where=text
-        )
-    return f"sqlite:///file:{file}?mode=ro&uri=true"
+_SECRET: Final = re.compile(r"://[^/@:]*:(?!\$\{)[^@]+@|[?&](ssl)?password=(?!\$\{)")
+
+
+def has_secret(text: str) -> bool:
+    """Say whether a ledger's URL holds a password itself, rather than a `${VARIABLE}` of the environment."""
+    return _SECRET.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnly:
+    """A ledger that is only looked at; `shown` names it without its password."""
+
+    engine: sa.Engine
+    shown: str
+    reason: Callable[[SQLAlchemyError], str]
+
+    @classmethod
+    def at(cls, text: str) -> ReadOnly:
+        """Find a ledger: a state folder, a SQLite file, or a URL as the service's settings take it."""
+        if "://" in text:
+            database = Database.at(text, where="--ledger")
+            if database.is_postgresql:
+                return cls(database.reading_engine(), database.shown, database.reason)
+            return cls._file(database.file, text)
+        path = Path(text).expanduser().resolve()
+        return cls._file(StateFolder.at(path).ledger if path.is_dir() else path, text)
+
+    @classmethod
+    def _file(cls, file: Path, where: str) -> ReadOnly:
+        if not file.is_file():
+            raise InvalidInput(
+                "there is no ledger: name the service's state folder, its ledger.sqlite or its URL",
+                where=where,
+            )
+        database = Database.at(sqlite_url(file))
+        read_only = f"sqlite:///file:{quote(str(file.absolute()))}?mode=ro&uri=true"
+        engine = sa.create_engine(read_only, poolclass=sa.pool.NullPool)
+        return cls(engine, database.shown, database.reason)
 
 
 class LedgerJobs:
@@ -72,18 +103,17 @@ class LedgerJobs:
 
     noun = "request"
 
-    def __init__(self, url: str, until_s: float | None = None) -> None:
-        self.url = url
-        self._engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    def __init__(self, ledger: ReadOnly, until_s: float | None = None) -> None:
+        self.ledger = ledger
         self.until_s = self._last_moment() if until_s is None else until_s
 
     def teams(self) -> tuple[Team, ...]:
         """Return the teams that are in force. Raises `TreeError` where they do not hold."""
         newest = sa.select(teams.c.doc).order_by(teams.c.revision.desc()).limit(1)
-        found = next(iter(self._rows(newest)), None)
-        if found is None:
-            raise InvalidInput("the ledger has no teams yet: give them, --teams FILE", where=self.url)
-        return team_values(TeamsModel.model_validate(found["doc"], strict=False))
+        found = list(self._rows(newest))
+        if not found:
+            raise InvalidInput("it has no teams yet: give them, --teams FILE", where=self.ledger.shown)
+        return team_values(TeamsModel.model_validate(found[0]["doc"], strict=False))
 
     def jobs(self) -> Iterator[Found]:
         """Yield every request's job in order of their submission; the number is the request's."""
@@ -91,10 +121,7 @@ class LedgerJobs:
             yield number, self._job(list(rows))
 
     def _history(self) -> sa.Select[Any]:
-        joined = requests.outerjoin(
-            allocations,
-            (allocations.c.request_id == requests.c.id) & (allocations.c.granted_at <= self.until_s),
-        )
+        joined = requests.outerjoin(allocations, allocations.c.request_id == requests.c.id)
         chosen = sa.select(*requests.c, allocations.c.started_at, allocations.c.gone_at).select_from(joined)
         until = chosen.where(requests.c.submitted_at <= self.until_s)
         return until.order_by(requests.c.submitted_at, requests.c.seq, allocations.c.granted_at)
@@ -127,14 +154,17 @@ class LedgerJobs:
             sa.func.max(allocations.c.gone_at).label("gone"),
             sa.select(sa.func.max(requests.c.submitted_at)).scalar_subquery().label("submitted"),
         )
-        row = next(iter(self._rows(latest)))
+        (row,) = self._rows(latest)
         return max((float(at) for at in row.values() if at is not None), default=0.0)
 
     def _rows(self, statement: sa.Executable) -> Iterator[Row]:
         try:
-            with self._engine.connect().execution_options(yield_per=BATCH_ROWS) as connection:
-                for row in connection.execute(statement).mappings():
+            with (
+                self.ledger.engine.connect().execution_options(yield_per=BATCH_ROWS) as connection,
+                connection.execute(statement) as result,
+            ):
+                for row in result.mappings():
                     yield {str(name): value for name, value in row.items()}
         except SQLAlchemyError as error:
-            reason = getattr(error, "orig", None) or error
-            raise LedgerError(f"the ledger {self._engine.url!r} cannot be read: {reason}") from error
+            reason = self.ledger.reason(error)
+            raise LedgerError(f"the ledger {self.ledger.shown} cannot be read: {reason}") from error

@@ -27,6 +27,11 @@ def test_what_is_told_wins_over_what_is_recognised() -> None:
     assert found[Field.DURATION] == Source("elapsed_ms", 0.001)
 
 
+def test_a_column_holds_one_field() -> None:
+    found = recognise(("submit", "run", "procs", "group"), asked("gpus=procs"), has_team=False)
+    assert Field.CPUS not in found
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 import service_rig as rig
 from jupyterhub_mesos.errors import InvalidInput, LedgerError
@@ -14,12 +15,13 @@ from jupyterhub_mesos.service.ledger import Change
 from jupyterhub_mesos.simulate.jobs import Job
 from jupyterhub_mesos.simulate.traces import ledger as described
 from jupyterhub_mesos.simulate.traces.faults import Fault, RowFault
-from jupyterhub_mesos.simulate.traces.ledger import LedgerJobs, ledger_url
+from jupyterhub_mesos.simulate.traces.ledger import LedgerJobs, ReadOnly, has_secret
 from jupyterhub_mesos_quota.events import (
     AllocationGone,
     GoneReason,
 )
 from jupyterhub_mesos_quota.model import AllocationId, WorkloadKind
+from postgres import PostgresServer
 from trace_cases import ledger_history
 
 
@@ -35,7 +37,7 @@ async def test_a_request_is_a_job_that_ran_as_long_as_its_allocations(tmp_path: 
     clock = rig.Clock()
     async with rig.opened(tmp_path / "ledger.sqlite", clock) as ledger:
         await ledger_history(ledger, clock)
-        source = LedgerJobs(ledger_url(str(tmp_path)))
+        source = LedgerJobs(ReadOnly.at(str(tmp_path)))
         jobs, faults = read(source)
     training, notebook = jobs
     assert (training.team, training.user, training.kind) == ("vision", "ada", WorkloadKind.TRAINING)
@@ -51,12 +53,46 @@ async def test_the_same_moment_gives_the_same_jobs_while_the_service_goes_on(tmp
     clock = rig.Clock()
     async with rig.opened(tmp_path / "ledger.sqlite", clock) as ledger:
         await ledger_history(ledger, clock)
-        before = LedgerJobs(ledger_url(str(tmp_path)))
+        before = LedgerJobs(ReadOnly.at(str(tmp_path)))
         jobs = read(before)[0]
         await ledger.apply(Change(AllocationGone(1999.0, AllocationId("notebook-1"), GoneReason.FINISHED)))
-        assert read(LedgerJobs(ledger_url(str(tmp_path)), before.until_s))[0] == jobs
-        assert read(LedgerJobs(ledger_url(str(tmp_path))))[0][1].duration_s == 1999 - 1202
-        assert [job.duration_s for job in read(LedgerJobs(before.url, 1105.0))[0]] == [95]
+        assert read(LedgerJobs(ReadOnly.at(str(tmp_path)), before.until_s))[0] == jobs
+        assert read(LedgerJobs(ReadOnly.at(str(tmp_path))))[0][1].duration_s == 1999 - 1202
+        assert [job.duration_s for job in read(LedgerJobs(before.ledger, 1105.0))[0]] == [95]
+
+
+async def test_a_ledger_in_postgresql_is_read_alike(postgresql: PostgresServer) -> None:
+    clock = rig.Clock()
+    with postgresql.database() as url:
+        async with rig.opened(url, clock) as ledger:
+            await ledger_history(ledger, clock)
+            source = LedgerJobs(ReadOnly.at(url))
+            jobs, faults = read(source)
+        assert [(job.kind, job.submit_s, job.duration_s, job.resources) for job in jobs] == [
+            (WorkloadKind.TRAINING, 1000, 130, rig.SMALL),
+            (WorkloadKind.NOTEBOOK, 1200, 98, rig.SMALL),
+        ]
+        assert [fault.fault for fault in faults] == [Fault.NEVER_RAN] * 2
+        assert [team.id for team in source.teams()] == ["vision"]
+        with (
+            pytest.raises(SQLAlchemyError, match="read-only transaction"),
+            source.ledger.engine.begin() as open_,
+        ):
+            open_.execute(sa.text("DELETE FROM allocations"))
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("postgresql://hub:secret@db/ledger", True),
+        ("postgresql://hub@db/ledger?password=secret", True),
+        ("postgresql://hub:${LEDGER_PASSWORD}@db/ledger", False),
+        ("postgresql://hub@db/ledger?sslmode=verify-full", False),
+        ("/srv/capacity/state", False),
+    ],
+)
+def test_a_password_in_a_url_is_seen(url: str, is_one: bool) -> None:
+    assert has_secret(url) is is_one
 
 
 async def test_nothing_is_written_into_the_ledger(tmp_path: Path) -> None:
@@ -65,10 +101,10 @@ async def test_nothing_is_written_into_the_ledger(tmp_path: Path) -> None:
     async with rig.opened(path, clock) as ledger:
         await ledger_history(ledger, clock)
     before = path.read_bytes()
-    read(LedgerJobs(ledger_url(str(path))))
+    read(LedgerJobs(ReadOnly.at(str(path))))
     assert path.read_bytes() == before
     with pytest.raises(LedgerError, match="readonly"):
-        next(LedgerJobs(ledger_url(str(path)))._rows(sa.text("DELETE FROM requests")))
+        next(LedgerJobs(ReadOnly.at(str(path)))._rows(sa.text("DELETE FROM requests")))
 
 
 @pytest.mark.parametrize("ours", [described.requests, described.allocations, described.teams])
@@ -81,10 +117,10 @@ def test_what_is_read_is_there_in_the_schema_of_the_service(ours: sa.TableClause
 
 def test_where_there_is_no_ledger_it_says_what_to_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no ledger: name the service's state folder"):
-        ledger_url(str(tmp_path))
+        ReadOnly.at(str(tmp_path))
 
 
 def test_a_file_that_is_no_ledger_says_so(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_text("no database at all, but long enough to look like one" * 9)
     with pytest.raises(LedgerError, match="cannot be read: file is not a database"):
-        LedgerJobs(ledger_url(str(tmp_path)))
+        LedgerJobs(ReadOnly.at(str(tmp_path)))
