@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -12,7 +13,7 @@ import pytest
 
 from jupyterhub_mesos.client import Client
 from jupyterhub_mesos.errors import PreconditionFailed
-from jupyterhub_mesos.wire import MAX_BATCH_ITEMS, RequestSubmission, TeamsModel
+from jupyterhub_mesos.wire import MAX_BATCH_ITEMS, RequestSubmission, TeamsModel, TeamsView
 from web_cases import Web, job, notebook
 
 T = TypeVar("T")
@@ -39,9 +40,7 @@ async def losing_the_first_answer(web: Web) -> AsyncIterator[str]:
         calls += 1
         is_lost = calls == 1
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
-        )
+        (length,) = map(int, re.findall(rb"(?i)content-length: (\d+)", head))
         inner, outer = await asyncio.open_connection(target.hostname, target.port)
         outer.write(head + await reader.readexactly(length))
         answer = await inner.read()
@@ -83,9 +82,8 @@ async def test_lists_are_whole_and_long_ones_come_page_by_page(web: Web) -> None
         await web.api("POST", "requests", body=job(name))
     names = [view.name for view in await call(web, lambda client: list(client.requests(limit="1", text="")))]
     assert names == ["c", "b", "a"]
-    teams = await call(
-        web, lambda client: client.whole("/teams", type(client.teams()), "teams", {"limit": "1"}), "admin"
-    )
+    one_by_one = {"limit": "1"}
+    teams = await call(web, lambda client: client.whole("/teams", TeamsView, "teams", one_by_one), "admin")
     assert len(teams.teams) == 3
     audit = await call(web, lambda client: list(client.audit(what="granted", limit="2")), "admin")
     assert len(audit) == 3
