@@ -32,15 +32,17 @@ from jupyterhub_mesos.service.lake import LakeOperations
 from jupyterhub_mesos.service.launcher import LakeMounts
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.levers import Levers
+from jupyterhub_mesos.service.metrics.counting import MeasuredHub, MeasuredStore, Measures
+from jupyterhub_mesos.service.metrics.standing import Standing
 from jupyterhub_mesos.service.operations import Operations
 from jupyterhub_mesos.service.rates import ITEMS_PER_WRITE, WriteRates
 from jupyterhub_mesos.service.rows import TeamsRecord
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.standby import EndedWaiting, owning
-from jupyterhub_mesos.service.store import Store
 from jupyterhub_mesos.service.team_operations import TeamOperations
 from jupyterhub_mesos.service.tokens import ServiceTokens, TeamTokens
 from jupyterhub_mesos.service.views import Links
+from jupyterhub_mesos.service.web.api_teams import missing
 from jupyterhub_mesos.service.web.auth import HubIdentities
 from jupyterhub_mesos.service.web.base import WebContext
 from jupyterhub_mesos.service.web.events import Feed
@@ -88,7 +90,9 @@ async def serving(
     async with AsyncExitStack() as stack:
         ownership = await stack.enter_async_context(owning(settings, stopped or asyncio.Event()))
         sockets = _bind(settings, stack)
-        ledger = Ledger(Store(settings.database), time.time, settings.policy)
+        measures = Measures()
+        store = MeasuredStore(settings.database, measures)
+        ledger = Ledger(store, time.time, settings.policy, measures.deciding)
         await ledger.open()
         stack.push_async_callback(ledger.close)
         await seed_teams(ledger, settings)
@@ -104,14 +108,15 @@ async def serving(
             api_url=settings.tasks_api_url or _own_url(settings, sockets),
             environments=_environments(profiles),
         )
-        controller = Controller(ledger, parts.backend, parts.lake, hub, how)
+        controller = Controller(ledger, parts.backend, parts.lake, MeasuredHub(hub, measures), how)
         await controller.open()
         stack.push_async_callback(controller.close)
-        context = _web_context(settings, ledger, controller, parts, profiles)
+        context = _web_context(settings, ledger, controller, parts, profiles, measures)
         await context.levers.notes.open()
         await context.operations.expectations.open()
         stack.push_async_callback(context.identities.close)
         stack.callback(ledger.subscribe(context.feed.notify))
+        stack.callback(ledger.subscribe(lambda commit: measures.committed(commit, ledger.row)))
         async with asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(ownership.watch(ledger))
             reconcile = tasks.create_task(controller.run())
@@ -172,16 +177,20 @@ def _web_context(
     controller: Controller,
     parts: Parts,
     profiles: ProfilesModel | None,
+    measures: Measures,
 ) -> WebContext:
     most = settings.max_live_requests_per_user
     operations = Operations(ledger, controller, parts.backend, profiles, Links(settings), max_live=most)
+    feed = Feed()
+    measures.registry.register(Standing(ledger, lambda: feed.listeners, lambda: len(missing(operations))))
     return WebContext(
         settings=settings,
         identities=HubIdentities(settings, ServiceTokens(ledger, controller.secret)),
         operations=operations,
         teams=TeamOperations(ledger, parts.backend, profiles),
         hub_side=HubSide(operations, controller.notebooks),
-        feed=Feed(),
+        feed=feed,
+        measures=measures,
         templates=environment(),
         rates=WriteRates(settings.writes_per_minute, time.monotonic),
         item_rates=WriteRates(settings.writes_per_minute * ITEMS_PER_WRITE, time.monotonic, "batch items"),

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.configuration.teams import team_values
@@ -49,10 +50,17 @@ MAX_BATCH: Final = 1000
 class Ledger:
     """The machine, its rows in memory, and the store under them."""
 
-    def __init__(self, store: Store, clock: Callable[[], float], policy: Policy = DEFAULT_POLICY) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        policy: Policy = DEFAULT_POLICY,
+        deciding: Callable[[int], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self.clock = clock
         self.policy = policy
         self._store = store
+        self._deciding = deciding  # entered around each batch, with the number of its callers
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._calls: deque[Call] = deque()
         self._memory = Memory.of(Loaded(TeamsModel(teams={}), 0, (), (), (), ()), last_seq=0)
@@ -243,9 +251,10 @@ class Ledger:
         while self._calls and len(calls) < MAX_BATCH:
             calls.append(self._calls.popleft())
         try:
-            for call in calls:
-                self._handle(call, batch, commit)
-            keep(self._machine, self._memory, batch, commit)
+            with self._deciding(len(calls)):
+                for call in calls:
+                    self._handle(call, batch, commit)
+                keep(self._machine, self._memory, batch, commit)
         except Exception as error:  # a bug must reach the callers and roll memory back
             log.exception("the ledger could not handle a batch")
             self._fail(calls, error)

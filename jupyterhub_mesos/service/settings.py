@@ -19,6 +19,7 @@ from traitlets.config import Application
 from jupyterhub_mesos.configuration.databases import Database, sqlite_url
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.service.policy_traits import STOP_GRACE_SECONDS, PolicyTraits, product_policy
+from jupyterhub_mesos.service.watching_traits import Watching, WatchingTraits
 from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
 from jupyterhub_mesos_quota.policy import Policy
 
@@ -71,7 +72,7 @@ class CapacitySettings:
     writes_per_minute: int = DEFAULT_WRITES
     policy: Policy = field(default_factory=product_policy)
     stop_grace_seconds: float = STOP_GRACE_SECONDS
-
+    watching: Watching = field(default_factory=Watching)
     ledger_url: str = field(default="", repr=False)
     waits: bool = True
 
@@ -88,7 +89,7 @@ class CapacitySettings:
         )
 
 
-class CapacityService(PolicyTraits, Application):
+class CapacityService(PolicyTraits, WatchingTraits, Application):
     """The capacity service: quota, queue and workloads of a JupyterHub."""
 
     name: str | Unicode[str, str | bytes] = "jupyterhub-mesos-service"
@@ -252,7 +253,6 @@ class CapacityService(PolicyTraits, Application):
         help="Days for which the output of a notebook, job or model server that is over can still be read; "
         "then its files are removed. The ledger keeps what happened. Default: 7.",
     ).tag(config=True)
-
     max_live_requests_per_user = Integer(
         DEFAULT_LIVE_REQUESTS,
         min=0,
@@ -347,6 +347,7 @@ class CapacityService(PolicyTraits, Application):
             writes_per_minute=self.writes_per_minute,
             policy=self.policy(),
             stop_grace_seconds=self.stop_grace_seconds,
+            watching=self.watching(),
         )
         _ = settings.database  # refuses a URL that cannot be used, before anything is made
         return settings
@@ -372,8 +373,8 @@ class CapacityService(PolicyTraits, Application):
 
 def described_settings() -> Mapping[str, TraitType[Any, Any]]:
     """Return the settings by name, for the reference page and its test."""
-    own = CapacityService.class_own_traits(config=True)
-    return dict(sorted({**PolicyTraits.class_own_traits(config=True), **own}.items()))
+    parts = PolicyTraits, WatchingTraits, CapacityService
+    return dict(sorted(own for part in parts for own in part.class_own_traits(config=True).items()))
 
 
 def _read_secret(path: Path, trait: str) -> str:

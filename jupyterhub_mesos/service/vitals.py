@@ -49,11 +49,16 @@ class Vitals:
             raise
         self.is_hub_silent = False
 
+    def backend_complaints(self) -> Iterator[str]:
+        """Say whether the backend has not told of its nodes for long."""
+        silent_seconds = 0.0 if self._answered_at is None else self.clock() - self._answered_at
+        if silent_seconds > self.bound_seconds:
+            yield f"the backend has not answered for {silent_seconds:.0f} s"
+
     def complaints(self) -> Iterator[str]:
         """Say what is not as it should be."""
         now = self.clock()
-        if self._answered_at is not None and now - self._answered_at > self.bound_seconds:
-            yield f"the backend has not answered for {now - self._answered_at:.0f} s"
+        yield from self.backend_complaints()
         if self._broke_at is not None and (
             not self._is_watching or now - self._broke_at <= self.bound_seconds
         ):

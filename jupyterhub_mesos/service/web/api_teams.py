@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from jupyterhub_mesos.errors import Unavailable
 from jupyterhub_mesos.service.ledger import Ledger
+from jupyterhub_mesos.service.operations import Operations
 from jupyterhub_mesos.service.web.base import ApiHandler
 from jupyterhub_mesos.service.web.contract import contract
 from jupyterhub_mesos.service.web.etags import IF_MATCH, revision_tag, revisions_of
@@ -110,9 +111,14 @@ class ReadyHandler(ApiHandler):
     @contract(statuses=(204,))
     async def get(self) -> None:
         """Answer 204, or 503 with what is missing."""
-        if complaints := [*_complaints(self.context.operations.ledger)]:
+        if complaints := missing(self.context.operations):
             raise Unavailable("; ".join(complaints))
         self.answer_nothing()
+
+
+def missing(operations: Operations) -> list[str]:
+    """Say what changes need and does not answer."""
+    return [*_complaints(operations.ledger), *operations.controller.vitals.backend_complaints()]
 
 
 def _complaints(ledger: Ledger) -> Iterator[str]:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from jupyterhub_mesos.service.idempotency import IdempotencyKeys
     from jupyterhub_mesos.service.lake import LakeOperations
     from jupyterhub_mesos.service.levers import Levers
+    from jupyterhub_mesos.service.metrics.counting import Measures
     from jupyterhub_mesos.service.operations import Operations
     from jupyterhub_mesos.service.rates import WriteRates
     from jupyterhub_mesos.service.team_operations import TeamOperations
@@ -83,6 +84,7 @@ class WebContext:
     tokens: TeamTokens
     lake: LakeOperations
     levers: Levers
+    measures: Measures
 
 
 class BaseHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # untyped base

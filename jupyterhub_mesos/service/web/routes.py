@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any, Final
 
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
+from jupyterhub_mesos.service.metrics.counting import Measures
+from jupyterhub_mesos.service.metrics.definitions import HTTP_ANSWERED
 from jupyterhub_mesos.service.web import (
     api_audit,
     api_batches,
@@ -24,6 +27,7 @@ from jupyterhub_mesos.service.web import (
     api_teams,
     api_tokens,
     events,
+    metrics,
     openapi,
     pages,
     serving_proxy,
@@ -62,6 +66,7 @@ def _api(path: str, pattern: str, methods: str, handler: type[RequestHandler]) -
 
 ROUTES: Final = (
     Route("health", "health", ("GET",), api_teams.HealthHandler, Access.EVERYBODY),
+    Route("metrics", "metrics", ("GET",), metrics.MetricsHandler),
     Route("ready", "ready", ("GET",), api_teams.ReadyHandler, Access.EVERYBODY),
     Route("api/openapi.json", r"api/openapi\.json", ("GET",), openapi.OpenApiHandler, Access.EVERYBODY),
     _api("requests", "requests", "GET POST", api_requests.RequestsHandler),
@@ -111,8 +116,20 @@ ROUTES: Final = (
 )
 
 
-def _no_access_log(_: RequestHandler) -> None:
-    """Keep paths and queries, which may name people, out of the log."""
+_PATHS: Final = {route.handler: route.path or "/" for route in ROUTES}
+OTHER: Final = "other"
+"""What is no route or method of ours: counted as one, however many are asked for."""
+
+
+def _counting(measures: Measures) -> Callable[[RequestHandler], None]:
+    """Count answers, and log none: paths and queries may name people."""
+
+    def answered(handler: RequestHandler) -> None:
+        asked = handler.request.method or ""
+        method = asked if asked in handler.SUPPORTED_METHODS else OTHER
+        measures.count(HTTP_ANSWERED, method, _PATHS.get(type(handler), OTHER), str(handler.get_status()))
+
+    return answered
 
 
 def application(context: WebContext) -> Application:
@@ -136,5 +153,5 @@ def application(context: WebContext) -> Application:
         rules,
         cookie_secret=context.settings.cookie_secret,
         login_url=context.identities.oauth.login_url,
-        log_function=_no_access_log,
+        log_function=_counting(context.measures),
     )

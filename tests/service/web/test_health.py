@@ -73,8 +73,12 @@ async def test_a_backend_that_is_silent_for_long_degrades(hub: SmallHub, tmp_pat
     backend = FallsSilent()
     async with serving(settings_for(hub, tmp_path), Parts(backend, NoLake(), QUICK)) as service:
         web = Web(service, hub, backend)
+        assert (await web.ask("GET", "ready", None)).code == 204
         backend.is_silent = True
         await until_it_says(web, "degraded", "the backend has not answered")
+        answer = await web.ask("GET", "ready", None)
+        assert answer.code == 503
+        assert "the backend has not answered" in json.loads(answer.body)["detail"]
 
 
 async def test_a_ledger_that_cannot_be_written_degrades_until_it_can(web: Web) -> None:

@@ -60,6 +60,7 @@ TABLE = {
     "GET health": EVERYBODY,
     "GET ready": (204,) * 12,
     "GET api/openapi.json": EVERYBODY,
+    "GET metrics": (*ADMINS,),
     "GET api/v1/requests": ASKERS,
     "POST api/v1/requests": MEMBERS,
     "POST api/v1/requests/batch": BATCH,

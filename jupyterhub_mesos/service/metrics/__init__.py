@@ -1,0 +1,1 @@
+"""What the service measures of itself, for Prometheus: its own registry, definitions as data."""

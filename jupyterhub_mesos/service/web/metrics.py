@@ -1,0 +1,38 @@
+"""`/metrics`: what Prometheus reads."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client.exposition import choose_encoder
+
+from jupyterhub_mesos.errors import NotAllowed
+from jupyterhub_mesos.service.web.base import ApiHandler
+from jupyterhub_mesos.service.web.contract import contract
+
+SCOPE: Final = "read:metrics"
+"""The hub's own, which its `/metrics` asks for too."""
+
+
+class MetricsHandler(ApiHandler):
+    """`/metrics`, for a token with the scope, an admin's, or everybody where the operator says so."""
+
+    async def prepare(self) -> None:
+        """Let pass who may read."""
+        if self.context.settings.watching.open_metrics:
+            self.check_query()
+            return
+        await super().prepare()
+        who = self.identity
+        if not (who.is_admin or SCOPE in who.scopes):
+            raise NotAllowed(
+                f"The metrics are for admins and for tokens with the hub's scope {SCOPE}: give your "
+                "Prometheus a service's token with it, or set c.CapacityService.open_metrics."
+            )
+
+    @contract(media="text/plain")
+    async def get(self) -> None:
+        """Send every metric in the form that is asked for."""
+        encode, media_type = choose_encoder(self.request.headers.get("Accept", ""))
+        self.set_header("Content-Type", media_type)
+        self.send(encode(self.context.measures.registry))
