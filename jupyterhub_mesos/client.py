@@ -14,18 +14,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, TypeVar
-from urllib.parse import quote, urlencode
+from typing import Final
+from urllib.parse import quote
 
-from pydantic import ValidationError
-
+from jupyterhub_mesos.client_calls import Calls, body_of, chunks, order_of, with_query
 from jupyterhub_mesos.client_http import GET_ATTEMPTS, Transport
 from jupyterhub_mesos.errors import InvalidInput, NotFound, Unavailable
 from jupyterhub_mesos.wire import (
     API_PREFIX,
+    AuditPage,
+    AuditView,
+    BatchItem,
+    BatchResult,
+    CancelBatch,
     CapacityView,
     CordonOrder,
     LogView,
@@ -37,6 +41,7 @@ from jupyterhub_mesos.wire import (
     QueueOrder,
     QueueView,
     RenameOrder,
+    RequestBatch,
     RequestPage,
     RequestSubmission,
     RequestView,
@@ -53,7 +58,6 @@ from jupyterhub_mesos.wire import (
     TeamTokenOrder,
     TeamTokensView,
     UserStanding,
-    Wire,
 )
 from jupyterhub_mesos.wire.levers import Order
 from jupyterhub_mesos_quota.model import RequestStatus
@@ -64,8 +68,7 @@ POLL_SECONDS: Final = 0.5
 """Between two looks at something that is followed."""
 OVER: Final = frozenset({RequestStatus.ENDED, RequestStatus.WITHDRAWN})
 
-_W = TypeVar("_W", bound=Wire)
-_O = TypeVar("_O", bound=Order)
+
 _SERVICE_PATH: Final = "/services/capacity"
 
 
@@ -74,7 +77,7 @@ def is_over(view: RequestView) -> bool:
     return view.status in OVER
 
 
-class Client:
+class Client(Calls):
     """The service at `url` (with its prefix, without `/api/v1`), as the owner of `token`."""
 
     def __init__(
@@ -85,7 +88,7 @@ class Client:
         call_seconds: float = CALL_SECONDS,
         get_attempts: int = GET_ATTEMPTS,
     ) -> None:
-        self._transport = Transport(url.rstrip("/") + API_PREFIX, token, call_seconds, get_attempts)
+        super().__init__(Transport(url.rstrip("/") + API_PREFIX, token, call_seconds, get_attempts))
 
     @classmethod
     def from_environment(
@@ -113,27 +116,41 @@ class Client:
 
     # ---- requests
 
-    def submit(self, submission: RequestSubmission) -> RequestView:
-        """Ask for a workload; it runs or waits when this returns."""
-        return self._post("/requests", submission, RequestView)
+    def submit(self, submission: RequestSubmission, *, key: str | None = None) -> RequestView:
+        """Ask for a workload; it runs or waits when this returns.
+
+        `key` makes it one request however often it is asked for within a day, also by a script that was
+        started again; each call has a new key otherwise.
+        """
+        return self.post("/requests", submission, RequestView, key)
+
+    def submit_many(self, submissions: Iterable[RequestSubmission]) -> Iterator[BatchItem]:
+        """Ask for many workloads, in batches; yield what became of each, in order, and raise for none."""
+        for chunk in chunks(submissions):
+            yield from self.post("/requests/batch", RequestBatch(items=chunk), BatchResult).items
+
+    def end_many(self, request_ids: Iterable[str]) -> Iterator[BatchItem]:
+        """Ask for the end of many requests, in batches; yield what became of each, in order."""
+        for chunk in chunks(request_ids):
+            yield from self.post("/requests/batch/cancel", CancelBatch(ids=chunk), BatchResult).items
 
     def request(self, request_id: str) -> RequestView:
         """Return one request as it is now."""
-        return self._get(f"/requests/{quote(request_id, safe='')}", RequestView)
+        return self.get(f"/requests/{quote(request_id, safe='')}", RequestView)
 
     def requests(self, **filters: str) -> Iterator[RequestView]:
-        """Yield requests, newest first; `filters` are the API's: `user`, `team`, `status`, `parent`, …"""
-        query = dict(filters)
-        while True:
-            page = self._get("/requests", RequestPage, query)
+        """Yield requests, newest first, page by page; `filters` are the API's: `user`, `status`, `text`, …"""
+        for page in self.pages("/requests", RequestPage, filters):
             yield from page.items
-            if page.next_cursor is None:
-                return
-            query["cursor"] = page.next_cursor
+
+    def audit(self, **filters: str) -> Iterator[AuditView]:
+        """Yield what happened, newest first, page by page; `filters` are the API's: `subject`, `since`, …"""
+        for page in self.pages("/audit", AuditPage, filters):
+            yield from page.items
 
     def end(self, request_id: str) -> None:
         """Ask for the request's end: withdrawn if it waits, stopped if it runs. Returns before it is gone."""
-        self._transport.call("DELETE", f"/requests/{quote(request_id, safe='')}")
+        self.write("DELETE", f"/requests/{quote(request_id, safe='')}")
 
     def wait(
         self,
@@ -201,12 +218,12 @@ class Client:
     def log_piece(self, request_id: str, task: str, offset: int = 0) -> LogView:
         """Return what a task has written since `offset`, as much as one answer holds."""
         path = f"/requests/{quote(request_id, safe='')}/logs"
-        return self._get(path, LogView, {"task": task, "offset": str(offset)})
+        return self.get(path, LogView, {"task": task, "offset": str(offset)})
 
     def progress_page(self, request_id: str, after: int = 0) -> ProgressView:
         """Return the progress after the first `after` lines, as much as one answer holds."""
         path = f"/requests/{quote(request_id, safe='')}/progress"
-        return self._get(path, ProgressView, {"after": str(after)})
+        return self.get(path, ProgressView, {"after": str(after)})
 
     # ---- model servers
 
@@ -222,11 +239,11 @@ class Client:
 
     def capacity(self) -> CapacityView:
         """Return what there is, what is free and how many wait."""
-        return self._get("/capacity", CapacityView)
+        return self.get("/capacity", CapacityView)
 
     def teams(self) -> TeamsView:
         """Return the teams that the asker may see, with what they hold."""
-        return self._get("/teams", TeamsView)
+        return self.whole("/teams", TeamsView, "teams")
 
     def put_teams(self, teams: TeamsModel, *, dry_run: bool = False, seen: int | None = None) -> TeamsEdit:
         """Replace the team tree (admins only), or only say what would change.
@@ -236,45 +253,44 @@ class Client:
         """
         query = {"dry_run": "true"} if dry_run else {}
         headers = {} if seen is None else {"If-Match": f'"r{seen}"'}
-        return TeamsEdit.model_validate_json(
-            self._transport.call("PUT", _with("/teams", query), _body(teams), headers)
-        )
+        answer = self.write("PUT", with_query("/teams", query), body_of(teams), headers=headers)
+        return TeamsEdit.model_validate_json(answer)
 
     # ---- levers: what admins do by hand, each with a reason
 
     def queue(self) -> QueueView:
         """Return what waits in the asker's teams, next first."""
-        return self._get("/queue", QueueView)
+        return self.whole("/queue", QueueView)
 
     def pauses(self) -> PausesView:
         """Return the paused queues that concern the asker."""
-        return self._get("/queue/pauses", PausesView)
+        return self.whole("/queue/pauses", PausesView)
 
     def pause_queue(self, team: str | None, reason: str) -> PausesView:
         """Let nothing of a team and those under it start; with None nothing of anybody."""
-        return self._post("/queue/pause", _order(QueueOrder, team=team, reason=reason), PausesView)
+        return self.post("/queue/pause", order_of(QueueOrder, team=team, reason=reason), PausesView)
 
     def resume_queue(self, team: str | None, reason: str) -> PausesView:
         """Let what waits start again."""
-        return self._post("/queue/resume", _order(QueueOrder, team=team, reason=reason), PausesView)
+        return self.post("/queue/resume", order_of(QueueOrder, team=team, reason=reason), PausesView)
 
     def nodes(self) -> NodesView:
         """Return how each node stands; admins are told what stands on it, too."""
-        return self._get("/nodes", NodesView)
+        return self.whole("/nodes", NodesView)
 
     def cordon_node(self, node: str, reason: str, *, drains: bool = False) -> NodeStandingView:
         """Let a node take nothing new; with `drains` stop what runs there, to wait again at its old place."""
         path = f"/nodes/{quote(node, safe='')}/cordon"
-        return self._post(path, _order(CordonOrder, reason=reason, drains=drains), NodeStandingView)
+        return self.post(path, order_of(CordonOrder, reason=reason, drains=drains), NodeStandingView)
 
     def uncordon_node(self, node: str, reason: str) -> NodesView:
         """Let a node take new work again."""
         path = f"/nodes/{quote(node, safe='')}/uncordon"
-        return self._post(path, _order(Order, reason=reason), NodesView)
+        return self.post(path, order_of(Order, reason=reason), NodesView)
 
     def session(self, request_id: str) -> SessionView:
         """Return when a request is ended by its time limit, and until when the asker may extend it."""
-        return self._get(f"/requests/{quote(request_id, safe='')}/session", SessionView)
+        return self.get(f"/requests/{quote(request_id, safe='')}/session", SessionView)
 
     def extend_session(
         self,
@@ -285,72 +301,46 @@ class Client:
         until: datetime | None = None,
     ) -> SessionView:
         """Let what runs under a time limit go on: `by_minutes`, or `until` a moment that has a zone."""
-        order = _order(SessionExtension, reason=reason, by_minutes=by_minutes, until=until)
-        return self._post(f"/requests/{quote(request_id, safe='')}/extend", order, SessionView)
+        order = order_of(SessionExtension, reason=reason, by_minutes=by_minutes, until=until)
+        return self.post(f"/requests/{quote(request_id, safe='')}/extend", order, SessionView)
 
     def reservations(self, *, past: bool = False) -> ReservationsView:
         """Return what is booked for the asker's teams, with `past` also what is over."""
-        return self._get("/reservations", ReservationsView, {"past": "true"} if past else {})
+        return self.whole("/reservations", ReservationsView, query={"past": "true"} if past else {})
 
     def book(self, order: ReservationOrder) -> ReservationView:
         """Book capacity for a team; raises `Conflict` with the clash where it is promised already."""
-        return self._post("/reservations", order, ReservationView)
+        return self.post("/reservations", order, ReservationView)
 
     def cancel_reservation(self, reservation_id: str, reason: str) -> ReservationView:
         """Free what was booked, at once."""
         path = f"/reservations/{quote(reservation_id, safe='')}/cancel"
-        return self._post(path, _order(Order, reason=reason), ReservationView)
+        return self.post(path, order_of(Order, reason=reason), ReservationView)
 
     def rename_user(self, user: str, to: str, reason: str) -> UserStanding:
         """Make everything of a user another name's."""
         path = f"/users/{quote(user, safe='')}/rename"
-        return self._post(path, _order(RenameOrder, to=to, reason=reason), UserStanding)
+        return self.post(path, order_of(RenameOrder, to=to, reason=reason), UserStanding)
 
     def user_left(self, user: str, reason: str) -> UserStanding:
         """Withdraw what waits of a user and stop what runs."""
         path = f"/users/{quote(user, safe='')}/leave"
-        return self._post(path, _order(Order, reason=reason), UserStanding)
+        return self.post(path, order_of(Order, reason=reason), UserStanding)
 
     # ---- a team's tokens
 
     def make_team_token(self, team: str, order: TeamTokenOrder) -> TeamTokenMade:
         """Make a token for a team's CI; its secret is in this answer alone."""
-        return self._post(f"/teams/{quote(team, safe='')}/tokens", order, TeamTokenMade)
+        return self.post(f"/teams/{quote(team, safe='')}/tokens", order, TeamTokenMade)
 
     def team_tokens(self, team: str) -> TeamTokensView:
         """Return the team's tokens, without their secrets."""
-        return self._get(f"/teams/{quote(team, safe='')}/tokens", TeamTokensView)
+        return self.whole(f"/teams/{quote(team, safe='')}/tokens", TeamTokensView)
 
     def revoke_team_token(self, team: str, token_id: str) -> None:
         """Make a team's token worthless at once."""
         path = f"/teams/{quote(team, safe='')}/tokens/{quote(token_id, safe='')}"
-        self._transport.call("DELETE", path)
-
-    # ---- the wire
-
-    def _get(self, path: str, model: type[_W], query: Mapping[str, str] | None = None) -> _W:
-        return model.model_validate_json(self._transport.call("GET", _with(path, query or {})))
-
-    def _post(self, path: str, message: Wire, model: type[_W]) -> _W:
-        return model.model_validate_json(self._transport.call("POST", path, _body(message)))
-
-
-def _with(path: str, query: Mapping[str, str]) -> str:
-    return f"{path}?{urlencode(query)}" if query else path
-
-
-def _order(kind: type[_O], **values: object) -> _O:
-    """Make an order; raises `InvalidInput` for what the service would refuse anyway."""
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        text = first["msg"].removeprefix("Value error, ")
-        raise InvalidInput(text, where=".".join(map(str, first["loc"]))) from error
-
-
-def _body(message: Wire) -> bytes:
-    return message.model_dump_json().encode()
+        self.write("DELETE", path)
 
 
 def _service_url(env: Mapping[str, str]) -> str:

@@ -31,7 +31,8 @@ from jupyterhub_mesos.errors import (
 )
 
 GET_ATTEMPTS: Final = 4
-"""A service that restarts is back within about a second; a GET may be repeated without harm."""
+"""A service that restarts is back within about a second; a GET, or a write with a key, may be repeated."""
+KEY_HEADER: Final = "Idempotency-Key"
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 2.0
 
@@ -86,9 +87,10 @@ class Transport:
     ) -> bytes:
         """Return the answer's body; raise our error for anything but success.
 
-        A GET is repeated for a short while when no connection comes about.
+        A GET is repeated for a short while when no connection comes about or it breaks, and so is a write
+        that has a key (`KEY_HEADER`), which the service does once.
         """
-        attempts = self._get_attempts if method == "GET" else 1
+        attempts = self._get_attempts if method == "GET" or KEY_HEADER in headers else 1
         for attempt in range(1, attempts + 1):
             try:
                 return self._once(method, path, body, headers)

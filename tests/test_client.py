@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -189,7 +190,7 @@ def test_an_answer_without_a_problem_is_still_our_error(client: Client, fake: Fa
         client.capacity()
 
 
-def test_only_a_get_is_repeated_when_no_connection_comes_about(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_no_key_and_is_no_look_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_http, "FIRST_PAUSE_SECONDS", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = Client(f"http://127.0.0.1:{server.getsockname()[1]}/x", TOKEN)
@@ -197,15 +198,31 @@ def test_only_a_get_is_repeated_when_no_connection_comes_about(monkeypatch: pyte
         hang_up = threading.Thread(target=_hang_up, args=(server, calls))
         hang_up.start()
         with pytest.raises(Unavailable, match="does not answer"):
-            client.end("r1")
+            client.model_call("r1", "v2/models/digits/infer", b"{}")
         with pytest.raises(Unavailable, match="does not answer"):
             client.capacity()
         hang_up.join()
-    assert [call.split()[0] for call in calls] == [b"DELETE"] + [b"GET"] * client_http.GET_ATTEMPTS
+    assert [call.split()[0] for call in calls] == [b"POST"] + [b"GET"] * client_http.GET_ATTEMPTS
 
 
-def _hang_up(server: socket.socket, calls: list[bytes]) -> None:
-    for _ in range(1 + client_http.GET_ATTEMPTS):
+def test_a_write_is_repeated_with_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_http, "FIRST_PAUSE_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = Client(f"http://127.0.0.1:{server.getsockname()[1]}/x", TOKEN)
+        calls: list[bytes] = []
+        hang_up = threading.Thread(target=_hang_up, args=(server, calls, 2 * client_http.GET_ATTEMPTS))
+        hang_up.start()
+        for name in ("r1", "r2"):
+            with pytest.raises(Unavailable, match="does not answer"):
+                client.end(name)
+        hang_up.join()
+    keys = [re.findall(rb"(?i)idempotency-key: (\S+)", call)[0] for call in calls]
+    first, second = keys[: client_http.GET_ATTEMPTS], keys[client_http.GET_ATTEMPTS :]
+    assert (len(set(first)), len(set(second)), len(set(keys))) == (1, 1, 2)
+
+
+def _hang_up(server: socket.socket, calls: list[bytes], count: int = 1 + client_http.GET_ATTEMPTS) -> None:
+    for _ in range(count):
         connection, _ = server.accept()
         with connection:
             calls.append(connection.recv(65536))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyterhub_mesos.wire.base import Wire
+from jupyterhub_mesos.wire.base import Paged, Wire
 
 
 class AuditView(Wire):
@@ -19,8 +19,7 @@ class AuditView(Wire):
     data: dict[str, Any]
 
 
-class AuditPage(Wire):
+class AuditPage(Paged):
     """`GET /audit`: newest first; pass `next_cursor` as `cursor` for the next page."""
 
     items: tuple[AuditView, ...]
-    next_cursor: str | None = None

@@ -25,6 +25,12 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Paged(Wire):
+    """A page of a list: pass `next_cursor` on as `cursor` for the next one; None says that there is none."""
+
+    next_cursor: str | None = None
+
+
 class ResourcesModel(Wire):
     """Amounts of CPU (thousandths of a core), memory (MiB) and accelerators per flavor."""
 

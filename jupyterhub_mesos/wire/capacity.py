@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from jupyterhub_mesos.wire.base import Count, Name, Positive, ResourcesModel, Text, Wire
+from jupyterhub_mesos.wire.base import Count, Name, Paged, Positive, ResourcesModel, Text, Wire
 from jupyterhub_mesos.wire.placement import PlacementModel
 
 SECONDS_PER_HOUR: Final = 3600
@@ -148,12 +148,11 @@ class TeamUseView(Wire):
     budget: BudgetView | None = None
 
 
-class TeamsView(Wire):
+class TeamsView(Paged):
     """`GET /teams`: the teams the asker may see. `revision` grows with every edit."""
 
     revision: int
     teams: tuple[TeamUseView, ...]
-    next_cursor: str | None = None
 
 
 class TeamChange(Wire):
@@ -201,8 +200,7 @@ class ProfileView(Wire):
     fits_now: bool
 
 
-class ProfilesView(Wire):
+class ProfilesView(Paged):
     """`GET /profiles`."""
 
     profiles: tuple[ProfileView, ...]
-    next_cursor: str | None = None

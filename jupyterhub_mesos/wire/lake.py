@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from jupyterhub_mesos.wire.base import Name, Text, Wire
+from jupyterhub_mesos.wire.base import Name, Paged, Text, Wire
 
 LEAST_SESSION_SECONDS = 1200
 """Twenty minutes: a helper asked at the beginning of a long transfer must not be asked again in it."""
@@ -72,11 +72,10 @@ class ConnectionView(Wire):
     mode: Literal["ro", "rw"]
 
 
-class ConnectionsView(Wire):
+class ConnectionsView(Paged):
     """`GET /lake`: the sources that the asker's teams have."""
 
     connections: tuple[ConnectionView, ...]
-    next_cursor: str | None = None
 
 
 class LakeCredentials(Wire):

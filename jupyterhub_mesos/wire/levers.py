@@ -12,7 +12,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from jupyterhub_mesos.wire.base import Name, ResourcesModel, Wire
+from jupyterhub_mesos.wire.base import Name, Paged, ResourcesModel, Wire
 from jupyterhub_mesos_quota.model import AllocationState, WorkloadKind
 
 MAX_REASON_CHARACTERS: Final = 500
@@ -63,13 +63,12 @@ class PauseView(Wire):
     may_resume: bool = False
 
 
-class PausesView(Wire):
+class PausesView(Paged):
     """The paused queues that concern the asker's teams, the whole queue first."""
 
     items: tuple[PauseView, ...]
 
     # ---- nodes ------------------------------------------------------------------------------------
-    next_cursor: str | None = None
 
 
 class NodeStanding(StrEnum):
@@ -120,13 +119,12 @@ class NodeStandingView(Wire):
     holds: tuple[HeldView, ...] = ()
 
 
-class NodesView(Wire):
+class NodesView(Paged):
     """`GET /nodes`: by name."""
 
     items: tuple[NodeStandingView, ...]
 
     # ---- sessions ---------------------------------------------------------------------------------
-    next_cursor: str | None = None
 
 
 class SessionExtension(Order):

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
 from jupyterhub_mesos.giturls import REFUSAL as SECRET_REFUSAL
 from jupyterhub_mesos.giturls import holds_secret
-from jupyterhub_mesos.wire.base import Name, ResourcesModel, Wire
+from jupyterhub_mesos.wire.base import Name, Paged, ResourcesModel, Wire
 from jupyterhub_mesos.wire.jobs import Job
 from jupyterhub_mesos.wire.pipelines import PipelinePayload
 from jupyterhub_mesos.wire.placement import PlacementModel
@@ -188,11 +188,10 @@ class RequestView(Wire):
     payload: Payload
 
 
-class RequestPage(Wire):
+class RequestPage(Paged):
     """`GET /requests`: newest first; pass `next_cursor` as `cursor` for the next page."""
 
     items: tuple[RequestView, ...]
-    next_cursor: str | None = None
 
 
 class QueueEntry(Wire):
@@ -209,12 +208,11 @@ class QueueEntry(Wire):
     explanation: ExplanationView
 
 
-class QueueView(Wire):
+class QueueView(Paged):
     """`GET /queue`: what waits in the asker's teams, next first, and how many wait in all teams."""
 
     items: tuple[QueueEntry, ...]
     waiting: int
-    next_cursor: str | None = None
 
 
 class LogView(Wire):

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from jupyterhub_mesos.wire.base import Name, ResourcesModel, Wire
+from jupyterhub_mesos.wire.base import Name, Paged, ResourcesModel, Wire
 from jupyterhub_mesos.wire.jobs import MAX_REPLICAS
 from jupyterhub_mesos.wire.levers import Moment, Order
 
@@ -54,8 +54,7 @@ class ReservationView(Wire):
     cancelled_because: str = ""
 
 
-class ReservationsView(Wire):
+class ReservationsView(Paged):
     """`GET /reservations`: those of the asker's teams, the next to begin first; what is over comes last."""
 
     items: tuple[ReservationView, ...]
-    next_cursor: str | None = None

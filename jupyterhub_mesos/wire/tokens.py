@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from jupyterhub_mesos.wire.base import Name, Wire
+from jupyterhub_mesos.wire.base import Name, Paged, Wire
 
 MAX_TOKEN_DAYS: Final = 365
 DEFAULT_TOKEN_DAYS: Final = 90
@@ -40,8 +40,7 @@ class TeamTokenMade(Wire):
     view: TeamTokenView
 
 
-class TeamTokensView(Wire):
+class TeamTokensView(Paged):
     """`GET /teams/TEAM/tokens`: oldest first."""
 
     items: tuple[TeamTokenView, ...]
-    next_cursor: str | None = None

@@ -45,7 +45,8 @@ async def first_events(web: Web, request_id: str, who: str) -> dict[str, Any]:
         request_timeout=20,
     )
     blocks = [block.split("\n") for block in b"".join(said).decode().split("\n\n") if "event: " in block]
-    return {lines[0].removeprefix("event: "): json.loads(lines[1].removeprefix("data: ")) for lines in blocks}
+    fields = [dict(line.split(": ", 1) for line in lines) for lines in blocks]
+    return {event["event"]: json.loads(event["data"]) for event in fields}
 
 
 async def test_the_files_of_a_job_are_in_the_answer_to_one_request_only(web: Web) -> None:
