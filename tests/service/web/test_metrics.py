@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from jupyterhub_mesos.service.watching_traits import Watching
 from jupyterhub_mesos.wire import TeamsModel
 from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import EndRequested, TeamsReplaced
-from jupyterhub_mesos_quota.model import RequestId
+from jupyterhub_mesos_quota.model import Node, RequestId
 from small_hub import ACCESS, Person, SmallHub
 from web_cases import NoLake, Web, job, settings_for
 
@@ -156,3 +157,34 @@ async def test_the_metrics_are_open_where_the_operator_says_so(hub: SmallHub, tm
     backend = MemoryBackend()
     async with serving(settings, Parts(backend, NoLake(), ControllerSettings())) as service:
         await metrics(Web(service, hub, backend), None)
+
+
+async def test_pages_that_listen_are_counted_while_they_do(web: Web) -> None:
+    listening = web.service.context.feed.join()
+    assert (await metrics(web)).value("streams_open_count") == 1
+    web.service.context.feed.leave(listening)
+    assert (await metrics(web)).value("streams_open_count") == 0
+
+
+async def test_a_hub_and_a_backend_that_do_not_answer_are_told(hub: SmallHub, tmp_path: Path) -> None:
+    class FallsSilent(MemoryBackend):
+        is_silent = False
+
+        async def capacity(self) -> tuple[Node, ...]:
+            if self.is_silent:
+                await asyncio.get_running_loop().create_future()
+            return await super().capacity()
+
+    settings = replace(settings_for(hub, tmp_path), watching=Watching(open_metrics=True))
+    quick = ControllerSettings(backoff_seconds=0.01, hub_seconds=0.01, capacity_seconds=0.01)
+    backend = FallsSilent()
+    async with serving(settings, Parts(backend, NoLake(), quick)) as service:
+        web = Web(service, hub, backend)
+        assert (await metrics(web, None)).value("hub_called_total", call="list", outcome="unavailable") == 0
+        hub.is_broken = backend.is_silent = True
+        async with asyncio.timeout(20):
+            while True:
+                shown = await metrics(web, None)
+                away = shown.value("hub_called_total", call="list", outcome="unavailable")
+                if away and shown.value("service_missing_parts"):
+                    break
