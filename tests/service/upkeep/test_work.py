@@ -20,7 +20,7 @@ from jupyterhub_mesos.configuration.databases import Database
 from jupyterhub_mesos.errors import Conflict, InvalidInput, LedgerError
 from jupyterhub_mesos.service.ownership import lock_of
 from jupyterhub_mesos.service.store import MIGRATIONS, Store
-from jupyterhub_mesos.service.upkeep import postgresql, revisions, work
+from jupyterhub_mesos.service.upkeep import postgresql, revisions, sqlite, work
 from jupyterhub_mesos_quota.model import RequestId
 from service_rig import notebook, opened
 
@@ -171,7 +171,7 @@ def test_an_upgrade_keeps_a_backup_of_before(empty_url: str, tmp_path: Path) -> 
     with held(database), pytest.raises(Conflict, match="stop it first"):
         work.upgrade(database, file)
     assert work.upgrade(database, file) == ("0002", revisions.newest())
-    read = postgresql.revision_in if database.is_postgresql else work.sqlite.revision_in
+    read = postgresql.revision_in if database.is_postgresql else sqlite.revision_in
     assert read(file) == "0002"
     assert work.upgrade(database, tmp_path / "none") == (revisions.newest(), revisions.newest())
     assert not (tmp_path / "none").exists()

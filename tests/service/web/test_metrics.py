@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -51,7 +52,7 @@ async def metrics(web: Web, who: str | None = "admin") -> Shown:
     return Shown(answer.body.decode())
 
 
-async def granted(web: Web, name: str, **more: object) -> str:
+async def granted(web: Web, name: str, **more: Any) -> str:
     view = await web.api("POST", "requests", "member", job(name, **more))
     request_id = RequestId(view["id"])
     await web.service.ledger.until(lambda: web.service.ledger.allocation_of(request_id))
@@ -173,7 +174,7 @@ async def test_a_hub_and_a_backend_that_do_not_answer_are_told(hub: SmallHub, tm
         async def capacity(self) -> tuple[Node, ...]:
             if self.is_silent:
                 await asyncio.get_running_loop().create_future()
-            return await super().capacity()
+            return tuple(await super().capacity())
 
     settings = replace(settings_for(hub, tmp_path), watching=Watching(open_metrics=True))
     quick = ControllerSettings(backoff_seconds=0.01, hub_seconds=0.01, capacity_seconds=0.01)
