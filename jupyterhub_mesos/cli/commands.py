@@ -21,6 +21,7 @@ from jupyterhub_mesos.cli.adding import lazily as _lazily
 from jupyterhub_mesos.cli.lever_options import add_levers
 from jupyterhub_mesos.cli.pipeline_options import add_pipeline
 from jupyterhub_mesos.cli.simulate_options import add_simulate
+from jupyterhub_mesos.cli.upkeep import add_upkeep
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos_quota.errors import QuotaError
 
@@ -76,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     add_levers(commands)
     add_pipeline(commands)
     add_simulate(commands)
+    add_upkeep(commands, DEFAULT_STATE)
     _add_verify(commands)
     _add_register(commands)
     _add_version(commands)

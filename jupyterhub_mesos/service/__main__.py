@@ -10,6 +10,7 @@ from typing import Final
 
 from jupyterhub_mesos.configuration import load_connections
 from jupyterhub_mesos.errors import CapacityError
+from jupyterhub_mesos.service import logs
 from jupyterhub_mesos.service.app import Parts, run
 from jupyterhub_mesos.service.controller import ControllerSettings
 from jupyterhub_mesos.service.settings import CapacityService, CapacitySettings
@@ -40,11 +41,12 @@ def parts(settings: CapacitySettings) -> Parts:
 
 def main(argv: list[str] | None = None) -> int:
     """Read the settings and serve; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.begin()
     service = CapacityService()
     try:
         service.initialize(argv)
         settings = service.settings()
+        logs.write_as(settings.watching.log_style)
         asyncio.run(run(settings, parts(settings)))
     except CapacityError as error:
         logging.getLogger("jupyterhub_mesos.service").error("%s", error)

@@ -122,8 +122,7 @@ class CapacityService(PolicyTraits, WatchingTraits, Application):
     ).tag(config=True)
     waits = Bool(
         True,
-        help="Whether a service that finds its ledger held by another one waits as its standby; with False "
-        "(--no-wait) it ends and names the holder. Default: True.",
+        help="Whether to wait as a standby of who has the ledger; --no-wait ends, naming it. Default: True.",
     ).tag(config=True)
     ip = Unicode(
         "127.0.0.1",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from traitlets import Bool, HasTraits
+from traitlets import Bool, Enum, HasTraits
+
+from jupyterhub_mesos.service.logs import LogStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +14,7 @@ class Watching:
     """What was configured of it."""
 
     open_metrics: bool = False
+    log_style: LogStyle = LogStyle.TEXT
 
 
 class WatchingTraits(HasTraits):
@@ -24,6 +27,13 @@ class WatchingTraits(HasTraits):
         "access:services!service=NAME.",
     ).tag(config=True)
 
+    log_style = Enum(  # `log_format` is traitlets' own, a template
+        tuple(style.value for style in LogStyle),
+        default_value=LogStyle.TEXT.value,
+        help="How the log is written: `text` (a line for people) or `json` (an object a line: time, level, "
+        "logger, message, and the id of the allocation, request or task that it is about). Default: text.",
+    ).tag(config=True)
+
     def watching(self) -> Watching:
         """Return what was configured as one value."""
-        return Watching(open_metrics=self.open_metrics)
+        return Watching(self.open_metrics, LogStyle(self.log_style))

@@ -19,7 +19,7 @@ from jupyterhub_mesos.service.ledger import Change
 from jupyterhub_mesos.service.rows import AuditRow, Batch
 from jupyterhub_mesos.service.store import Store
 from jupyterhub_mesos.simulate.jobs import Job
-from jupyterhub_mesos.simulate.traces.ledger import LedgerJobs
+from jupyterhub_mesos.simulate.traces.ledger import LedgerJobs, ReadOnly
 from jupyterhub_mesos_quota.events import AllocationClaimed, AllocationGone, AllocationStarted, GoneReason
 from jupyterhub_mesos_quota.model import AllocationId, RequestId
 from postgres import Cluster, PostgresServer
@@ -153,11 +153,14 @@ async def test_the_history_of_a_ledger_is_replayed_from_it_and_nothing_is_writte
         await ledger.apply(rig.notebook(ledger, "r1"))
         await ledger.apply(Change(AllocationClaimed(1.0, first)), Change(AllocationStarted(2.0, first)))
         await ledger.apply(Change(AllocationGone(9.0, first, GoneReason.FINISHED)))
-    jobs = LedgerJobs(database)
+    jobs = LedgerJobs(ReadOnly.at(database))
     ((_, job),) = jobs.jobs()
     assert isinstance(job, Job)
     assert (job.id, job.user, job.duration_s) == ("1", "ada", 7.0)
-    with pytest.raises(InternalError, match="read-only transaction"), jobs._engine.connect() as connection:
+    with (
+        pytest.raises(InternalError, match="read-only transaction"),
+        jobs.ledger.engine.connect() as connection,
+    ):
         connection.execute(sa.text("DELETE FROM allocations"))
 
 

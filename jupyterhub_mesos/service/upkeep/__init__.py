@@ -1,0 +1,1 @@
+"""What is done to a ledger as a whole, beside the service: backup, restore, upgrade."""
