@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client.exposition import choose_encoder
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from jupyterhub_mesos.errors import NotAllowed
 from jupyterhub_mesos.service.web.base import ApiHandler
@@ -32,7 +32,6 @@ class MetricsHandler(ApiHandler):
 
     @contract(media="text/plain")
     async def get(self) -> None:
-        """Send every metric in the form that is asked for."""
-        encode, media_type = choose_encoder(self.request.headers.get("Accept", ""))
-        self.set_header("Content-Type", media_type)
-        self.send(encode(self.context.measures.registry))
+        """Send every metric in Prometheus' text form."""
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.send(generate_latest(self.context.measures.registry))
