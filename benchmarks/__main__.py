@@ -34,8 +34,8 @@ AREAS: Final = {
 TRACED: Final = frozenset({"philly", "cells", "pool"})
 """The areas that replay a trace; without it they are left out."""
 INTRODUCTION: Final = """\
-Measured by `make bench`, which writes this page. Machines are noisy: compare the ratios to the baseline,
-which ran in the same run.
+Measured by `make bench`, which writes this page; `ARGS=AREA` measures one area anew and keeps the others.
+Machines are noisy: compare the ratios to the baseline, which ran in the same run.
 """
 PAGE: Final = Path("docs/reference/numbers.md")
 
@@ -86,16 +86,21 @@ def _run(
 
 
 def _page(results: dict[str, list[Figure]], left_out: dict[str, str]) -> str:
-    parts = [
-        "# Numbers\n",
-        INTRODUCTION,
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.\n",
-    ]
+    """Return the page: the areas that were measured, the others as they stood on it."""
+    when = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.\n"
+    sections = _sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
     for area, figures in results.items():
-        parts += [f"## {AREAS[area]}\n", markdown_table(figures) + "\n", definitions(figures) + "\n"]
+        sections[AREAS[area]] = "\n".join([when, markdown_table(figures) + "\n", definitions(figures) + "\n"])
     for area, why in left_out.items():
-        parts += [f"## {AREAS[area]}\n", f"Not measured: {why}.\n"]
-    return "\n".join(parts)
+        sections.setdefault(AREAS[area], f"Not measured: {why}.\n")
+    known = [title for title in AREAS.values() if title in sections]
+    return "\n".join(["# Numbers\n", INTRODUCTION, *(f"## {title}\n\n{sections[title]}" for title in known)])
+
+
+def _sections(page: str) -> dict[str, str]:
+    """Take a page apart: the text under each heading."""
+    parts = (part.partition("\n") for part in page.split("\n## ")[1:])
+    return {title: text.strip("\n") + "\n" for title, _, text in parts}
 
 
 if __name__ == "__main__":
