@@ -12,11 +12,13 @@ from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.method import Method, Ties
 from benchmarks.replays import AT_ONCE, AT_ONCE_AND_FIRST, POLICIES, Seen, replayed
 from benchmarks.table import Figure
 from benchmarks.traces import GPU, Philly, gpus, philly, philly_day
 from jupyterhub_mesos.simulate.setting import Setting
 from jupyterhub_mesos.simulate.shares import split
+from jupyterhub_mesos.simulate.waits import Spread
 from jupyterhub_mesos.simulate.window import Window
 from jupyterhub_mesos_quota.model import Node, NodeId, Team, TeamId
 from jupyterhub_mesos_quota.policy import Policy, Reclaim
@@ -80,6 +82,7 @@ def _figures(trace: Philly, pool: int, *, quick: bool) -> Iterator[Figure]:
     seen["silo"] = replayed(trace.jobs, setting(trace, pool, POLICIES["fifo"], is_silo=True), window)
     expected = None if quick else EXPECTED[pool]
     yield from _waits(seen, pool, expected)
+    yield from _method(trace, pool, window, expected)
     yield from _use(seen, pool)
     yield _promise(seen["lowest-use"], pool, AT_ONCE)
     if not quick:
@@ -108,6 +111,23 @@ def _waits(seen: dict[str, Seen], pool: int, expected: Expected | None) -> Itera
                 baseline_is=one_queue,
                 at_most=None if goal is None else goal * TOLERANCE,
             )
+
+
+def _method(trace: Philly, pool: int, window: Window, expected: Expected | None) -> Iterator[Figure]:
+    """Replay by the README's method alone, to show how far its answer depends on who goes first of equals."""
+    shares = split(pool, trace.owned, trace.largest)
+    parts = {team: shares[team] for team in trace.owned}
+    for ties in Ties:
+        waits = Method(pool, parts, window, ties).run(trace.jobs)
+        yield Figure(
+            f"{pool} GPUs, the README's method by itself, ties {ties}: mean wait",
+            "s",
+            Spread.of(waits).mean_s,
+            "The same jobs by a plain replay without the core; of teams that stand equally one goes first "
+            f"(and gives first) {ties}, which the README leaves open.",
+            baseline=None if expected is None else expected.mean_s,
+            baseline_is="the README's figure",
+        )
 
 
 def _spread(seen: Seen) -> Expected:
