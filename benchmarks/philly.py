@@ -30,7 +30,7 @@ QUICK_WINDOW: Final = Window(philly_day(date(2017, 10, 9)), philly_day(date(2017
 QUICK_FROM_S: Final = philly_day(date(2017, 10, 2))
 MANNERS: Final = Reclaim(min_runtime_seconds=600.0, grace_seconds=300.0)
 """What the service takes where nobody says otherwise."""
-SHOWN: Final = ("lowest-use", "lowest-use, old rank", "fair", "silo")
+SHOWN: Final = ("lowest-use", "lowest-use, old rank", "fair", "fair, past use fading", "silo")
 TOLERANCE: Final = 1.02
 MOST_CPU_S: Final = 60.0
 

@@ -17,6 +17,8 @@ from jupyterhub_mesos.simulate.window import EVERYTHING, Window
 from jupyterhub_mesos_quota.policy import Policy, Reclaim
 from jupyterhub_mesos_quota.strategies import FAIR, FIFO, LOWEST_USE
 
+WEEK_S = 7 * 86_400.0
+"""The half-life of past use where nobody configures the service."""
 AT_ONCE = Reclaim(min_runtime_seconds=0.0, grace_seconds=0.0)
 AT_ONCE_AND_FIRST = replace(AT_ONCE, requeues_first=True)
 """As in the method of the traces' README: who was taken goes on before the others of its team."""
@@ -24,6 +26,7 @@ POLICIES = {
     "lowest-use": Policy(LOWEST_USE, reclaim=AT_ONCE_AND_FIRST),
     "lowest-use, old rank": Policy(LOWEST_USE, reclaim=AT_ONCE),
     "fair": Policy(FAIR, reclaim=AT_ONCE),
+    "fair, past use fading": Policy(FAIR, half_life_seconds=WEEK_S, reclaim=AT_ONCE),
     "fifo": Policy(FIFO),
 }
 HOUR_S = 3600.0

@@ -17,7 +17,7 @@ from jupyterhub_mesos_quota.policy import Policy, Preempt, Reclaim
 from jupyterhub_mesos_quota.strategies import FAIR, STRATEGIES
 
 HALF_LIFE_HOURS: Final = 168.0
-PATIENCE_MINUTES: Final = 60.0
+PATIENCE_MINUTES: Final = 10_080.0
 MIN_RUNTIME_MINUTES: Final = 10.0
 GRACE_MINUTES: Final = 5.0
 BUDGET_GRACE_MINUTES: Final = 10.0
@@ -48,7 +48,7 @@ class PolicyTraits(HasTraits):
     patience_minutes = _span(
         PATIENCE_MINUTES,
         "Minutes after which room is laid aside for the request that waits longest above its team's "
-        "guarantee, so that smaller ones do not pass it for ever; 0 for never. Default: 60.",
+        "guarantee, so that smaller ones do not pass it for ever; 0 for never. Default: 10080, a week.",
     )
     reclaim = Bool(
         True,

@@ -29,7 +29,7 @@ POLICIES: Final[Mapping[str, Policy]] = {
     DEFAULT: Policy(
         FAIR,
         half_life_seconds=7 * 86400.0,
-        patience_seconds=3600.0,
+        patience_seconds=7 * 86_400.0,
         reclaim=Reclaim(min_runtime_seconds=600.0, grace_seconds=300.0),
     ),
     "fair": Policy(FAIR, reclaim=AT_ONCE),
