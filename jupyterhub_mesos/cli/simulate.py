@@ -40,12 +40,8 @@ def run(args: argparse.Namespace) -> int:
     kept: Mapping[str, Json] = {} if folder is None else folder.asked()
     of = prepared(asked, pool_value(kept.get("pool")), cast("float | None", kept.get("until_s")))
     _tell(of)
-    if folder is not None:
-        folder.check(of.depends_on)
-    elif asked.out is not None:
-        folder = RunFolder(asked.out)
-        folder.begin(_kept(asked, of), of.depends_on)
-    with _signals() as signals:
+    with _signals() as signals:  # before the folder is begun: what begins one can go on from it
+        folder = _begun(asked, folder, of)
         outcomes = _replay_all(of, folder, signals)
     if signals.number is not None:
         return 128 + signals.number
@@ -53,6 +49,16 @@ def run(args: argparse.Namespace) -> int:
     if folder is not None:
         _write(folder.path, outcomes, of, with_plots=not asked.no_plots)
     return 0
+
+
+def _begun(asked: argparse.Namespace, folder: RunFolder | None, of: Prepared) -> RunFolder | None:
+    """Check the folder of the run that is gone on with, or begin one where there is to be one."""
+    if folder is not None:
+        folder.check(of.depends_on)
+    elif asked.out is not None:
+        folder = RunFolder(asked.out)
+        folder.begin(_kept(asked, of), of.depends_on)
+    return folder
 
 
 def _check(asked: argparse.Namespace) -> None:

@@ -14,10 +14,10 @@ from jupyterhub_mesos.simulate.use import Use
 from jupyterhub_mesos.simulate.waits import Waits
 from simulate_cases import job, owner, pool
 
-WARM_UP, ONCE, LATER = 3_000, 500, 1_500
+WARM_UP, ONCE, LATER = 3_000, 500, 4_500
 """Jobs: what the machine keeps of the last some thousand changes is full by then; then two looks."""
 MOST_BYTES_PER_JOB = 24
-"""Eight for a wait, eight for one inside a guarantee, and what growing arrays lay by."""
+"""Eight for a wait, eight for one inside a guarantee, and what growing arrays and caches lay by."""
 
 
 def trace(jobs: int) -> Iterator[Job]:
