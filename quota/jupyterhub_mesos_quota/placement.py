@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
+from jupyterhub_mesos_quota.copying import maker
 from jupyterhub_mesos_quota.model import DeviceId, Node, NodeId, Placement
 from jupyterhub_mesos_quota.nodeindex import Shelf
 from jupyterhub_mesos_quota.resources import (
@@ -33,6 +34,8 @@ MOST_MOVED: Final = 64
 """Nodes that may stand on their shelf of before: what is freed is mostly given again before a search."""
 MOST_COMPARED: Final = 8
 """Nodes known to have room that are compared with each other; of more the tightest is searched for."""
+
+_placed: Final = maker(Placement, "replica", "node", "resources", "devices")
 
 Withheld = Mapping[NodeId, Mapping[AmountName, int]]
 """What is laid aside on some nodes and may not be used."""
@@ -330,7 +333,7 @@ class NodePool:
             taken: set[DeviceId] | None = set(site.held) if site.named else None
             for _ in range(count):
                 devices = _devices(site, resources, taken) if taken is not None else ()
-                placements.append(Placement(len(placements), node_id, resources, devices))
+                placements.append(_placed(len(placements), node_id, resources, devices))
         return tuple(placements)
 
 
