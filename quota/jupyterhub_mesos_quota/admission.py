@@ -108,13 +108,14 @@ class Admission:
         hindrance = self.usage.hindrance_of(account, size.total, self.pool.free)
         if hindrance is not None:
             return Verdict(standing, hindrance)
-        group = self.line.find(team, size)
+        lane = self.line.lane_of(size)
+        group = None if lane is None else lane.groups.get(account)
         if standing is not Standing.INSIDE:
             rivals = self._claimants_under_limits(team, size)
             if rivals:
                 return Verdict(standing, rivals=rivals)
         ask = Ask(account, standing, size.limit)
-        placements = self._place_beside_holds(size, ask, group)
+        placements = self._place_beside_holds(ask, size, lane, group)
         if placements is None and self.pool.place(size) is not None:
             return self._what_withholds(size, ask, group)
         return Verdict(standing, placements=placements)
@@ -249,7 +250,8 @@ class Admission:
     def _room_for(self, group: Group, standing: Standing) -> tuple[Placement, ...] | None:
         """Return where the head of a group may go; note what is learnt where it may not."""
         size = group.lane.size
-        placements = self._place_beside_holds(size, Ask(group.account, standing, size.limit), group)
+        ask = Ask(group.account, standing, size.limit)
+        placements = self._place_beside_holds(ask, size, group.lane, group)
         if placements is None:
             if self.pool.place(size) is None:
                 self.line.hot.pop(group.lane, None)
@@ -262,9 +264,10 @@ class Admission:
                 return None
         return placements
 
-    def _place_beside_holds(self, size: Size, ask: Ask, group: Group | None) -> tuple[Placement, ...] | None:
+    def _place_beside_holds(
+        self, ask: Ask, size: Size, lane: Lane | None, group: Group | None
+    ) -> tuple[Placement, ...] | None:
         """Find room; what is laid aside is looked up only where there is room that it may spoil."""
-        lane = self.line.lane_of(size) if group is None else group.lane
         if lane is not None and lane not in self.line.hot:
             return None
         where = None if lane is None else self.line.hot[lane]

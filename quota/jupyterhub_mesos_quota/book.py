@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from jupyterhub_mesos_quota.copying import copier
+from jupyterhub_mesos_quota.copying import copier, maker
 from jupyterhub_mesos_quota.errors import UnknownAllocation, UnknownRequest
 from jupyterhub_mesos_quota.events import (
     Action,
@@ -46,6 +46,9 @@ class Forgotten:
 _with_status: Final = copier(Request, "status")
 _with_allocation: Final = copier(Request, "allocations", "status")
 _moved: Final = copier(Allocation, "state", "started_at", "gone_at")
+_granted: Final = maker(Allocation, "id", "request_id", "team", "placements", "granted_at", "borrowed")
+_request_moved: Final = maker(RequestMoved, "at", "request_id", "before", "after", "why")
+_allocation_moved: Final = maker(AllocationMoved, "at", "allocation_id", "before", "after", "why")
 
 
 @lru_cache(maxsize=KEPT_SIZES)
@@ -175,14 +178,7 @@ class Book:
         """Give a waiting request its next allocation."""
         request = self.requests[id_]
         number = request.allocations + 1
-        new = Allocation(
-            id=allocation_id(id_, number),
-            request_id=id_,
-            team=request.team,
-            placements=placements,
-            granted_at=at,
-            borrowed=borrowed,
-        )
+        new = _granted(allocation_id(id_, number), id_, request.team, placements, at, borrowed)
         why = _why_granted(borrowed)
         self.allocations[new.id] = new
         self.live[id_] = new.id
@@ -228,13 +224,13 @@ class Book:
     def _note_request(
         self, at: float, id_: RequestId, before: RequestStatus | None, after: RequestStatus, why: str
     ) -> None:
-        move = RequestMoved(at, id_, before, after, why)
+        move = _request_moved(at, id_, before, after, why)
         self.stories.note_request(id_, move)
         self._actions.append(move)
 
     def _note_allocation(
         self, at: float, id_: AllocationId, before: AllocationState | None, after: AllocationState, why: str
     ) -> None:
-        move = AllocationMoved(at, id_, before, after, why)
+        move = _allocation_moved(at, id_, before, after, why)
         self.stories.note_allocation(id_, move)
         self._actions.append(move)

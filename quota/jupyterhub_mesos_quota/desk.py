@@ -106,14 +106,14 @@ class Desk:
         else:
             self.bars.hold_back(request, obstacle)
 
-    def starts_alone(self, at: float, request: Request) -> bool:
+    def starts_alone(self, at: float, request: Request, size: Size) -> bool:
         """Grant a new request if there is room for it.
 
         Where all was settled, one more that waits lets nobody else start: it alone is looked at.
         """
         if self.admission.may_hold:
             return False
-        size = self.admission.line.size_for(request)
+        size = self.admission.line.size_for(request, size)
         verdict = self.admission.judge(request.team, size)
         if verdict.placements is None:
             return False

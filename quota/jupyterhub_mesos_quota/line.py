@@ -8,7 +8,7 @@ from jupyterhub_mesos_quota.accounts import Account
 from jupyterhub_mesos_quota.claims import Claims
 from jupyterhub_mesos_quota.contest import Key, Place
 from jupyterhub_mesos_quota.lanes import Group, Lane
-from jupyterhub_mesos_quota.model import NodeId, Request, RequestId, TeamId
+from jupyterhub_mesos_quota.model import NodeId, Request, RequestId
 from jupyterhub_mesos_quota.resources import AmountName, Resources
 from jupyterhub_mesos_quota.rules import PlacementRule, tidy_rule
 from jupyterhub_mesos_quota.sizes import Pairs, Size, size_of, stepped_limit
@@ -80,8 +80,13 @@ class WaitingLine:
         elif group.head != was_head:
             self._stand_at(group, group.standing)
 
-    def size_for(self, request: Request) -> Size:
-        """Return the size that a request asks for, as this line tells them apart."""
+    def size_for(self, request: Request, size: Size | None = None) -> Size:
+        """Return the size that a request asks for, as this line tells them apart.
+
+        `size` is that without a time limit, of a caller that knows it.
+        """
+        if size is not None and not self._tells_limits:
+            return size
         return size_of(*self._key_for(request))
 
     def _key_for(self, request: Request) -> _LaneKey:
@@ -168,11 +173,6 @@ class WaitingLine:
     def group_of(self, id_: RequestId) -> Group:
         """Return the group that a request waits in."""
         return self._group_of[id_]
-
-    def find(self, team: TeamId, size: Size) -> Group | None:
-        """Return the group of a team and size, or None where nobody waits in it."""
-        lane = self.lane_of(size)
-        return None if lane is None else lane.groups.get(self._usage.accounts[team])
 
     def lane_of(self, size: Size) -> Lane | None:
         """Return the lane of a size, or None where nobody waits for it."""

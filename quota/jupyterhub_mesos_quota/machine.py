@@ -257,7 +257,7 @@ class QuotaMachine:
         self._book.add_request(event.at, request, f"asked for by {request.user}")
         if self._bars.obstacle(request) is not None:
             self._desk.wait(request)
-        elif not (self._desk.is_settled and self._desk.starts_alone(event.at, request)):
+        elif not (self._desk.is_settled and self._desk.starts_alone(event.at, request, size)):
             self._desk.join(request)
             self._desk.is_settled &= not self._admission.may_hold
 

@@ -24,6 +24,8 @@ _EMPTY: Final = -1
 
 Leaf = list[tuple[int, NodeId]]
 """Free memory and node, sorted: the nodes with one and the same free CPU."""
+Floor = tuple[int, ...]
+"""The steps down to the least CPU that will do, from here on; none where any will."""
 
 
 class _Branch:
@@ -38,6 +40,12 @@ class _Branch:
         self.taken = 0
         self.most = [_EMPTY] * FAN
         self.below: list[_Branch | Leaf | None] = [None] * FAN
+
+    def raise_to(self, digit: int, mem: int) -> None:
+        """Say that something with so much memory stands below a digit."""
+        if self.most[digit] < mem:
+            self.most[digit] = mem
+            self.taken |= 1 << digit
 
 
 class Shelf:
@@ -56,23 +64,20 @@ class Shelf:
     def add(self, cpu: int, mem: int, node: NodeId) -> None:
         """Put a node on the shelf."""
         self._count += 1
-        branch, trail = self._root, list[tuple[_Branch, int]]()
+        self._tally.entries += STEPS
+        branch = self._root
         *inner, last = _digits(cpu)
         for digit in inner:
-            trail.append((branch, digit))
+            branch.raise_to(digit, mem)
             below = branch.below[digit]
             if not isinstance(below, _Branch):
                 below = branch.below[digit] = _Branch()
             branch = below
+        branch.raise_to(last, mem)
         leaf = branch.below[last]
         if not isinstance(leaf, list):
             leaf = branch.below[last] = []
         insort(leaf, (mem, node))
-        trail.append((branch, last))
-        self._tally.entries += STEPS
-        for above, digit in trail:
-            above.most[digit] = max(above.most[digit], mem)
-            above.taken |= 1 << digit
 
     def remove(self, cpu: int, mem: int, node: NodeId) -> None:
         """Take a node off the shelf."""
@@ -88,23 +93,25 @@ class Shelf:
         self._tally.entries += STEPS
         for above, digit in reversed(trail):
             below = above.below[digit]
-            if isinstance(below, _Branch):
-                above.most[digit] = max(below.most)
-            else:
-                above.most[digit] = below[-1][0] if below else _EMPTY
-            if above.most[digit] == _EMPTY:
+            most = max(below.most) if isinstance(below, _Branch) else below[-1][0] if below else _EMPTY
+            if most == above.most[digit]:
+                return  # and so all the way up
+            above.most[digit] = most
+            if most == _EMPTY:
                 above.below[digit] = None
                 above.taken ^= 1 << digit
 
     def at_least(self, cpu: int, mem: int) -> Iterator[NodeId]:
         """Yield the nodes with so much free: the least CPU first, then the least memory, then by name."""
-        yield from self._under(self._root, _digits(cpu), 0, max(0, mem))
-
-    def _under(self, branch: _Branch, floor: tuple[int, ...], step: int, mem: int) -> Iterator[NodeId]:
-        first = floor[step] if floor else 0
-        self._tally.entries += 1
-        left = branch.taken >> first << first
-        while left:
+        mem = max(0, mem)
+        above: list[tuple[_Branch, int, Floor]] = []  # where the search goes on, the lowest last
+        branch = self._root
+        floor: Floor = _digits(cpu)
+        left = self._from(branch, floor)
+        while left or above:  # one loop, not a generator per step: it costs half
+            if not left:
+                branch, left, floor = above.pop()
+                continue
             lowest = left & -left
             left ^= lowest
             digit = lowest.bit_length() - 1
@@ -112,11 +119,18 @@ class Shelf:
                 continue
             below = branch.below[digit]
             if isinstance(below, _Branch):
-                yield from self._under(below, floor if digit == first else (), step + 1, mem)
+                above.append((branch, left, floor))
+                branch, floor = below, floor[1:] if floor and digit == floor[0] else ()
+                left = self._from(branch, floor)
             elif below is not None:
                 for place in range(bisect_left(below, (mem, NodeId(""))), len(below)):
                     self._tally.entries += 1
                     yield below[place][1]
+
+    def _from(self, branch: _Branch, floor: Floor) -> int:
+        """Return the bits of the digits to look below."""
+        self._tally.entries += 1
+        return branch.taken >> floor[0] << floor[0] if floor else branch.taken
 
     def largest(self) -> Iterator[NodeId]:
         """Yield all nodes: the most CPU first, then the most memory."""

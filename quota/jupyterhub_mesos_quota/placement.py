@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
+from jupyterhub_mesos_quota.copying import maker
 from jupyterhub_mesos_quota.model import DeviceId, Node, NodeId, Placement
 from jupyterhub_mesos_quota.nodeindex import Shelf
 from jupyterhub_mesos_quota.resources import (
@@ -34,9 +35,13 @@ MOST_MOVED: Final = 64
 MOST_COMPARED: Final = 8
 """Nodes known to have room that are compared with each other; of more the tightest is searched for."""
 
+_placed: Final = maker(Placement, "replica", "node", "resources", "devices")
+
 Withheld = Mapping[NodeId, Mapping[AmountName, int]]
 """What is laid aside on some nodes and may not be used."""
 NOTHING_WITHHELD: Final[Withheld] = {}
+_Way = tuple[int, int, list[Shelf]]
+"""The CPU and memory that a node must have, and the shelves in the order to look at."""
 
 
 class NodePool:
@@ -56,7 +61,7 @@ class NodePool:
         self._sites: dict[NodeId, Site] = {}
         self._shelves: dict[Pairs, Shelf] = {}
         self._moved: dict[Site, None] = {}  # whose spot is not what they have free now
-        self._ways: dict[Pairs, list[Shelf]] = {}  # shelves in the order to look at, by accelerators asked
+        self._ways: dict[Pairs, _Way] = {}  # by what a replica asks for
         self._ways_down: dict[tuple[AmountName, ...], list[Shelf]] = {}  # the other way round
         self._copies_when_empty: dict[Pairs, int] = {}
 
@@ -280,32 +285,28 @@ class NodePool:
 
     def _tightest(self, each: Pairs) -> Iterator[NodeId]:
         self._move()
-        cpu = mem = 0
-        for name, amount in each:
-            if name == CPU_MILLIS:
-                cpu = amount
-            elif name == MEM_MIB:
-                mem = amount
-        for shelf in self._way(each):
+        cpu, mem, way = self._ways.get(each) or self._find_way(each)
+        for shelf in way:
             if len(shelf):
                 yield from shelf.at_least(cpu, mem)
 
-    def _way(self, each: Pairs) -> list[Shelf]:
-        """Return the shelves with enough accelerators, those with the fewest too many first."""
-        asked = tuple(pair for pair in each if pair[0].startswith(ACCELERATOR_PREFIX))
-        way = self._ways.get(asked)
-        if way is None:
-            wanted = dict(asked)
-            way = [
-                shelf
-                for shelf in self._shelves.values()
-                if all(shelf.amount_of.get(name, 0) >= amount for name, amount in asked)
-            ]
-            way.sort(key=lambda shelf: (_too_many(shelf.accelerators, wanted), shelf.accelerators))
-            if len(self._ways) >= KEPT_ANSWERS:
-                self._ways.clear()
-            self._ways[asked] = way
-        return way
+    def _find_way(self, each: Pairs) -> _Way:
+        """Return the CPU and memory asked for, and the shelves with enough accelerators.
+
+        Those with the fewest too many come first.
+        """
+        asked = dict(each)
+        cpu, mem = asked.pop(CPU_MILLIS, 0), asked.pop(MEM_MIB, 0)
+        way = [
+            shelf
+            for shelf in self._shelves.values()
+            if all(shelf.amount_of.get(name, 0) >= amount for name, amount in asked.items())
+        ]
+        way.sort(key=lambda shelf: (_too_many(shelf.accelerators, asked), shelf.accelerators))
+        if len(self._ways) >= KEPT_ANSWERS:
+            self._ways.clear()
+        self._ways[each] = cpu, mem, way
+        return self._ways[each]
 
     def emptiest(self, each: Pairs) -> Iterator[NodeId]:
         """Yield the open nodes: the most of the accelerators asked for first, then the most CPU."""
@@ -332,7 +333,7 @@ class NodePool:
             taken: set[DeviceId] | None = set(site.held) if site.named else None
             for _ in range(count):
                 devices = _devices(site, resources, taken) if taken is not None else ()
-                placements.append(Placement(len(placements), node_id, resources, devices))
+                placements.append(_placed(len(placements), node_id, resources, devices))
         return tuple(placements)
 
 

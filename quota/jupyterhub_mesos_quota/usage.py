@@ -332,7 +332,7 @@ def _stepped(amount: int) -> int:
 
 
 def _over_limit(account: Account, total: Pairs) -> Hindrance | None:
-    for above in account.path:
+    for above in account.gates:
         for name, amount in total:
             bound, used = above.limit.get(name), above.used.get(name, 0)
             if bound is not None and used + amount > bound:
@@ -342,7 +342,7 @@ def _over_limit(account: Account, total: Pairs) -> Hindrance | None:
 
 
 def _over_borrow_cap(account: Account, total: Pairs) -> Hindrance | None:
-    for above in account.path:
+    for above in account.gates:
         for name, amount in total:
             bound, over = above.borrow_cap.get(name), above.over(name)
             if bound is not None and over + amount > bound:
