@@ -65,15 +65,18 @@ class _Meter:
 
     def run(self, now_ms: int) -> None:
         """Count what passed."""
-        begin = max(self.until_ms, now_ms - self.window_ms)
+        oldest = max(now_ms, self.until_ms) - self.window_ms
+        oldest //= (
+            self.step_ms
+        )  # whole, wherever in it the window begins: so it matters not when this is asked
+        begin = max(self.until_ms, oldest * self.step_ms)
         while self.held and begin < now_ms:
             step = begin // self.step_ms
             end = min(now_ms, (step + 1) * self.step_ms)
             self.steps[step] = self.steps.get(step, 0) + self.held * (end - begin)
             begin = end
         self.until_ms = max(self.until_ms, now_ms)
-        oldest = (self.until_ms - self.window_ms) // self.step_ms
-        while self.steps and (first := next(iter(self.steps))) <= oldest:
+        while self.steps and (first := next(iter(self.steps))) < oldest:
             del self.steps[first]
 
     @property
@@ -86,6 +89,11 @@ class _Meter:
         if missing <= 0:
             return self.until_ms
         return self.until_ms - (-missing // self.held) if self.held else None
+
+    def fades_at(self) -> int | None:
+        """Return when the oldest step lies outside, so that a mark may be reached anew; or None."""
+        first = next(iter(self.steps), None)
+        return None if first is None or not self.held else (first + 1) * self.step_ms + self.window_ms
 
     def possible_at(self) -> int:
         """Return when less than the budget is used, if nothing more is."""
@@ -107,6 +115,7 @@ class Budgets:
         self._meters: dict[Whose, _Meter] = {}
         self._changed: dict[Whose, None] = {}
         self._due: list[tuple[int, TeamId, UserName]] = []
+        self._next: dict[Whose, int | None] = {}  # which of them still counts
         self.has_bounds = _has_bounds(tree)
 
     def plant(self, tree: TeamTree, active: Iterable[Request], spent: Iterable[Spent]) -> None:
@@ -115,6 +124,7 @@ class Budgets:
         self.has_bounds = _has_bounds(tree)
         self._meters.clear()
         self._due.clear()
+        self._next.clear()
         for each in spent:
             if each.team in tree and (meter := self._meter((each.team, each.user))) is not None:
                 meter.steps = dict(sorted(each.steps))
@@ -175,6 +185,7 @@ class Budgets:
         """Say that what one user has spent is another name's."""
         for team, user in [whose for whose in self._meters if whose[1] == before]:
             meter = self._meters.pop((team, user))
+            self._next.pop((team, user), None)
             self._meters[team, after] = meter
             self._watch((team, after), meter)
 
@@ -202,12 +213,13 @@ class Budgets:
         """Return which marks were reached up to now, in an order that a restart does not change."""
         reached: list[Reached] = []
         while self._due and self._due[0][0] <= self._now_ms:
-            _, team, user = heappop(self._due)
-            meter = self._meters.get((team, user or None))
-            if meter is not None and meter.held:
+            at, team, user = heappop(self._due)
+            whose = team, user or None
+            if self._next.get(whose) == at:
+                meter = self._meters[whose]
                 meter.run(self._now_ms)
-                reached += self._marks((team, user or None), meter)
-                self._watch((team, user or None), meter)
+                reached += self._marks(whose, meter)
+                self._watch(whose, meter)
         return sorted(reached, key=lambda each: (each.team, each.user or "", each.percent))
 
     def _marks(self, whose: Whose, meter: _Meter) -> Iterator[Reached]:
@@ -227,6 +239,8 @@ class Budgets:
 
     def next_due(self) -> float | None:
         """Return when a mark may be reached, in Unix seconds."""
+        while self._due and self._next.get((self._due[0][1], self._due[0][2] or None)) != self._due[0][0]:
+            heappop(self._due)
         return self._due[0][0] / 1000 if self._due else None
 
     def _watch(self, whose: Whose, meter: _Meter) -> None:
@@ -234,12 +248,11 @@ class Budgets:
         used = meter.used_ms * 100
         told = [mark for mark in WARNED_AT if mark <= meter.percent and used >= meter.bound_ms * mark]
         meter.percent = max(told, default=0)
-        for mark in WARNED_AT:
-            if mark > meter.percent:
-                at = meter.reaches_at(mark)
-                if at is not None:
-                    heappush(self._due, (at, whose[0], whose[1] or UserName("")))
-                return
+        ahead = [mark for mark in WARNED_AT if mark > meter.percent]
+        times = [meter.reaches_at(ahead[0]) if ahead else None, meter.fades_at() if meter.percent else None]
+        self._next[whose] = at = min((time for time in times if time is not None), default=None)
+        if at is not None:
+            heappush(self._due, (at, whose[0], whose[1] or UserName("")))
 
     def _concerned(self, request: Request) -> Iterator[Whose]:
         for above in self._tree.path(request.team):

@@ -183,6 +183,20 @@ def test_a_restart_without_what_was_spent_begins_at_nothing() -> None:
     assert told(again.handle(TimePassed(9 * DAY + 1.6 * HOUR))) == [(80, None)]
 
 
+def test_a_mark_under_which_the_window_rolled_is_reached_anew() -> None:
+    policy = Policy(budget_grace_seconds=2 * HOUR)
+    machine = QuotaMachine([with_budget("a", 1)], [node("n", 16, h200=8)], policy)
+    ask(machine, 0.0, "1", "a", h200=1)
+    gone(machine, 3000.0, "1-1")
+    ask(machine, DAY - 400, "2", "a", h200=1)
+    seen: list[tuple[float, int]] = []
+    while (due := machine.next_deadline()) is not None and due < DAY + 2 * STEP:
+        seen += [(due, percent) for percent, _ in told(machine.handle(TimePassed(due))) if percent == 100]
+    first = DAY - 400 + (HOUR - 3000)
+    again = first + STEP  # 900 s of it fell out of the window at DAY + STEP
+    assert seen == [(first, 100), (again, 100)]
+
+
 @pytest.mark.parametrize("budget", [Budget(0, 1), Budget(10, 0), Budget(10, 1, -1)])
 def test_a_budget_that_makes_no_sense_is_refused(budget: Budget) -> None:
     with pytest.raises(TreeError, match="budget"):
