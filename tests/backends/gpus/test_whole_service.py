@@ -231,8 +231,8 @@ async def test_a_notebook_its_workers_and_its_server_take_turns_on_two_gpus(
     assert (await cluster.over(job))["outcome"] == "finished"
     served = await cluster.running(model)
     assert len(served) == 1
+    await answers(cluster, model)  # before, its process may still be putting up the walls around it
     assert devices_of_server(f"{model}-1") == served <= both
-    await answers(cluster, model)
     assert await cluster.free() == 1
 
     await cluster.api("DELETE", f"requests/{model}")
