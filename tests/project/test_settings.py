@@ -21,5 +21,7 @@ def test_the_page_of_settings_has_a_row_for_each_as_its_help_says() -> None:
 
 
 def test_every_setting_says_its_default() -> None:
-    silent = [name for name, setting in described_settings().items() if "Default: " not in (setting.help or "")]
+    silent = [
+        name for name, setting in described_settings().items() if "Default: " not in (setting.help or "")
+    ]
     assert silent == []
