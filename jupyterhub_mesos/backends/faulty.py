@@ -15,7 +15,7 @@ from typing import Final
 
 from jupyterhub_mesos.backends.base import Checkpoint, Fact, LogChunk
 from jupyterhub_mesos.backends.feed import StatusFeed
-from jupyterhub_mesos.backends.registry import BackendOptions
+from jupyterhub_mesos.backends.options import BackendOptions
 from jupyterhub_mesos.errors import BackendError, InvalidInput, NotFound
 from jupyterhub_mesos.tasks import Endpoint, TaskId, TaskSpec, TaskState, TaskStatus
 from jupyterhub_mesos_quota.model import Node, NodeId

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -11,32 +11,13 @@ from typing import Final, Protocol, cast
 from pydantic import ValidationError
 
 from jupyterhub_mesos.backends.base import Backend
+from jupyterhub_mesos.backends.options import BackendOptions
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.wire import PlacementModel
 
 
 class _Factory(Protocol):
     def __call__(self, state: Path, options: BackendOptions) -> Backend: ...
-
-
-@dataclass(frozen=True, slots=True)
-class BackendOptions:
-    """What an operator may say of a backend; each takes what it knows.
-
-    `cpu_millis` and `mem_mib` are what may be used of the machine, where not all of
-    it; `isolation`, `hidden`, `use_machine_accounts` (whether a user is the
-    machine's account of that name), `gpu_flavors` (exceptions to the rule that
-    names a GPU's flavor), `zone` and `labels` (of its one node) are the local backend's.
-    """
-
-    cpu_millis: int | None = None
-    mem_mib: int | None = None
-    isolation: str = "auto"
-    hidden: tuple[Path, ...] = ()
-    use_machine_accounts: bool = False
-    gpu_flavors: Mapping[str, str] = field(default_factory=dict[str, str])
-    zone: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 _FACTORIES: Final = {

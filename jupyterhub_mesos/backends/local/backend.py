@@ -38,7 +38,7 @@ from jupyterhub_mesos.backends.local.ports import HOST, Ports
 from jupyterhub_mesos.backends.local.records import read_last_words, read_record, read_shim
 from jupyterhub_mesos.backends.local.spawning import Spawned, Spawning
 from jupyterhub_mesos.backends.local.tasklog import read_log
-from jupyterhub_mesos.backends.registry import BackendOptions
+from jupyterhub_mesos.backends.options import BackendOptions
 from jupyterhub_mesos.errors import BackendError, InvalidInput, NotFound
 from jupyterhub_mesos.safe_names import safe_name
 from jupyterhub_mesos.tasks import Endpoint, TaskId, TaskSpec, TaskState, TaskStatus
