@@ -8,14 +8,14 @@ the test is the world. It says when a task runs (`run`), ends (`finish`), prints
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from jupyterhub_mesos.backends.base import Checkpoint, Fact, LogChunk
 from jupyterhub_mesos.backends.feed import StatusFeed
-from jupyterhub_mesos.backends.options import BackendOptions
+from jupyterhub_mesos.backends.options import amount
 from jupyterhub_mesos.errors import BackendError, InvalidInput, NotFound
 from jupyterhub_mesos.tasks import Endpoint, TaskId, TaskSpec, TaskState, TaskStatus
 from jupyterhub_mesos_quota.model import Node, NodeId
@@ -267,9 +267,10 @@ class StatusesRepeat(MemoryBackend):
             before[status.id] = status
 
 
-def create(state: Path, options: BackendOptions) -> MemoryBackend:
+def create(state: Path, options: Mapping[str, object]) -> MemoryBackend:
     """Create a `MemoryBackend` as the registry does; of all options it heeds the amounts alone."""
     del state
     whole = MEMORY_NODE.capacity
-    capacity = Resources.of(options.cpu_millis or whole.cpu_millis, options.mem_mib or whole.mem_mib)
+    cpu_millis, mem_mib = amount(options, "cpu_millis"), amount(options, "mem_mib")
+    capacity = Resources.of(cpu_millis or whole.cpu_millis, mem_mib or whole.mem_mib)
     return MemoryBackend(MemoryWorld(nodes=(Node(MEMORY_NODE.id, capacity),)))

@@ -1,30 +1,34 @@
-"""What an operator may say of a backend, as a value: read and refused by `registry`.
+"""Reading what an operator may say of a backend: each knows its own options, and reads them with these.
 
-Of the standard library alone: backends import it, and what starts tasks loads nothing heavy.
+A backend's `create(state, options)` gets a mapping from names to values; what it does not know is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+
+from jupyterhub_mesos.errors import InvalidInput
 
 
-@dataclass(frozen=True, slots=True)
-class BackendOptions:
-    """What an operator may say of a backend; each takes what it knows.
+def refuse_unknown(options: Mapping[str, object], known: Iterable[str]) -> None:
+    """Raise `InvalidInput` for an option that is not among `known`."""
+    names = tuple(known)
+    for name in options:
+        if name not in names:
+            raise InvalidInput(f"there is no backend option {name!r}: use {', '.join(names)}")
 
-    `cpu_millis` and `mem_mib` are what may be used of the machine, where not all of
-    it; `isolation`, `hidden`, `use_machine_accounts` (whether a user is the
-    machine's account of that name), `gpu_flavors` (exceptions to the rule that
-    names a GPU's flavor), `zone` and `labels` (of its one node) are the local backend's.
-    """
 
-    cpu_millis: int | None = None
-    mem_mib: int | None = None
-    isolation: str = "auto"
-    hidden: tuple[Path, ...] = ()
-    use_machine_accounts: bool = False
-    gpu_flavors: Mapping[str, str] = field(default_factory=dict[str, str])
-    zone: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+def flag(options: Mapping[str, object], name: str) -> bool:
+    """Return the yes or no called `name`, no where it is left out."""
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{value!r} is neither yes nor no: use True or False", where=name)
+    return value
+
+
+def amount(options: Mapping[str, object], name: str) -> int | None:
+    """Return the whole number above 0 called `name`, None where it is left out."""
+    value = options.get(name)
+    if value is not None and (not isinstance(value, int) or value <= 0):
+        raise InvalidInput(f"{value!r} is no amount: use a whole number above 0, or leave it out", where=name)
+    return value

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from traitlets import Bool, Dict, Enum, Integer, TraitType, Unicode, default
+from traitlets import Bool, Integer, TraitType, Unicode, default
 from traitlets.config import Application
 
 from jupyterhub_mesos.configuration.databases import Database, sqlite_url
 from jupyterhub_mesos.errors import InvalidInput
+from jupyterhub_mesos.service.backend_traits import LocalBackendTraits
 from jupyterhub_mesos.service.policy_traits import STOP_GRACE_SECONDS, PolicyTraits, product_policy
 from jupyterhub_mesos.service.watching_traits import Watching, WatchingTraits
 from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
@@ -89,7 +90,7 @@ class CapacitySettings:
         )
 
 
-class CapacityService(PolicyTraits, WatchingTraits, Application):
+class CapacityService(LocalBackendTraits, PolicyTraits, WatchingTraits, Application):
     """The capacity service: quota, queue and workloads of a JupyterHub."""
 
     name: str | Unicode[str, str | bytes] = "jupyterhub-mesos-service"
@@ -192,44 +193,6 @@ class CapacityService(PolicyTraits, WatchingTraits, Application):
     ).tag(config=True)
     backend = Unicode(
         "local", help="Where workloads run: `local` (processes on this machine). Default: local."
-    ).tag(config=True)
-    capacity_cpu_millis = Integer(
-        0,
-        min=0,
-        help="Thousandths of a CPU core that may be given out; 0 takes what the machine has. Default: 0.",
-    ).tag(config=True)
-    capacity_mem_mib = Integer(
-        0,
-        min=0,
-        help="MiB of memory that may be given out; 0 takes what the machine has. Default: 0.",
-    ).tag(config=True)
-    isolation = Enum(
-        ("auto", "sandbox", "account", "shared"),
-        default_value="auto",
-        help="How the local backend keeps users apart: sandbox (bubblewrap), account (a system account "
-        "each), shared (one trust domain). Default: auto, the best that works here.",
-    ).tag(config=True)
-    machine_accounts = Bool(
-        False,
-        help="Whether a user's tasks run under the machine's account of that name, where it is a person's "
-        "(id 1000 or above), with its primary group alone. Only where whoever logs in to the hub as NAME "
-        "is NAME on this machine. Default: False, an id of 20000 to 29999 for each user.",
-    ).tag(config=True)
-    gpu_flavors = Dict(
-        key_trait=Unicode(),
-        value_trait=Unicode(),
-        help="Flavors of GPUs that the rule names otherwise: a GPU's UUID, the driver's name of it or the "
-        "rule's flavor, to the flavor that people ask for; an empty one keeps the GPU back. Default: none.",
-    ).tag(config=True)
-    zone = Unicode(
-        "",
-        help="The zone of the local backend's one node: what fails together. Default: none.",
-    ).tag(config=True)
-    labels = Dict(
-        key_trait=Unicode(),
-        value_trait=Unicode(),
-        help="Labels of the local backend's one node, which profiles and jobs can ask for; `hostname` is "
-        "there already. Default: none.",
     ).tag(config=True)
     admin_scope = Unicode(
         ADMIN_SCOPE,
@@ -338,7 +301,7 @@ class CapacityService(PolicyTraits, WatchingTraits, Application):
             profiles_file=Path(self.profiles_file) if self.profiles_file else None,
             lake_file=Path(self.lake_file) if self.lake_file else None,
             backend=self.backend,
-            backend_options=self._backend_options(state),
+            backend_options=self.local_options(state.root),
             identity_seconds=self.identity_seconds,
             max_body_bytes=self.max_body_bytes,
             output_days=self.output_days,
@@ -351,18 +314,6 @@ class CapacityService(PolicyTraits, WatchingTraits, Application):
         _ = settings.database  # refuses a URL that cannot be used, before anything is made
         return settings
 
-    def _backend_options(self, state: StateFolder) -> Mapping[str, object]:
-        return {
-            "cpu_millis": self.capacity_cpu_millis or None,
-            "mem_mib": self.capacity_mem_mib or None,
-            "isolation": self.isolation,
-            "use_machine_accounts": self.machine_accounts,
-            "hidden": (state.root,),
-            "gpu_flavors": self.gpu_flavors,
-            "zone": self.zone,
-            "labels": self.labels,
-        }
-
     def _secret(self, trait: str, name: str) -> str:
         path: str = getattr(self, trait)
         if path:
@@ -372,7 +323,7 @@ class CapacityService(PolicyTraits, WatchingTraits, Application):
 
 def described_settings() -> Mapping[str, TraitType[Any, Any]]:
     """Return the settings by name, for the reference page and its test."""
-    parts = PolicyTraits, WatchingTraits, CapacityService
+    parts = LocalBackendTraits, PolicyTraits, WatchingTraits, CapacityService
     return dict(sorted(own for part in parts for own in part.class_own_traits(config=True).items()))
 
 

@@ -38,7 +38,6 @@ from jupyterhub_mesos.backends.local.ports import HOST, Ports
 from jupyterhub_mesos.backends.local.records import read_last_words, read_record, read_shim
 from jupyterhub_mesos.backends.local.spawning import Spawned, Spawning
 from jupyterhub_mesos.backends.local.tasklog import read_log
-from jupyterhub_mesos.backends.options import BackendOptions
 from jupyterhub_mesos.errors import BackendError, InvalidInput, NotFound
 from jupyterhub_mesos.safe_names import safe_name
 from jupyterhub_mesos.tasks import Endpoint, TaskId, TaskSpec, TaskState, TaskStatus
@@ -412,18 +411,3 @@ def _last_words(exit_code: int | None, error: str) -> dict[str, Any]:
 
 def _memory_mib() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // _MIB
-
-
-def create(state: Path, options: BackendOptions) -> LocalBackend:
-    """Create a `LocalBackend` as the registry creates backends."""
-    capacity = Resources.of(options.cpu_millis or 0, options.mem_mib or 0)
-    return LocalBackend(
-        state,
-        capacity=capacity,
-        isolation=options.isolation,
-        hidden=options.hidden,
-        gpus=Gpus(options.gpu_flavors),
-        use_machine_accounts=options.use_machine_accounts,
-        zone=options.zone,
-        labels=options.labels,
-    )
