@@ -30,7 +30,7 @@ QUICK_WINDOW: Final = Window(philly_day(date(2017, 10, 9)), philly_day(date(2017
 QUICK_FROM_S: Final = philly_day(date(2017, 10, 2))
 MANNERS: Final = Reclaim(min_runtime_seconds=600.0, grace_seconds=300.0)
 """What the service takes where nobody says otherwise."""
-SHOWN: Final = ("lowest-use", "lowest-use, old rank", "fair", "fair, past use fading", "silo")
+SHOWN: Final = ("lowest-use", "lowest-use, no past", "fair", "fair, no past", "silo")
 TOLERANCE: Final = 1.02
 MOST_CPU_S: Final = 60.0
 
@@ -140,9 +140,10 @@ def _rule(name: str) -> str:
     policy = POLICIES[name]
     is_first = policy.reclaim == AT_ONCE_AND_FIRST
     again = "the head of its queue, as in the README's method" if is_first else "its old rank"
+    past = "does not count" if policy.half_life_seconds is None else "fades by half in a week"
     return (
-        f"strategy `{policy.strategy.name}`, guarantees taken back at once; who was taken waits at {again}, "
-        "and loses 60 s of its progress"
+        f"strategy `{policy.strategy.name}`, past use {past}, guarantees taken back at once; who was taken "
+        f"waits at {again}, and loses 60 s of its progress"
     )
 
 

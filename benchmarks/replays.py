@@ -23,10 +23,10 @@ AT_ONCE = Reclaim(min_runtime_seconds=0.0, grace_seconds=0.0)
 AT_ONCE_AND_FIRST = replace(AT_ONCE, requeues_first=True)
 """As in the method of the traces' README: who was taken goes on before the others of its team."""
 POLICIES = {
-    "lowest-use": Policy(LOWEST_USE, reclaim=AT_ONCE_AND_FIRST),
-    "lowest-use, old rank": Policy(LOWEST_USE, reclaim=AT_ONCE),
-    "fair": Policy(FAIR, reclaim=AT_ONCE),
-    "fair, past use fading": Policy(FAIR, half_life_seconds=WEEK_S, reclaim=AT_ONCE),
+    "lowest-use": Policy(LOWEST_USE, half_life_seconds=WEEK_S, reclaim=AT_ONCE),
+    "lowest-use, no past": Policy(LOWEST_USE, reclaim=AT_ONCE_AND_FIRST),
+    "fair": Policy(FAIR, half_life_seconds=WEEK_S, reclaim=AT_ONCE),
+    "fair, no past": Policy(FAIR, reclaim=AT_ONCE),
     "fifo": Policy(FIFO),
 }
 HOUR_S = 3600.0

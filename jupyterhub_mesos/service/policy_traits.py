@@ -37,7 +37,7 @@ class PolicyTraits(HasTraits):
         tuple(sorted(STRATEGIES)),
         default_value=FAIR.name,
         help="Who goes first among those who borrow: `fair` (the smallest part of the cluster above its "
-        "guarantee, past use included), `lowest-use` (the smallest part of its guarantee used), `fifo` (one "
+        "guarantee), `lowest-use` (the smallest part of its guarantee used), both with past use, `fifo` (one "
         "queue by priority and age, whoever's guarantee it stands on). Default: fair.",
     ).tag(config=True)
     half_life_hours = _span(

@@ -23,20 +23,20 @@ from jupyterhub_mesos_quota.strategies import FAIR, FIFO, LOWEST_USE
 from jupyterhub_mesos_quota.tree import TeamTree
 
 AT_ONCE: Final = Reclaim(min_runtime_seconds=0.0, grace_seconds=0.0)
-AT_ONCE_AND_FIRST: Final = replace(AT_ONCE, requeues_first=True)
+WEEK_SECONDS: Final = 7 * 86_400.0
 DEFAULT: Final = "default"
 POLICIES: Final[Mapping[str, Policy]] = {
     DEFAULT: Policy(
         FAIR,
-        half_life_seconds=7 * 86400.0,
-        patience_seconds=7 * 86_400.0,
+        half_life_seconds=WEEK_SECONDS,
+        patience_seconds=WEEK_SECONDS,
         reclaim=Reclaim(min_runtime_seconds=600.0, grace_seconds=300.0),
     ),
-    "fair": Policy(FAIR, reclaim=AT_ONCE),
-    "lowest-use": Policy(LOWEST_USE, reclaim=AT_ONCE_AND_FIRST),
+    "fair": Policy(FAIR, half_life_seconds=WEEK_SECONDS, reclaim=AT_ONCE),
+    "lowest-use": Policy(LOWEST_USE, half_life_seconds=WEEK_SECONDS, reclaim=AT_ONCE),
     "fifo": Policy(FIFO),
 }
-"""The service's own, and bare orders; those that know guarantees take back at once what is lent."""
+"""The service's own, and its orders alone; those that know guarantees take back at once what is lent."""
 SILO: Final = "silo"
 """The policy without any lending: each team inside its guarantee, first come first served."""
 CURRENT: Final = "current"

@@ -3,7 +3,8 @@
 - `fair`: what is held above the guarantee, as the largest part of the cluster
   (dominant resource fairness, Ghodsi et al., NSDI 2011, as Kueue applies it to
   cohorts), with decayed past use, divided by the team's weight.
-- `lowest-use`: the largest part of the guarantee that is used.
+- `lowest-use`: the largest part of the guarantee that is used, with decayed past
+  use in parts of the guarantee, divided by the team's weight.
 - `fifo`: one queue by priority and age, whoever's promise it stands on.
 """
 
@@ -71,9 +72,17 @@ def _fair(account: Holder, yard: Yard) -> int:
     return (borrowed_share(account, yard) + account.past) // account.weight
 
 
-def _lowest_use(account: Holder, _yard: Yard) -> int:
+def _lowest_use(account: Holder, yard: Yard) -> int:
     parts = (used * WHOLE // (account.guarantee.get(name) or 1) for name, used in account.used.items())
-    return max(parts, default=0) // account.weight
+    return (max(parts, default=0) + _past_of_guarantee(account, yard)) // account.weight
+
+
+def _past_of_guarantee(account: Holder, yard: Yard) -> int:
+    """Return past use, a part of the cluster, as a part of what the team was promised of it."""
+    if not account.past:
+        return 0
+    promised = (amount * WHOLE // (yard.get(name) or 1) for name, amount in account.guarantee.items())
+    return account.past * WHOLE // (max(promised, default=0) or 1)
 
 
 def _none(_account: Holder, _yard: Yard) -> int:
@@ -81,7 +90,7 @@ def _none(_account: Holder, _yard: Yard) -> int:
 
 
 FAIR: Final = Strategy("fair", _fair, has_past=True)
-LOWEST_USE: Final = Strategy("lowest-use", _lowest_use)
+LOWEST_USE: Final = Strategy("lowest-use", _lowest_use, has_past=True)
 FIFO: Final = Strategy("fifo", _none, is_by_share=False, ranks_by_promise=False)
 
 STRATEGIES: Final[Mapping[str, Strategy]] = {strategy.name: strategy for strategy in (FAIR, LOWEST_USE, FIFO)}

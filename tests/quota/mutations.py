@@ -84,6 +84,12 @@ MUTATIONS = (
         "(borrowed_share(account, yard) + account.past)",
     ),
     Mutation(
+        "By lowest use the past is a part of the guarantee",
+        "strategies.py",
+        "return account.past * WHOLE // (max(promised, default=0) or 1)",
+        "return account.past",
+    ),
+    Mutation(
         "The higher priority goes first",
         "line.py",
         "return Place(-request.priority, request.rank, request.id)",

@@ -14,7 +14,7 @@ from jupyterhub_mesos_quota.machine import QuotaMachine
 from jupyterhub_mesos_quota.model import AllocationId, TeamId
 from jupyterhub_mesos_quota.past import STEPS_PER_HALF_LIFE, Past
 from jupyterhub_mesos_quota.policy import Policy
-from jupyterhub_mesos_quota.strategies import WHOLE
+from jupyterhub_mesos_quota.strategies import LOWEST_USE, WHOLE
 from jupyterhub_mesos_quota.tree import TeamTree
 from quota_cases import node, request, team
 
@@ -96,6 +96,32 @@ def test_without_a_half_life_yesterday_does_not_count() -> None:
     for id_, who in (("a1", "a"), ("b1", "b")):
         machine.handle(RequestSubmitted(HALF_LIFE + STEP, request(id_, who, 2)))
     assert [waiting.id for waiting in machine.queue()] == ["a1", "b1"]
+
+
+def test_by_lowest_use_the_past_counts_as_a_part_of_the_guarantee() -> None:
+    """Both borrowed 4 for as long: once over what large is promised, four times over what small is."""
+    policy = Policy(strategy=LOWEST_USE, half_life_seconds=HALF_LIFE)
+    teams = [team("small", 1), team("large", 4), team("c")]
+    machine = QuotaMachine(teams, [node("n", 13)], policy)
+    for id_, who, cpu in (("s0", "small", 5), ("l0", "large", 8)):
+        machine.handle(RequestSubmitted(0.0, request(id_, who, cpu)))
+    for id_ in ("s0", "l0"):
+        machine.handle(AllocationGone(HALF_LIFE, AllocationId(f"{id_}-1"), GoneReason.FINISHED))
+    machine.handle(RequestSubmitted(HALF_LIFE, request("c0", "c", 13)))
+    for id_, who in (("s1", "small"), ("l1", "large")):
+        machine.handle(RequestSubmitted(HALF_LIFE + STEP, request(id_, who, 9)))
+    assert [waiting.id for waiting in machine.queue()] == ["l1", "s1"]
+
+
+def test_by_lowest_use_a_team_without_a_past_goes_before_one_that_holds_as_much() -> None:
+    policy = Policy(strategy=LOWEST_USE, half_life_seconds=HALF_LIFE)
+    machine = QuotaMachine([team("a", 1), team("b", 1), team("c")], [node("n", 4)], policy)
+    machine.handle(RequestSubmitted(0.0, request("a0", "a", 4)))
+    machine.handle(AllocationGone(HALF_LIFE, AllocationId("a0-1"), GoneReason.FINISHED))
+    machine.handle(RequestSubmitted(HALF_LIFE, request("c0", "c", 4)))
+    for id_, who in (("a1", "a"), ("b1", "b")):
+        machine.handle(RequestSubmitted(HALF_LIFE + STEP, request(id_, who, 2)))
+    assert [waiting.id for waiting in machine.queue()] == ["b1", "a1"]
 
 
 def test_the_past_survives_a_restart_and_an_edit_of_the_teams() -> None:

@@ -57,7 +57,7 @@ def a_few_days() -> traces.Philly:
     return traces.Philly(jobs, whole.owned, whole.largest)
 
 
-@pytest.mark.parametrize("name", ["lowest-use", "lowest-use, old rank", "fair"])
+@pytest.mark.parametrize("name", ["lowest-use", "lowest-use, no past", "fair"])
 def test_a_job_inside_its_guarantee_starts_at_once_where_nothing_holds_a_reclaim_back(
     a_few_days: traces.Philly, name: str
 ) -> None:
