@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -319,7 +320,8 @@ def teams_model(row: Row) -> TeamsModel:
     return TeamsModel.model_validate(row["doc"], strict=False)
 
 
-def _resources_json(resources: Resources) -> dict[str, Any]:
+@lru_cache(maxsize=4096)  # there are few sizes; nobody changes what is on its way into JSON
+def _resources_json(resources: Resources) -> Columns:
     return ResourcesModel.of(resources).model_dump(mode="json")
 
 

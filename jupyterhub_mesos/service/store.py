@@ -56,6 +56,12 @@ broke: a server that is restarted is back by then."""
 MAX_PAGE: Final = 500
 EPOCH: Final = "epoch"
 COMMIT: Final = "commit"
+_META: Final = schema.meta.c
+_MOVING_ON: Final = (
+    sa.update(schema.meta)
+    .where(_META.key == COMMIT, _META.value == sa.bindparam("last"))
+    .values(value=sa.bindparam("next"))
+)
 
 
 def store_url(path: Path) -> str:
@@ -292,9 +298,8 @@ class Store:
 
     def _move_on(self, connection: sa.Connection) -> None:
         """Claim the next commit; until the transaction's end nobody else can take the ledger over."""
-        table = schema.meta
-        mine = sa.update(table).where(table.c.key == COMMIT, table.c.value == self._commit(self._commits))
-        moved = connection.execute(mine.values(value=self._commit(self._commits + 1)))
+        numbers = {"last": self._commit(self._commits), "next": self._commit(self._commits + 1)}
+        moved = connection.execute(_MOVING_ON, numbers)
         if moved.rowcount != 1:
             raise _taken_over()
 

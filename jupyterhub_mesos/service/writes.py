@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jupyterhub_mesos.service import encoding, schema
 from jupyterhub_mesos.service.rows import KEY_SECONDS, Batch, KeptDoc, KeptKey
+
+_AUDITED: Final = sa.insert(schema.audit)
 
 
 def write(connection: sa.Connection, batch: Batch) -> None:
@@ -35,7 +38,7 @@ def write(connection: sa.Connection, batch: Batch) -> None:
         upsert(connection, keys, map(encoding.key_columns, batch.keys.values()))
         connection.execute(sa.delete(keys).where(keys.c.at < batch.at - KEY_SECONDS))
     if batch.audit:
-        connection.execute(sa.insert(schema.audit), [encoding.audit_columns(row) for row in batch.audit])
+        connection.execute(_AUDITED, [encoding.audit_columns(row) for row in batch.audit])
 
 
 def _write_kept(connection: sa.Connection, kept: Mapping[KeptKey, KeptDoc | None]) -> None:
@@ -51,12 +54,16 @@ def _write_kept(connection: sa.Connection, kept: Mapping[KeptKey, KeptDoc | None
 def upsert(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
     """Insert rows, or replace every column of those whose primary key is there already."""
     values = [dict(row) for row in rows]
-    if not values:
-        return
+    if values:
+        connection.execute(_upserting(table, connection.dialect.name), values)
+
+
+@cache  # a statement costs ten times as much to build as to run, and there is one for each table
+def _upserting(table: sa.Table, dialect: str) -> sa.Executable:
     keys = [column.name for column in table.primary_key]
     others = [column.name for column in table.columns if column.name not in keys]
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    statement = insert.on_conflict_do_update(
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    statement: sa.Executable = insert.on_conflict_do_update(
         index_elements=keys, set_={name: insert.excluded[name] for name in others}
     )
-    connection.execute(statement, values)
+    return statement
