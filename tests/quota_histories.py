@@ -21,11 +21,13 @@ from jupyterhub_mesos_quota.events import (
     GrantUnclaimed,
     NodeRemoved,
     NodeSeen,
+    RequestHeld,
+    RequestReleased,
     RequestSubmitted,
     TeamsReplaced,
 )
 from jupyterhub_mesos_quota.machine import QuotaMachine
-from jupyterhub_mesos_quota.model import AllocationId, NodeId, Team, TeamId
+from jupyterhub_mesos_quota.model import AllocationId, NodeId, RequestId, Team, TeamId
 from jupyterhub_mesos_quota.rules import PlacementRule, Zones
 from jupyterhub_mesos_quota.tree import TeamTree
 from quota_cases import bounds, node, request, res
@@ -38,6 +40,8 @@ Step = tuple[str, int, int, int, int]
 """What happens, and four choices."""
 
 WORDS = (
+    "hold",
+    "release",
     *["submit"] * 8,
     *["end", "claim", "start", "unclaimed", "lost", "returned", "gone", "gone", "gone"],
     *["node", "node gone", "teams"],
@@ -100,7 +104,7 @@ def event_of(machine: QuotaMachine, step: Step, at: float, other_tree: tuple[Tea
             h200=d // 10,
             rule=RULES[b // 4 * 4 + c // 3],
         )
-        return RequestSubmitted(at, replace(asked, submitted_at=at))
+        return RequestSubmitted(at, replace(asked, submitted_at=at), is_held=a > 9)
     if word == "node":
         labels = {"kind": "new"} if b > 5 else {}
         seen = node(f"n{a % 4}", 1 + b % 6, h200=c % 3, open_=d > 0, zone=ZONES[c // 3], labels=labels)
@@ -109,11 +113,17 @@ def event_of(machine: QuotaMachine, step: Step, at: float, other_tree: tuple[Tea
         return NodeRemoved(at, NodeId(f"n{a % 4}"))
     if word == "teams":
         return TeamsReplaced(at, other_tree)
-    if word == "end":
+    if word in {"end", "hold", "release"}:
         ids = sorted(machine.requests)
-        return EndRequested(at, ids[a % len(ids)]) if ids else None
+        return request_event(word, at, ids[a % len(ids)]) if ids else None
     allocations = sorted(machine.allocations)
     return allocation_event(word, at, allocations[a % len(allocations)], b) if allocations else None
+
+
+def request_event(word: str, at: float, id_: RequestId) -> Event:
+    if word == "end":
+        return EndRequested(at, id_)
+    return RequestHeld(at, id_, "told to") if word == "hold" else RequestReleased(at, id_, "told to")
 
 
 def allocation_event(word: str, at: float, id_: AllocationId, choice: int) -> Event:

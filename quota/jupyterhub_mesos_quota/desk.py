@@ -69,6 +69,21 @@ class Desk:
         if self.bars.may_bind:
             del self._in_line_of[request.user][request.id]
 
+    def set_aside(self, at: float, id_: RequestId, why: str) -> None:
+        """Take a request that waits out of the queue, at its rank. Raises `UnknownRequest`."""
+        request = self.book.request(id_)
+        if request.status in WAITING_STATUSES:
+            self.book.move_request(at, id_, RequestStatus.HELD, why)
+            if not self.bars.drop(id_):
+                self.leave(request)
+            self.is_settled = False  # others no longer wait behind it
+
+    def let_back(self, at: float, id_: RequestId, why: str) -> None:
+        """Let a request that stood aside wait again, at its rank. Raises `UnknownRequest`."""
+        if self.book.request(id_).status is RequestStatus.HELD:
+            self.wait(self.book.move_request(at, id_, RequestStatus.QUEUED, why))
+            self.is_settled = False
+
     def rename(self, before: UserName, after: UserName) -> None:
         """Say that all of one user is another name's."""
         self.book.rename_user(before, after)

@@ -94,10 +94,14 @@ class NodeRemoved:
 
 @dataclass(frozen=True, slots=True)
 class RequestSubmitted:
-    """Somebody asks; its `rank` is given by the machine. Submitting a known id again changes nothing."""
+    """Somebody asks; its `rank` is given by the machine. Submitting a known id again changes nothing.
+
+    `is_held`: it stands aside at its rank from the first moment on, until it is released.
+    """
 
     at: float
     request: Request
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,27 @@ class EndRequested:
 
     at: float
     request_id: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHeld:
+    """A request that waits stands aside: it keeps its rank, and starts for no room until it is released.
+
+    Changes nothing where it does not wait: it was granted meanwhile, or is held already.
+    """
+
+    at: float
+    request_id: RequestId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReleased:
+    """A request that stood aside waits again, at its rank. Changes nothing where it is not held."""
+
+    at: float
+    request_id: RequestId
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +282,8 @@ Event = (
     | NodeRemoved
     | RequestSubmitted
     | EndRequested
+    | RequestHeld
+    | RequestReleased
     | AllocationClaimed
     | AllocationStarted
     | GrantUnclaimed

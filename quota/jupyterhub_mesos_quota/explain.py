@@ -44,7 +44,7 @@ class Explanation:
 
 
 _BY_STATUS: Final[Mapping[RequestStatus, tuple[str, str]]] = {
-    RequestStatus.HELD: ("Room is there for it; it waits until its owner confirms.", "Confirm the start."),
+    RequestStatus.HELD: ("It stands aside at its place until it is released.", "Confirm the start."),
     RequestStatus.ACTIVE: ("It has what it asked for.", ""),
     RequestStatus.ENDED: ("It has ended.", "Ask again to start anew."),
     RequestStatus.WITHDRAWN: ("It was withdrawn while it waited.", "Ask again to start anew."),

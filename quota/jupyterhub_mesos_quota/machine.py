@@ -36,6 +36,8 @@ from jupyterhub_mesos_quota.events import (
     NodeUncordoned,
     QueuePaused,
     QueueResumed,
+    RequestHeld,
+    RequestReleased,
     RequestSubmitted,
     ReservationBooked,
     ReservationCancelled,
@@ -208,6 +210,10 @@ class QuotaMachine:
                 self._submit(event)
             case EndRequested():
                 end_request(self._desk, event.at, event.request_id, "its end was asked for")
+            case RequestHeld():
+                self._desk.set_aside(event.at, event.request_id, event.why)
+            case RequestReleased():
+                self._desk.let_back(event.at, event.request_id, event.why)
             case FactsSeen():
                 self.learn({event.allocation_id: event.facts})
             case TimePassed():
@@ -250,11 +256,12 @@ class QuotaMachine:
         check_submission(self.tree, event.request)
         size = size_of(event.request.resources, event.request.replicas, event.request.rule)
         # The resources are one value for all alike.
-        request = _taken_in(
-            event.request, size.resources, size.rule, self._next_rank, RequestStatus.QUEUED, 0, False
-        )
+        status = RequestStatus.HELD if event.is_held else RequestStatus.QUEUED
+        request = _taken_in(event.request, size.resources, size.rule, self._next_rank, status, 0, False)
         self._next_rank += 1
         self._book.add_request(event.at, request, f"asked for by {request.user}")
+        if event.is_held:
+            return
         if self._bars.obstacle(request) is not None:
             self._desk.wait(request)
         elif not (self._desk.is_settled and self._desk.starts_alone(event.at, request, size)):

@@ -41,7 +41,7 @@ class RequestStatus(StrEnum):
     """Where a request stands; the legal moves are in `moves.py`."""
 
     QUEUED = "queued"  # waits for room, at its rank
-    HELD = "held"  # room would be there; its owner wants to confirm the start
+    HELD = "held"  # stands aside at its rank, until its owner confirms or its hours come
     ACTIVE = "active"  # has an allocation that is not gone
     ENDED = "ended"  # ran and is over, whatever the outcome
     WITHDRAWN = "withdrawn"  # cancelled while queued or held

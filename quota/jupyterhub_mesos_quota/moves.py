@@ -29,11 +29,11 @@ _A = AllocationState
 REQUEST_MOVES: Final[frozenset[tuple[RequestStatus | None, RequestStatus]]] = frozenset(
     {
         (None, _R.QUEUED),
+        (None, _R.HELD),
         (_R.QUEUED, _R.ACTIVE),
         (_R.QUEUED, _R.HELD),
         (_R.QUEUED, _R.WITHDRAWN),
         (_R.HELD, _R.QUEUED),
-        (_R.HELD, _R.ACTIVE),
         (_R.HELD, _R.WITHDRAWN),
         (_R.ACTIVE, _R.QUEUED),  # lost, preempted, not placed or never claimed: back at its old rank
         (_R.ACTIVE, _R.ENDED),
