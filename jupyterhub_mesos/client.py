@@ -31,6 +31,7 @@ from jupyterhub_mesos.wire import (
     BatchResult,
     CancelBatch,
     CapacityView,
+    Confirmation,
     CordonOrder,
     LogView,
     NodeStandingView,
@@ -50,6 +51,7 @@ from jupyterhub_mesos.wire import (
     ReservationView,
     SessionExtension,
     SessionView,
+    StartWish,
     TaskView,
     TeamsEdit,
     TeamsModel,
@@ -291,6 +293,16 @@ class Client(Calls):
     def session(self, request_id: str) -> SessionView:
         """Return when a request is ended by its time limit, and until when the asker may extend it."""
         return self.get(f"/requests/{quote(request_id, safe='')}/session", SessionView)
+
+    def confirm(self, request_id: str) -> RequestView:
+        """Let a request that waits for its owner's word, or for its hours, start when there is room."""
+        return self.post(f"/requests/{quote(request_id, safe='')}/confirm", Confirmation(), RequestView)
+
+    def set_start(self, request_id: str, wish: StartWish) -> RequestView:
+        """Say when a request that waits may start; `StartWish()` is by itself, at any hour."""
+        body = body_of(wish)
+        answer = self.write("PUT", f"/requests/{quote(request_id, safe='')}/start", body)
+        return RequestView.model_validate_json(answer)
 
     def extend_session(
         self,

@@ -35,6 +35,7 @@ def parts(settings: CapacitySettings) -> Parts:
             connections=Connections(model),
             output_seconds=settings.output_days * SECONDS_PER_DAY,
             stop_grace_seconds=settings.stop_grace_seconds,
+            confirm_minutes=settings.confirm_minutes,
         ),
     )
 

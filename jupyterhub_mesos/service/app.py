@@ -25,6 +25,7 @@ from jupyterhub_mesos.errors import TakenOver
 from jupyterhub_mesos.lake.sessions import Sessions
 from jupyterhub_mesos.service.batches import Batches
 from jupyterhub_mesos.service.controller import Controller, ControllerSettings
+from jupyterhub_mesos.service.holding.wishes import Wishes
 from jupyterhub_mesos.service.hub_api import HubApi
 from jupyterhub_mesos.service.hub_side import HubSide
 from jupyterhub_mesos.service.idempotency import IdempotencyKeys
@@ -199,6 +200,7 @@ def _web_context(
         tokens=TeamTokens(ledger),
         lake=LakeOperations(ledger, controller.connections, parts.sessions),
         levers=Levers.over(operations),
+        wishes=Wishes(ledger, operations, controller.keeper),
     )
 
 

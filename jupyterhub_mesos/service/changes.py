@@ -22,6 +22,7 @@ from jupyterhub_mesos.service.rows import (
     RequestInfo,
     RequestRow,
     ServerKey,
+    StartSet,
     TaskRow,
     TaskUpdate,
     TeamsRecord,
@@ -233,7 +234,7 @@ def _touch(
 def _take(record: Record, memory: Memory, batch: Batch, touched: Handled) -> None:
     """Put one record into memory and batch."""
     match record:
-        case RequestInfo():
+        case RequestInfo() | StartSet():
             touched.requests.add(record.id)  # its row is made in `_refresh`, with the machine's request
         case Outcome():
             request = memory.requests.get(record.request_id)
@@ -297,6 +298,7 @@ def _take_token(record: TokenRow | TokenUsed | TokenRevoked, memory: Memory, bat
 def _refresh(change: Change, machine: QuotaMachine, memory: Memory, touched: Handled) -> None:
     """Bring the rows of touched requests to what the machine says now."""
     infos = {record.id: record for record in change.records if isinstance(record, RequestInfo)}
+    starts = {record.id: record for record in change.records if isinstance(record, StartSet)}
     touched.requests.update(
         machine.allocations[allocation_id].request_id
         for allocation_id in touched.allocations
@@ -311,7 +313,8 @@ def _refresh(change: Change, machine: QuotaMachine, memory: Memory, touched: Han
                 raise ValueError(f"request {request_id} was submitted without its RequestInfo")
             memory.last_seq += 1
             row = RequestRow(request, infos[request_id], seq=memory.last_seq)
-        memory.put_request(replace(row, request=request))
+        start = starts[request_id].start if request_id in starts else row.start
+        memory.put_request(replace(row, request=request, start=start))
     for action in touched.actions:
         if isinstance(action, RequestMoved) and action.request_id in memory.requests:
             memory.requests[action.request_id] = _moved(memory.requests[action.request_id], action, change)

@@ -17,6 +17,7 @@ from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.lake.connections import Connections
 from jupyterhub_mesos.pipeline import plan as pipeline
 from jupyterhub_mesos.service.generations import Generations
+from jupyterhub_mesos.service.holding.keeper import Keeper
 from jupyterhub_mesos.service.hub_api import HubStarts
 from jupyterhub_mesos.service.jobs import Jobs
 from jupyterhub_mesos.service.launcher import (
@@ -59,11 +60,12 @@ CAPACITY: Final = "capacity"
 HUB: Final = "hub"
 RETENTION: Final = "retention"
 TIME: Final = "time"
+HOLDING: Final = "holding"
 LOOK_SECONDS: Final = 0.2
 """The least between two looks at what is due by time alone: many commits make one look."""
 SILENT_ROUNDS: Final = 3
 """Reports of its nodes that a backend may miss before `/health` says so."""
-ROUNDS: Final = (WATCH, CAPACITY, HUB, RETENTION, TIME)
+ROUNDS: Final = (WATCH, CAPACITY, HUB, RETENTION, TIME, HOLDING)
 
 
 def _jitter() -> float:
@@ -92,6 +94,7 @@ class Controller:
         self.vitals = Vitals(ledger.clock, SILENT_ROUNDS * settings.capacity_seconds)
         self._launcher = Launcher(ledger, backend, lake, settings)
         self._offers = Offers(ledger, hub, settings, self._posts)
+        self.keeper = Keeper(ledger, settings.confirm_minutes)
         self._retention = Retention(ledger, backend, settings.output_seconds)
         generations = Generations(self._launcher)
         self.progress = Progress(self._launcher)
@@ -195,6 +198,8 @@ class Controller:
             return self._settings.capacity_seconds
         if name == TIME:
             return await self._pass_time()
+        if name == HOLDING:
+            return await self.keeper.step()
         if name == HUB:
             with self.vitals.hub():
                 await self._offers.compare()
@@ -270,6 +275,7 @@ class Controller:
     def _committed(self, commit: Commit) -> None:
         if commit.requests or commit.allocations:
             self._rounds.add_after(TIME, LOOK_SECONDS)
+            self._rounds.add_after(HOLDING, LOOK_SECONDS)
         for allocation_id in commit.allocations:
             self.look(allocation_id)
         for request_id in commit.requests:

@@ -19,6 +19,7 @@ from jupyterhub_mesos.service.rows import (
     KeyRow,
     RequestInfo,
     RequestRow,
+    StartRow,
     TaskPhase,
     TaskRow,
     TokenId,
@@ -26,7 +27,7 @@ from jupyterhub_mesos.service.rows import (
 )
 from jupyterhub_mesos.service.texts import MOST_CHARACTERS, storable
 from jupyterhub_mesos.tasks import Endpoint, TaskId
-from jupyterhub_mesos.wire import Payload, PlacementModel, ResourcesModel, TeamsModel
+from jupyterhub_mesos.wire import Payload, PlacementModel, ResourcesModel, StartWish, TeamsModel
 from jupyterhub_mesos_quota.forecast import PastWait
 from jupyterhub_mesos_quota.model import (
     Allocation,
@@ -84,6 +85,7 @@ def request_columns(row: RequestRow) -> Columns:
         "ended_at": row.ended_at,
         "max_seconds": request.max_seconds,
         "placement": _rule_json(request.rule),
+        "start": _start_json(row.start),
     }
 
 
@@ -107,11 +109,14 @@ def request_row(row: Row) -> RequestRow:
         rule=_rule(row["placement"]),
     )
     info = RequestInfo(request.id, row["name"], _PAYLOAD.validate_python(row["payload"], strict=False))
-    return RequestRow(request, info, row["outcome"], row["message"], row["ended_at"], row["seq"])
+    start = _start(row["start"])
+    return RequestRow(request, info, row["outcome"], row["message"], row["ended_at"], row["seq"], start)
 
 
 def past_wait(row: Row) -> PastWait | None:
-    """Read how long a request waited for its first allocation (`granted_at`); None where it waits still."""
+    """Read how long a request waited for its first allocation (`granted_at`); or None."""
+    if row["start"] is not None:
+        return None  # it waited for more than room
     granted_at = row["granted_at"]
     until = granted_at if granted_at is not None else row["ended_at"]
     if until is None:
@@ -332,6 +337,20 @@ def _rule_json(rule: PlacementRule | None) -> dict[str, Any] | None:
 
 def _rule(stored: object) -> PlacementRule | None:
     return None if stored is None else PlacementModel.model_validate(stored).value()
+
+
+def _start_json(start: StartRow | None) -> Columns | None:
+    if start is None:
+        return None
+    wish = start.wish.model_dump(mode="json")
+    return {"wish": wish, "confirmed_until": start.confirmed_until, "asked_at": start.asked_at}
+
+
+def _start(stored: Columns | None) -> StartRow | None:
+    if stored is None:
+        return None
+    wish = StartWish.model_validate(stored["wish"], strict=False)
+    return StartRow(wish, stored["confirmed_until"], stored["asked_at"])
 
 
 def _resources(stored: object) -> Resources:

@@ -79,6 +79,7 @@ class ControllerSettings:
     `time_seconds`: the longest between two looks at the clock, so that a clock that was set is noticed.
     `claim_seconds`: from a start that the hub took until its claim.
     `give_up_after`: failed starts of a notebook until its request ends.
+    `confirm_minutes`: for how long a start that its owner confirmed may look for room.
     `output_seconds`: for how long the output of an allocation that is gone is kept.
     `api_url`: where tasks reach this service, its prefix included.
     `environments`: the Python prefix that an admin ships, by profile; tasks see each of them, read-only.
@@ -103,6 +104,7 @@ class ControllerSettings:
     backoff_seconds: float = 0.5
     backoff_cap_seconds: float = 30.0
     give_up_after: int = 5
+    confirm_minutes: int = 30
     environments: Mapping[str, str] = field(default_factory=dict[str, str])
     job_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 

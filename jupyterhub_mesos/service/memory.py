@@ -28,7 +28,8 @@ from jupyterhub_mesos_quota.model import Allocation, AllocationId, RequestId, al
 class Memory:
     """What is kept beside the machine: how each live request was asked, and the tasks it has.
 
-    `told` is what the machine last wanted kept, `kept` how all of that stands on the disk.
+    `wishes` are those that do not start by themselves at any hour. `told` is what the
+    machine last wanted kept, `kept` how all of that stands on the disk.
     """
 
     teams: TeamsModel
@@ -36,6 +37,7 @@ class Memory:
     last_seq: int
     requests: dict[RequestId, RequestRow] = field(default_factory=dict[RequestId, RequestRow])
     servers: dict[ServerKey, RequestId] = field(default_factory=dict[ServerKey, RequestId])
+    wishes: dict[RequestId, None] = field(default_factory=dict[RequestId, None])
     tasks: dict[TaskId, TaskRow] = field(default_factory=dict[TaskId, TaskRow])
     by_allocation: dict[AllocationId, set[TaskId]] = field(default_factory=dict[AllocationId, set[TaskId]])
     jobs: dict[AllocationId, JobRow] = field(default_factory=dict[AllocationId, JobRow])
@@ -63,6 +65,10 @@ class Memory:
         if before is not None and before.server is not None and before.server != row.server:
             self.servers.pop(before.server, None)
         self.requests[row.id] = row
+        if row.start is None:
+            self.wishes.pop(row.id, None)
+        else:
+            self.wishes[row.id] = None
         if row.server is not None and is_live(row.request):
             self.servers[row.server] = row.id
 
@@ -106,5 +112,6 @@ class Memory:
 
     def _drop_request(self, request_id: RequestId) -> None:
         row = self.requests.pop(request_id, None)
+        self.wishes.pop(request_id, None)
         if row is not None and row.server is not None and self.servers.get(row.server) == request_id:
             del self.servers[row.server]

@@ -25,7 +25,7 @@ from jupyterhub_mesos.service.request_filters import (
     one_of,
     stored_cursor,
 )
-from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, TaskRow
+from jupyterhub_mesos.service.rows import RequestQuery, RequestRow, StartRow, StartSet, TaskRow
 from jupyterhub_mesos.service.submissions import Places, asked, within_session
 from jupyterhub_mesos.service.views import Links, Shown, explanation_view, request_view
 from jupyterhub_mesos.service.words import warning
@@ -130,7 +130,10 @@ class Operations:
         submission = self._with_parent(who, submission)
         request_id, now = new_request_id(), self.ledger.clock()
         request = wanted.request(request_id, who.name, team, submission, now)
-        return Change(RequestSubmitted(now, request), (wanted.info(request_id),), who=who.signature, why=why)
+        start = None if submission.start is None else StartRow(submission.start)
+        event = RequestSubmitted(now, request, is_held=self.controller.keeper.is_held(start))
+        records = (wanted.info(request_id), StartSet(request.id, start))
+        return Change(event, records, who=who.signature, why=why)
 
     async def end(self, who: Identity, request_id: str) -> RequestView:
         """Withdraw what waits, stop what runs; ending what has ended changes nothing."""
@@ -343,6 +346,10 @@ class Operations:
 
     def explanation(self, request: Request, position: int | None = None) -> ExplanationView:
         """Say why a request waits, and when it may start; of a pause its reason, which the core has not."""
+        row = self.ledger.row(request.id)
+        held = None if row is None else self.controller.keeper.explain(row)
+        if held is not None:
+            return explanation_view(held, None)
         found = self.ledger.machine.explain(request.id, position)
         if found.code == Bar.PAUSED:
             found = replace(found, sentence=self.notes.pause_over(request.team) or found.sentence)

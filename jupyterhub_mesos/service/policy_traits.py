@@ -42,8 +42,8 @@ class PolicyTraits(HasTraits):
     ).tag(config=True)
     half_life_hours = _span(
         HALF_LIFE_HOURS,
-        "Hours after which half of what a team borrowed is forgotten in the order of `fair`; 0 counts no "
-        "past. Default: 168, a week.",
+        "Hours after which half of what a team borrowed is forgotten in the order of `fair` and "
+        "`lowest-use`; 0 counts no past. Default: 168, a week.",
     )
     patience_minutes = _span(
         PATIENCE_MINUTES,

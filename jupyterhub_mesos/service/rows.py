@@ -18,6 +18,7 @@ from jupyterhub_mesos.wire import (
     NotebookPayload,
     PipelinePayload,
     ServingPayload,
+    StartWish,
     TeamsModel,
     TrainingPayload,
 )
@@ -84,6 +85,26 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class StartRow:
+    """How a request wants to start; times in Unix seconds.
+
+    Before `confirmed_until` its owner's word holds. At `asked_at` its owner was asked; there is room since.
+    """
+
+    wish: StartWish
+    confirmed_until: float | None = None
+    asked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartSet:
+    """A request wants to start so from now on; None: by itself, at any hour."""
+
+    id: RequestId
+    start: StartRow | None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestRow:
     """Everything that is kept of one request, live or ended; `seq` grows with each new request."""
 
@@ -93,6 +114,7 @@ class RequestRow:
     message: str = ""
     ended_at: float | None = None
     seq: int = 0
+    start: StartRow | None = None
 
     @property
     def id(self) -> RequestId:
@@ -249,6 +271,7 @@ class KeyRow:
 
 Record = (
     RequestInfo
+    | StartSet
     | Outcome
     | TaskRow
     | TaskUpdate

@@ -62,6 +62,7 @@ requests: Final = Table(
     Column("ended_at", Float),
     Column("max_seconds", Float),
     Column("placement", JSON(none_as_null=True)),
+    Column("start", JSON(none_as_null=True)),  # null: by itself, at any hour
 )
 Index("requests_live", requests.c.is_live, requests.c.seq)
 _LIVE_SERVER: Final = requests.c.is_live & requests.c.server_name.is_not(None)

@@ -71,6 +71,7 @@ class CapacitySettings:
     output_days: int = 7
     max_live_requests_per_user: int = DEFAULT_LIVE_REQUESTS
     writes_per_minute: int = DEFAULT_WRITES
+    confirm_minutes: int = 30
     policy: Policy = field(default_factory=product_policy)
     stop_grace_seconds: float = STOP_GRACE_SECONDS
     watching: Watching = field(default_factory=Watching)
@@ -221,6 +222,13 @@ class CapacityService(LocalBackendTraits, PolicyTraits, WatchingTraits, Applicat
         help="Requests that one user may have waiting or running at once; one more is answered 429. The "
         "hub's own starts are not counted against it. 0 is no limit. Default: 100.",
     ).tag(config=True)
+    confirm_minutes = Integer(
+        30,
+        min=1,
+        max=24 * 60,
+        help="Minutes for which a start that its owner confirmed waits for room; then it is held again and "
+        "its owner is asked anew. Default: 30.",
+    ).tag(config=True)
     writes_per_minute = Integer(
         DEFAULT_WRITES,
         min=0,
@@ -307,6 +315,7 @@ class CapacityService(LocalBackendTraits, PolicyTraits, WatchingTraits, Applicat
             output_days=self.output_days,
             max_live_requests_per_user=self.max_live_requests_per_user,
             writes_per_minute=self.writes_per_minute,
+            confirm_minutes=self.confirm_minutes,
             policy=self.policy(),
             stop_grace_seconds=self.stop_grace_seconds,
             watching=self.watching(),

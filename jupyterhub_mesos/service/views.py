@@ -22,6 +22,7 @@ from jupyterhub_mesos.wire import (
     PlacementView,
     RequestView,
     ResourcesModel,
+    StartView,
     TaskView,
     TrainingPayload,
     WarningView,
@@ -180,8 +181,15 @@ def request_view(
         explanation=explanation,
         allocation=None if allocation is None else allocation_view(allocation, tasks),
         warning=warning,
+        start=_start_view(row),
         payload=shown_payload(row.info.payload, shown),
     )
+
+
+def _start_view(row: RequestRow) -> StartView | None:
+    if row.start is None:
+        return None
+    return StartView(wish=row.start.wish, confirmed_until=row.start.confirmed_until)
 
 
 def node_view(node: Node, free: Resources) -> NodeView:

@@ -122,6 +122,7 @@ from jupyterhub_mesos.wire.reservations import (
     ReservationsView,
     ReservationView,
 )
+from jupyterhub_mesos.wire.starts import Confirmation, StartView, StartWish, WelcomeHours
 from jupyterhub_mesos.wire.tokens import (
     DEFAULT_TOKEN_DAYS,
     MAX_TOKEN_DAYS,
@@ -155,6 +156,7 @@ __all__ = [
     "CancelBatch",
     "CapacityView",
     "ClashView",
+    "Confirmation",
     "ConnectionModel",
     "ConnectionView",
     "ConnectionsView",
@@ -216,6 +218,8 @@ __all__ = [
     "SessionView",
     "Source",
     "SourceFile",
+    "StartView",
+    "StartWish",
     "StepEvent",
     "StepState",
     "TaskView",
@@ -235,6 +239,7 @@ __all__ = [
     "UserStanding",
     "Variables",
     "WarningView",
+    "WelcomeHours",
     "Wire",
     "slug",
 ]

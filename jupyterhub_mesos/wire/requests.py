@@ -12,6 +12,7 @@ from jupyterhub_mesos.wire.base import Name, Paged, ResourcesModel, Wire
 from jupyterhub_mesos.wire.jobs import Job
 from jupyterhub_mesos.wire.pipelines import PipelinePayload
 from jupyterhub_mesos.wire.placement import PlacementModel
+from jupyterhub_mesos.wire.starts import StartView, StartWish
 from jupyterhub_mesos_quota.model import AllocationState, RequestStatus, WorkloadKind
 
 # ---- payloads: what a request of each kind runs ---------------------------------------------------
@@ -55,7 +56,7 @@ class RequestSubmission(Wire):
 
     For a notebook, `resources` and `placement` come from the profile and may not be given; for training they
     come from the job; for serving and a pipeline they may be given. `team` may be left out by a member of
-    one team only.
+    one team only. `start` says when it may start where that is not by itself, at any hour.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)  # what is refused may be a password
@@ -66,6 +67,7 @@ class RequestSubmission(Wire):
     placement: PlacementModel | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     parent: str | None = None
+    start: StartWish | None = None
 
     @field_validator("payload")
     @classmethod
@@ -161,7 +163,8 @@ class RequestView(Wire):
     `env` are `***` for all but the request's owner.
 
     `outcome` is `finished`, `failed` or `stopped` once it has ended; `message` says the rest.
-    `url` is where to go when it runs (the notebook, the model's endpoint).
+    `url` is where to go when it runs (the notebook, the model's endpoint). `start` is absent where it starts
+    by itself, at any hour.
     """
 
     id: str
@@ -185,6 +188,7 @@ class RequestView(Wire):
     explanation: ExplanationView | None = None
     allocation: AllocationView | None = None
     warning: WarningView | None = None
+    start: StartView | None = None
     payload: Payload
 
 

@@ -37,6 +37,8 @@ def test_a_start_needs_no_mouse(enter: Enter, cloud: Installation) -> None:
     ann.page.keyboard.press("ArrowRight")
     expect(ann.page.get_by_role("radio", name="Medium")).to_be_checked()
     ann.page.keyboard.press("Tab")
+    expect(ann.page.locator("summary", has_text="When")).to_be_focused()
+    ann.page.keyboard.press("Tab")
     expect(ann.page.get_by_role("button", name="Start")).to_be_focused()
     ann.page.keyboard.press("Enter")
     ann.sees_server()

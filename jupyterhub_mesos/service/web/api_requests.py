@@ -10,6 +10,7 @@ from jupyterhub_mesos.service.web.contract import contract
 from jupyterhub_mesos.service.web.paging import page_of
 from jupyterhub_mesos.service.web.queries import LogsQuery, ProgressQuery, QueueQuery, RequestsQuery
 from jupyterhub_mesos.wire import (
+    Confirmation,
     LogView,
     ProgressView,
     QueueEntry,
@@ -17,6 +18,7 @@ from jupyterhub_mesos.wire import (
     RequestPage,
     RequestSubmission,
     RequestView,
+    StartWish,
 )
 
 
@@ -72,6 +74,26 @@ class RequestHandler(ApiHandler):
     async def delete(self, request_id: str) -> None:
         """Withdraw or stop it; answers what it is now."""
         self.answer(await self.context.operations.end(self.identity, request_id))
+
+
+class ConfirmHandler(ApiHandler):
+    """`/requests/ID/confirm`."""
+
+    @contract(takes=Confirmation, answers=RequestView)
+    async def post(self, request_id: str) -> None:
+        """Let a request that waits for its owner's word, or for its hours, start when there is room."""
+        self.body(Confirmation)
+        self.answer(await self.context.wishes.confirm(self.identity, request_id))
+
+
+class StartHandler(ApiHandler):
+    """`/requests/ID/start`."""
+
+    @contract(takes=StartWish, answers=RequestView)
+    async def put(self, request_id: str) -> None:
+        """Say anew when a request that waits may start."""
+        wish = self.body(StartWish)
+        self.answer(await self.context.wishes.choose(self.identity, request_id, wish))
 
 
 class LogsHandler(ApiHandler):

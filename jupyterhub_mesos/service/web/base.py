@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from jupyterhub_mesos.service.batches import Batches
+    from jupyterhub_mesos.service.holding.wishes import Wishes
     from jupyterhub_mesos.service.hub_side import HubSide
     from jupyterhub_mesos.service.idempotency import IdempotencyKeys
     from jupyterhub_mesos.service.lake import LakeOperations
@@ -84,6 +85,7 @@ class WebContext:
     tokens: TeamTokens
     lake: LakeOperations
     levers: Levers
+    wishes: Wishes
     measures: Measures
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from jupyterhub_mesos.wire import (
     CancelBatch,
+    Confirmation,
     CordonOrder,
     HubLaunch,
     HubStart,
@@ -18,6 +19,7 @@ from jupyterhub_mesos.wire import (
     RequestSubmission,
     ReservationOrder,
     SessionExtension,
+    StartWish,
     TeamsModel,
     TeamTokenOrder,
 )
@@ -42,6 +44,11 @@ _VISION: Final[dict[str, Any]] = {
 EXAMPLES: Final[Mapping[type[BaseModel], dict[str, Any]]] = {
     RequestSubmission: _NOTEBOOK,
     RequestBatch: {"items": [_NOTEBOOK, _JOB]},
+    Confirmation: {},
+    StartWish: {
+        "mode": "by-itself",
+        "hours": {"begins": "08:00", "ends": "18:00", "time_zone": "Europe/Berlin"},
+    },
     CancelBatch: {"ids": ["r0123456789ab"]},
     TeamsModel: {"teams": {"vision": _VISION}},
     TeamTokenOrder: {"name": "gitlab", "expires_in_days": 90},

@@ -73,6 +73,8 @@ ROUTES: Final = (
     _api("requests/batch", "requests/batch", "POST", api_batches.SubmitHandler),
     _api("requests/batch/cancel", "requests/batch/cancel", "POST", api_batches.CancelHandler),
     _api("requests/ID", f"requests/{_ID}", "GET DELETE", api_requests.RequestHandler),
+    _api("requests/ID/confirm", f"requests/{_ID}/confirm", "POST", api_requests.ConfirmHandler),
+    _api("requests/ID/start", f"requests/{_ID}/start", "PUT", api_requests.StartHandler),
     _api("requests/ID/logs", f"requests/{_ID}/logs", "GET", api_requests.LogsHandler),
     _api("requests/ID/progress", f"requests/{_ID}/progress", "GET", api_requests.ProgressHandler),
     _api("requests/ID/session", f"requests/{_ID}/session", "GET", api_levers.SessionHandler),

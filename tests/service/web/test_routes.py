@@ -42,6 +42,7 @@ MEMBERS = (401, 403, 201, 201, 201, 201, 403, 403, 401, 401, 403, 403)  # a note
 BATCH = (*USERS[:-2], 200, 200)  # each item has its own outcome
 TEAM = (401, 404, 404, 503, 503, 503, 503, 403, 401, 401, 503, 404)  # 503: let through, nothing listens
 EXTENDED = (401, 404, 404, 404, 403, 409, 409, 403, 401, 401, 403, 403)  # 409: let through, it has no limit
+STARTED = (401, 404, 404, 404, 409, 403, 403, 403, 401, 401, 403, 403)  # 409: let through, it runs
 PAUSED = (401, 404, 404, 403, 403, 200, 409, 403, 401, 401, 403, 403)  # 409: the team admin was first
 RESUMED = (*PAUSED[:5], 409, *PAUSED[6:])  # 409: let through, nothing is paused
 ADMINS = (401, 403, 403, 403, 403, 403, 200, 403, 401, 401, 403, 403)
@@ -67,6 +68,8 @@ TABLE = {
     "POST api/v1/requests/batch/cancel": BATCH,
     "GET api/v1/requests/ID": OWN,
     "DELETE api/v1/requests/ID": OWN,
+    "POST api/v1/requests/ID/confirm": STARTED,
+    "PUT api/v1/requests/ID/start": STARTED,
     "GET api/v1/requests/ID/logs": OWN,
     "GET api/v1/requests/ID/progress": OWN,
     "GET api/v1/requests/ID/session": (*OWN[:-2], 403, 403),
@@ -176,6 +179,8 @@ class Owned:
             "PUT api/v1/teams": TREE,
             "POST api/v1/teams/TEAM/tokens": {"name": "gitlab"},
             "POST api/v1/hub/starts": self.start,
+            "POST api/v1/requests/ID/confirm": {},
+            "PUT api/v1/requests/ID/start": {},
             "POST api/v1/requests/ID/extend": {"by_minutes": 5, "reason": "a demo"},
             "POST api/v1/reservations": BOOKING,
             "POST api/v1/reservations/ID/cancel": {"reason": "it is over"},

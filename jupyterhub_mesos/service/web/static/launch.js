@@ -2,6 +2,7 @@
 import { amounts, budgetText, call, callAll, countdown, describeAmount, element, follow, isOver, show, showCapacity, standing } from "./api.js";
 import { replaceRows } from "./levers.js";
 import { pauseBanner } from "./pauses.js";
+import { watchWish, wishOf, wishText } from "./start.js";
 
 const OUTLOOK = {
   now: ["Starts now", "pill ok"], wait: ["Will wait", "pill wait"], never: ["Over the limit", "pill bad"],
@@ -125,6 +126,7 @@ async function start(event) {
     const request = await call("POST", "requests", {
       team: chosen.get("team"),
       payload: { kind: "notebook", server_name: form.dataset.server, profile: chosen.get("profile") },
+      start: wishOf(document.getElementById("when")),
     });
     if (request.url) { // it runs already, from another tab or another day
       window.location.assign(form.dataset.next || request.url);
@@ -153,6 +155,8 @@ if (form) {
   form.addEventListener("submit", start);
   document.getElementById("start-button").disabled = false; // before this script, it would load the page anew
   form.addEventListener("change", showFits);
+  const when = document.getElementById("when");
+  watchWish(when, () => { document.getElementById("when-text").textContent = wishText(wishOf(when)); });
   showFits();
 }
 window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });

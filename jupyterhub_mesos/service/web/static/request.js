@@ -1,7 +1,9 @@
 // One request, live: why it waits, its tasks and output, and the way to it when it runs.
 import { amounts, call, cells, countdown, element, follow, isOver, prefix, show, standing } from "./api.js";
 import { readChildren } from "./children.js";
+import { offerNotices, tell } from "./notify.js";
 import { readSession } from "./session.js";
+import { fillWish, watchWish, wishOf, wishText } from "./start.js";
 import { readSteps } from "./steps.js";
 
 const root = document.getElementById("request");
@@ -12,6 +14,7 @@ const CHILDREN_MS = 3000;
 let request = JSON.parse(root.dataset.request);
 let hasGone = false;
 let isOpenedElsewhere = false;
+let toldCode = "";
 let waitedHere = !isOver(request) && request.url === null;
 const log = { task: null, offset: 0, isComplete: false, decoder: null };
 
@@ -55,11 +58,12 @@ function showExplanation() {
   one("possible").hidden = !possible;
   if (possible) one("possible-at").textContent = new Date(possible * 1000).toLocaleString();
   showWarning();
-  one("waiting-facts").hidden = one("patience").hidden = !said;
+  const isHeld = request.status === "held";
+  one("waiting-facts").hidden = one("patience").hidden = !said || isHeld;
   one("place").hidden = !said?.position;
   if (!said) return;
   one("position").textContent = `${said.position} of ${said.waiting}`;
-  one("expected").textContent = said.expected_start?.sentence ?? "as soon as its owner confirms";
+  one("expected").textContent = said.expected_start?.sentence ?? "";
 }
 
 function showWarning() {
@@ -78,6 +82,29 @@ function showActions() {
   end.hidden = isOver(request) || request.is_ending;
   end.textContent = request.status === "active" && request.kind !== "pipeline" ? "Stop" : "Cancel";
   one("again").hidden = request.kind !== "pipeline" || !isOver(request) || root.dataset.owner !== "yes";
+}
+
+const isMine = () => root.dataset.owner === "yes";
+
+/** Show how it wants to start, and its owner's levers on that, while it waits. */
+function showStart() {
+  const isWaiting = ["queued", "held"].includes(request.status);
+  one("confirm").hidden = !isMine() || request.status !== "held";
+  one("when-section").hidden = !isMine() || !isWaiting;
+  one("when-text").textContent = wishText(request.start?.wish);
+  if (!one("when-section").open) fillWish(one("when"), request.start?.wish);
+  const until = isWaiting && request.status === "queued" ? request.start?.confirmed_until : null;
+  one("confirmed").hidden = !until || until * 1000 < Date.now();
+  if (until) one("confirmed-until").textContent = new Date(until * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (isMine()) showNotices(isWaiting);
+}
+
+function showNotices(isWaiting) {
+  offerNotices(isWaiting);
+  const code = request.explanation?.code ?? (request.url ? "runs" : "");
+  if (code === toldCode) return;
+  toldCode = code;
+  if (code === "room-is-there" || code === "runs") tell(request.id, code === "runs" ? "What you asked for runs." : sentence());
 }
 
 function showBorrowed() {
@@ -142,6 +169,7 @@ function display() {
   pill.className = `pill ${colour}`;
   showExplanation();
   showActions();
+  showStart();
   showBorrowed();
   showTasks();
   readSession(request);
@@ -160,6 +188,30 @@ one("end").addEventListener("click", async () => {
   }
   one("end").disabled = false;
 });
+/** Send what an owner says of the start; the answer is how the request stands then. */
+async function sendStart(button, method, path, body) {
+  button.disabled = true;
+  try {
+    const answer = await call(method, `requests/${encodeURIComponent(request.id)}/${path}`, body);
+    if (!isOver(request)) request = answer;
+    display();
+    return true;
+  } catch (error) {
+    show(error.message);
+    return false;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+one("confirm").addEventListener("click", () => sendStart(one("confirm"), "POST", "confirm", {}));
+one("when-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  one("when-status").textContent = "";
+  const isSaved = await sendStart(one("when-save"), "PUT", "start", wishOf(one("when")) ?? {});
+  if (isSaved) one("when-status").textContent = "Saved.";
+});
+watchWish(one("when"));
 one("again").addEventListener("click", async () => {
   one("again").disabled = true;
   try {

@@ -1,0 +1,1 @@
+"""Requests that wait for more than room: for their owner's word, or for the hours in which a start suits."""
