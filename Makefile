@@ -2,7 +2,7 @@
 #   PYTHON=/path/to/python3.12   the interpreter to use (>= 3.11); the first fitting one by default
 #   ARGS=...                     passed on, for instance  make demo ARGS=--exit  or  make test ARGS="tests/quota -x"
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo test lint bench clean
+.PHONY: help set-up demo test lint bench soak clean
 .SILENT:
 
 RUN := .venv/bin/python -m
@@ -12,6 +12,7 @@ help:
 	echo "            (ARGS=--exit ends after the job, ARGS=--torch trains with torch)"
 	echo "make test   sets up and runs all tests (ARGS=... goes to pytest)"
 	echo "make bench  measures beside a baseline and writes docs/reference/numbers.md (QUICK=1: two minutes, writes nothing)"
+	echo "make soak   random faults over a whole installation (ARGS=\"--minutes 20 --seed 7 --postgresql\")"
 	echo "make lint   formatting, lint, types and layers"
 	echo "make clean  removes what set-up, demo and tests made"
 
@@ -34,6 +35,9 @@ lint: set-up
 
 bench: set-up
 	$(RUN) benchmarks $(if $(QUICK),--quick,--write) $(ARGS)
+
+soak: set-up
+	cd tests && ../.venv/bin/python -m soak $(ARGS)
 
 clean:
 	sh scripts/clean.sh

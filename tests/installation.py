@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 import requests
 
-from deadlines import eventually
+from deadlines import DEADLINE_SECONDS, eventually
 from jupyterhub_mesos.cli.demo_lake import fill_lake
 from jupyterhub_mesos.cli.demo_probes import is_over, is_ready, is_running
 from jupyterhub_mesos.cli.person import Person
@@ -84,15 +84,20 @@ class Installation:
         except (FileNotFoundError, ValueError):
             return None
 
-    def kill(self, *names: str) -> None:
-        """End parts as a crash would, all at once, and wait until each is back and answers."""
+    def kill(self, *names: str, within: float = DEADLINE_SECONDS) -> None:
+        """End parts as a crash would, all at once, and wait until each is back and answers.
+
+        Their supervisor waits longer, up to 30 s, with each of a row of crashes: then `within` is more.
+        """
         killed = {name: self.pid(name) for name in names}
         for pid in killed.values():
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
         for name, pid in killed.items():
             eventually(
-                lambda name=name, pid=pid: self.pid(name) not in {None, pid}, f"{name} is started again"
+                lambda name=name, pid=pid: self.pid(name) not in {None, pid},
+                f"{name} is started again",
+                within,
             )
         eventually(self._answers, "hub and service answer through the proxy", START_SECONDS)
 

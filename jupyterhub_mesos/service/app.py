@@ -24,7 +24,7 @@ from jupyterhub_mesos.configuration import load_profiles, load_teams, team_value
 from jupyterhub_mesos.errors import TakenOver
 from jupyterhub_mesos.lake.sessions import Sessions
 from jupyterhub_mesos.service.batches import Batches
-from jupyterhub_mesos.service.controller import Controller, ControllerSettings
+from jupyterhub_mesos.service.controller import Controller, ControllerSettings, jitter
 from jupyterhub_mesos.service.holding.wishes import Wishes
 from jupyterhub_mesos.service.hub_api import HubApi
 from jupyterhub_mesos.service.hub_side import HubSide
@@ -35,6 +35,10 @@ from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.levers import Levers
 from jupyterhub_mesos.service.metrics.counting import MeasuredHub, MeasuredStore, Measures
 from jupyterhub_mesos.service.metrics.standing import Standing
+from jupyterhub_mesos.service.notices.mail import Mail
+from jupyterhub_mesos.service.notices.model import Channel
+from jupyterhub_mesos.service.notices.sender import Sender
+from jupyterhub_mesos.service.notices.webhook import Webhook
 from jupyterhub_mesos.service.operations import Operations
 from jupyterhub_mesos.service.rates import ITEMS_PER_WRITE, WriteRates
 from jupyterhub_mesos.service.rows import TeamsRecord
@@ -112,6 +116,8 @@ async def serving(
         controller = Controller(ledger, parts.backend, parts.lake, MeasuredHub(hub, measures), how)
         await controller.open()
         stack.push_async_callback(controller.close)
+        notices = _sender(settings, ledger)
+        await notices.open()
         context = _web_context(settings, ledger, controller, parts, profiles, measures)
         await context.levers.notes.open()
         await context.operations.expectations.open()
@@ -121,6 +127,7 @@ async def serving(
         async with asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(ownership.watch(ledger))
             reconcile = tasks.create_task(controller.run())
+            telling = tasks.create_task(notices.run())
             server = _listen(settings, context, sockets)
             try:
                 yield RunningService(_url(settings, settings.ip, sockets), context, ledger, controller)
@@ -129,6 +136,7 @@ async def serving(
                 server.stop()
                 await server.close_all_connections()
                 reconcile.cancel()
+                telling.cancel()
                 watch.cancel()
 
 
@@ -165,6 +173,15 @@ async def seed_teams(ledger: Ledger, settings: CapacitySettings) -> None:
     event = TeamsReplaced(ledger.clock(), team_values(model))
     await ledger.apply(Change(event, (TeamsRecord(model, 0),), who="service", why=str(settings.teams_file)))
     log.info("teams: %d seeded from %s", len(model.teams), settings.teams_file)
+
+
+def _sender(settings: CapacitySettings, ledger: Ledger) -> Sender:
+    how = settings.notices
+    channels: list[Channel] = [] if how.mail is None else [Mail(how.mail)]
+    if how.webhook_url:
+        channels.append(Webhook(how.webhook_url, how.webhook_secret.encode(), time.time))
+    home = f"{how.hub_url.rstrip('/')}{settings.prefix}"
+    return Sender(ledger, channels, how.kinds, lambda path: f"{home}{path}", jitter)
 
 
 def _environments(profiles: ProfilesModel | None) -> dict[str, str]:

@@ -17,6 +17,7 @@ from jupyterhub_mesos.service.rows import (
     Batch,
     JobRow,
     KeyRow,
+    MarkSet,
     Outcome,
     Record,
     RequestInfo,
@@ -257,16 +258,20 @@ def _take(record: Record, memory: Memory, batch: Batch, touched: Handled) -> Non
             touched.allocations.add(record.allocation_id)
         case TeamsRecord():
             _take_teams(record, memory, batch)
-        case TokenRow() | TokenUsed() | TokenRevoked() | KeyRow():
-            _take_secret(record, memory, batch)
+        case TokenRow() | TokenUsed() | TokenRevoked() | KeyRow() | MarkSet():
+            _take_beside(record, memory, batch)
         case _:
             assert_never(record)
 
 
-def _take_secret(record: TokenRow | TokenUsed | TokenRevoked | KeyRow, memory: Memory, batch: Batch) -> None:
-    """Put what somebody shows into the batch: a token, or the key of a write, which memory has no use for."""
+def _take_beside(
+    record: TokenRow | TokenUsed | TokenRevoked | KeyRow | MarkSet, memory: Memory, batch: Batch
+) -> None:
+    """Put what is of no request into the batch: tokens, keys of writes, marks."""
     if isinstance(record, KeyRow):
         batch.keys[record.name] = record
+    elif isinstance(record, MarkSet):
+        batch.marks[record.key] = record.value
     else:
         _take_token(record, memory, batch)
 

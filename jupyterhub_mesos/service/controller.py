@@ -68,7 +68,8 @@ SILENT_ROUNDS: Final = 3
 ROUNDS: Final = (WATCH, CAPACITY, HUB, RETENTION, TIME, HOLDING)
 
 
-def _jitter() -> float:
+def jitter() -> float:
+    """Return a factor that spreads retries."""
     return random.uniform(0.75, 1.0)  # noqa: S311  spreads retries; nothing secret hangs on it
 
 
@@ -87,10 +88,10 @@ class Controller:
         self._backend = backend
         self._settings = settings
         backoff = settings.backoff_seconds, settings.backoff_cap_seconds
-        self._allocations = WorkQueue[AllocationId](*backoff, _jitter)
-        self._posts = WorkQueue[AllocationId](*backoff, _jitter)
-        self._families = WorkQueue[RequestId](*backoff, _jitter)
-        self._rounds = WorkQueue[str](*backoff, _jitter)
+        self._allocations = WorkQueue[AllocationId](*backoff, jitter)
+        self._posts = WorkQueue[AllocationId](*backoff, jitter)
+        self._families = WorkQueue[RequestId](*backoff, jitter)
+        self._rounds = WorkQueue[str](*backoff, jitter)
         self.vitals = Vitals(ledger.clock, SILENT_ROUNDS * settings.capacity_seconds)
         self._launcher = Launcher(ledger, backend, lake, settings)
         self._offers = Offers(ledger, hub, settings, self._posts)

@@ -236,6 +236,14 @@ class TokenUsed:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkSet:
+    """A named text of the ledger's own, such as how far somebody has read the audit."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRevoked:
     """A team's token is none any more."""
 
@@ -272,6 +280,7 @@ class KeyRow:
 Record = (
     RequestInfo
     | StartSet
+    | MarkSet
     | Outcome
     | TaskRow
     | TaskUpdate
@@ -359,13 +368,14 @@ class Batch:
     tokens: dict[TokenId, TokenRow | None] = field(default_factory=dict[TokenId, TokenRow | None])
     kept: dict[KeptKey, KeptDoc | None] = field(default_factory=dict[KeptKey, KeptDoc | None])
     keys: dict[KeyName, KeyRow] = field(default_factory=dict[KeyName, KeyRow])
+    marks: dict[str, str] = field(default_factory=dict[str, str])
     audit: list[AuditRow] = field(default_factory=list[AuditRow])
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         rows = self.requests, self.allocations, self.tasks, self.jobs, self.tokens, self.kept, self.audit
-        return self.teams is None and not any(rows) and not self.keys
+        return self.teams is None and not any(rows) and not self.keys and not self.marks
 
 
 def server_key(user: str, server_name: str, hub: str = "") -> ServerKey:

@@ -19,6 +19,8 @@ from traitlets.config import Application
 from jupyterhub_mesos.configuration.databases import Database, sqlite_url
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.service.backend_traits import LocalBackendTraits
+from jupyterhub_mesos.service.notices.model import NoticeKind
+from jupyterhub_mesos.service.notices.traits import NoticeSettings, NoticeTraits
 from jupyterhub_mesos.service.policy_traits import STOP_GRACE_SECONDS, PolicyTraits, product_policy
 from jupyterhub_mesos.service.watching_traits import Watching, WatchingTraits
 from jupyterhub_mesos.statefolder import STATE_VARIABLE, StateFolder
@@ -75,6 +77,7 @@ class CapacitySettings:
     policy: Policy = field(default_factory=product_policy)
     stop_grace_seconds: float = STOP_GRACE_SECONDS
     watching: Watching = field(default_factory=Watching)
+    notices: NoticeSettings = field(default_factory=NoticeSettings)
     ledger_url: str = field(default="", repr=False)
     waits: bool = True
 
@@ -91,7 +94,7 @@ class CapacitySettings:
         )
 
 
-class CapacityService(LocalBackendTraits, PolicyTraits, WatchingTraits, Application):
+class CapacityService(LocalBackendTraits, PolicyTraits, WatchingTraits, NoticeTraits, Application):
     """The capacity service: quota, queue and workloads of a JupyterHub."""
 
     name: str | Unicode[str, str | bytes] = "jupyterhub-mesos-service"
@@ -303,7 +306,7 @@ class CapacityService(LocalBackendTraits, PolicyTraits, WatchingTraits, Applicat
             hub=hub,
             hub_key=self._secret("hub_key_file", "hub_key"),
             cookie_secret=self._secret("cookie_secret_file", "service_cookie_secret"),
-            tasks_api_url=_address(self.tasks_api_url),
+            tasks_api_url=_address(self.tasks_api_url, "tasks_api_url"),
             admin_scope=self.admin_scope,
             teams_file=Path(self.teams_file) if self.teams_file else None,
             profiles_file=Path(self.profiles_file) if self.profiles_file else None,
@@ -319,9 +322,20 @@ class CapacityService(LocalBackendTraits, PolicyTraits, WatchingTraits, Applicat
             policy=self.policy(),
             stop_grace_seconds=self.stop_grace_seconds,
             watching=self.watching(),
+            notices=self._notices(),
         )
         _ = settings.database  # refuses a URL that cannot be used, before anything is made
         return settings
+
+    def _notices(self) -> NoticeSettings:
+        password = Path(self.mail_password_file)
+        return NoticeSettings(
+            kinds=tuple(map(NoticeKind, self.notices)),
+            hub_url=_address(self.notice_url, "notice_url"),
+            mail=self.mail(_read_secret(password, "mail_password_file") if self.mail_password_file else ""),
+            webhook_url=_address(self.webhook_url, "webhook_url"),
+            webhook_secret=self._secret("webhook_secret_file", "webhook_secret") if self.webhook_url else "",
+        )
 
     def _secret(self, trait: str, name: str) -> str:
         path: str = getattr(self, trait)
@@ -332,7 +346,7 @@ class CapacityService(LocalBackendTraits, PolicyTraits, WatchingTraits, Applicat
 
 def described_settings() -> Mapping[str, TraitType[Any, Any]]:
     """Return the settings by name, for the reference page and its test."""
-    parts = LocalBackendTraits, PolicyTraits, WatchingTraits, CapacityService
+    parts = LocalBackendTraits, PolicyTraits, WatchingTraits, NoticeTraits, CapacityService
     return dict(sorted(own for part in parts for own in part.class_own_traits(config=True).items()))
 
 
@@ -346,11 +360,11 @@ def _read_secret(path: Path, trait: str) -> str:
     return secret
 
 
-def _address(url: str) -> str:
+def _address(url: str, trait: str) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise InvalidInput(
             f"{url!r} is no address: it begins with http:// or https://",
-            where="CapacityService.tasks_api_url",
+            where=f"CapacityService.{trait}",
         )
     return url
 

@@ -251,6 +251,17 @@ class Store:
         page = tuple(rows[: query.limit])
         return page, page[-1].seq if len(rows) > query.limit else None
 
+    def audit_after(self, seq: int, limit: int) -> tuple[AuditRow, ...]:
+        """Return what happened after a row, oldest first."""
+        table = schema.audit
+        statement = sa.select(table).where(table.c.seq > seq).order_by(table.c.seq).limit(limit)
+        return tuple(map(encoding.audit_row, self._rows(statement)))
+
+    def last_audit_seq(self) -> int:
+        """Return the `seq` of what happened last, 0 where nothing has."""
+        rows = self._rows(sa.select(sa.func.max(schema.audit.c.seq).label("last")))
+        return int(rows[0]["last"] or 0)
+
     def key(self, name: KeyName) -> KeyRow | None:
         """Return what is kept of the write that was done under a key."""
         table = schema.idempotency_keys

@@ -37,6 +37,7 @@ def write(connection: sa.Connection, batch: Batch) -> None:
         keys = schema.idempotency_keys
         upsert(connection, keys, map(encoding.key_columns, batch.keys.values()))
         connection.execute(sa.delete(keys).where(keys.c.at < batch.at - KEY_SECONDS))
+    upsert(connection, schema.meta, ({"key": key, "value": value} for key, value in batch.marks.items()))
     if batch.audit:
         connection.execute(_AUDITED, [encoding.audit_columns(row) for row in batch.audit])
 

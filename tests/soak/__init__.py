@@ -1,0 +1,1 @@
+"""Random faults over a whole installation for as long as one likes: `make soak`."""
