@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jupyterhub_mesos.cli.asking import client
+from jupyterhub_mesos.cli.moments import local
 from jupyterhub_mesos.cli.table import columns
 from jupyterhub_mesos.configuration import load_teams
 from jupyterhub_mesos.configuration.teams import describe_window
-from jupyterhub_mesos.wire import BoundsModel, ResourcesModel, TeamChange, TeamUseView
+from jupyterhub_mesos.wire import BoundsModel, ResourcesModel, TeamChange, TeamEffect, TeamUseView
 from jupyterhub_mesos_quota.resources import (
     CPU_MILLIS,
     MEM_MIB,
@@ -46,9 +47,13 @@ def _edit(args: argparse.Namespace, *, is_dry_run: bool) -> int:
     teams = load_teams(args.file)  # first, so that a wrong file is told with its lines
     asked = client(args)
     edit = asked.put_teams(teams, dry_run=True, seen=args.revision)
+    effects = edit.effects
     if edit.changes and not is_dry_run:  # what was looked at here is what is put in force, or nothing is
         edit = asked.put_teams(teams, seen=edit.revision)
     print("\n".join(differences(edit.changes)))
+    if effects:
+        print("\nWithin an hour, as things stand now:")
+        print("\n".join(foreseen(effects)), end="\n\n")
     if not edit.changes:
         print(f"{args.file} is what is in force (revision {edit.revision}): nothing to change.")
     elif edit.is_applied:
@@ -59,6 +64,13 @@ def _edit(args: argparse.Namespace, *, is_dry_run: bool) -> int:
             f"jupyterhub-mesos quota apply --revision {edit.revision} {args.file}"
         )
     return 0
+
+
+def foreseen(effects: Iterable[TeamEffect]) -> Iterator[str]:
+    """Say what an edit would do, a line each, with the moment where there is one."""
+    for effect in effects:
+        when = "" if effect.at is None else f" at {local(effect.at)}"
+        yield f"  {effect.sentence}{when}"
 
 
 # ---- tables ---------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -11,6 +12,7 @@ from jupyterhub_mesos.errors import Conflict, NotAllowed, PreconditionFailed
 from jupyterhub_mesos.service.budget_views import budget_view
 from jupyterhub_mesos.service.identity import Identity, Membership
 from jupyterhub_mesos.service.ledger import Change, Ledger
+from jupyterhub_mesos.service.preview import preview
 from jupyterhub_mesos.service.rows import TeamsRecord
 from jupyterhub_mesos.service.submissions import usable_profiles
 from jupyterhub_mesos.service.views import fact_view, node_view
@@ -28,7 +30,7 @@ from jupyterhub_mesos.wire import (
     TeamUseView,
 )
 from jupyterhub_mesos_quota.events import TeamsReplaced
-from jupyterhub_mesos_quota.model import TeamId
+from jupyterhub_mesos_quota.model import Request, TeamId
 from jupyterhub_mesos_quota.resources import NOTHING
 
 TOLD_MOST: Final = 5
@@ -147,7 +149,9 @@ class TeamOperations:
         if changes and seen is not None and self._ledger.revision not in seen:
             raise await self._moved(who, seen)
         if is_dry_run or not changes:
-            return TeamsEdit(revision=self._ledger.revision, changes=changes, is_applied=False)
+            effects = await preview(self._ledger, model, self._sees(who)) if changes else ()
+            revision = self._ledger.revision
+            return TeamsEdit(revision=revision, changes=changes, is_applied=False, effects=effects)
         event = TeamsReplaced(self._ledger.clock(), team_values(model))
         record = TeamsRecord(model, self._ledger.revision if expected is None else expected)
         try:
@@ -157,6 +161,11 @@ class TeamOperations:
                 raise
             raise await self._moved(who, seen) from None
         return TeamsEdit(revision=self._ledger.revision, changes=changes, is_applied=True)
+
+    def _sees(self, who: Identity) -> Callable[[Request], bool]:
+        """Return whether the asker sees a request whole."""
+        membership = self._membership
+        return lambda request: who.owns(request) or membership.is_team_admin(who, request.team)
 
     async def _moved(self, who: Identity, seen: frozenset[int]) -> TeamsMoved:
         """Return the refusal of an edit, with what others have changed of what the asker may see."""

@@ -164,12 +164,31 @@ class TeamChange(Wire):
     after: str
 
 
+class TeamEffect(Wire):
+    """One thing that an edit would do within an hour, as things stand; `at` is when, in Unix seconds.
+
+    `kind` is `stopped`, `spared` (from a stop that would come), `starts`, `waits` (on, where it would start),
+    `above-limit` or `over-committed`. `request` is absent where it is none, or not the asker's to see; `team`
+    is empty where it is all of them.
+    """
+
+    kind: str
+    team: str
+    request: str | None
+    at: float | None
+    sentence: str
+
+
 class TeamsEdit(Wire):
-    """`PUT /teams` with `dry_run` or not answers what changes (nothing, when it is in force already)."""
+    """`PUT /teams` with `dry_run` or not answers what changes (nothing, when it is in force already).
+
+    `effects` are told by a `dry_run` alone: what the edit would do to what waits and runs.
+    """
 
     revision: int
     changes: tuple[TeamChange, ...]
     is_applied: bool
+    effects: tuple[TeamEffect, ...] = ()
 
 
 class ProfileModel(Wire):

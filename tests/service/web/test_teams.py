@@ -48,6 +48,27 @@ async def test_an_edit_is_looked_at_before_it_is_made(web: Web) -> None:
     assert (again["changes"], again["is_applied"]) == ([], False)
 
 
+async def test_quota_diff_says_what_an_edit_would_do_to_what_runs(
+    web: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await web.api("POST", "requests", body=notebook("huge"))
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(tree(vision={"limit": {"cpu_millis": 5000}})))
+    command = ["quota", "diff", str(mine), "--url", web.service.url, "--token", "admin"]
+    assert await asyncio.to_thread(main, command) == 0
+    said = capsys.readouterr().out
+    assert "Within an hour, as things stand now:" in said
+    assert "team vision holds 6 CPU and may hold 5 CPU: what runs goes on" in said
+    assert web.service.ledger.revision == 1
+
+
+async def test_an_edit_that_is_made_foretells_nothing_any_more(web: Web) -> None:
+    await web.api("POST", "requests", body=notebook("huge"))
+    edited = tree(vision={"limit": {"cpu_millis": 5000}})
+    assert len((await web.api("PUT", "teams?dry_run=true", "admin", edited))["effects"]) == 1
+    assert (await web.api("PUT", "teams", "admin", edited))["effects"] == []
+
+
 async def test_an_edit_of_an_old_revision_is_refused(web: Web) -> None:
     await web.api("PUT", "teams", "admin", tree(speech={"weight": 3}))
     assert (await web.problem("PUT", "teams?revision=1", "admin", tree(speech={"weight": 4})))[0] == 409
