@@ -57,14 +57,20 @@ async def preview(
         before, after, edited_only = make(), make(), make()
         edited_only.handle(edited)
         without, with_edit = _try(before, at), _try(after, at, edited)
-        known = {*_promised_beyond(before), *_above_limit(make())}
+        known = {each.sentence for each in (*_promised_beyond(before), *_above_limit(make()))}
         return [
-            *(each for each in (*_promised_beyond(after), *_above_limit(edited_only)) if each not in known),
+            *(each for each in _standing(after, edited_only) if each.sentence not in known),
             *_stopped(without, with_edit, after, sees),
             *_started(without, with_edit, after, sees),
         ]
 
     return tuple((await asyncio.to_thread(tried))[:MOST_EFFECTS])
+
+
+def _standing(after: QuotaMachine, edited: QuotaMachine) -> Iterator[TeamEffect]:
+    """Yield what is so as soon as the edit is made; `after` has lived on, and a stop may have cured a limit."""
+    yield from _promised_beyond(after)
+    yield from _above_limit(edited)
 
 
 def _copier(ledger: Ledger) -> Callable[[], QuotaMachine]:
