@@ -164,9 +164,7 @@ class Installation:
         for node in client.nodes().items:
             if node.standing not in {NodeStanding.OPEN, NodeStanding.CLOSED}:
                 client.uncordon_node(node.id, "a test is over")
-        for view in client.requests():
-            if not is_over(view):
-                client.end(view.id)
+        list(client.end_many(view.id for view in client.requests() if not is_over(view)))
         eventually(
             lambda: all(is_over(view) for view in client.requests()), "everything is over", START_SECONDS
         )

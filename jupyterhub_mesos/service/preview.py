@@ -68,7 +68,7 @@ async def preview(
 
 
 def _standing(after: QuotaMachine, edited: QuotaMachine) -> Iterator[TeamEffect]:
-    """Yield what is so as soon as the edit is made; `after` has lived on, and a stop may have cured a limit."""
+    """Yield what is so as soon as the edit is made; `after` has lived on since."""
     yield from _promised_beyond(after)
     yield from _above_limit(edited)
 

@@ -1,4 +1,4 @@
-"""Five hundred requests wait: the hub hears nothing of them, and strangers start as ever; kills lose no place."""
+"""Five hundred requests wait: the hub hears nothing of them, strangers start, and kills lose no place."""
 
 from __future__ import annotations
 
