@@ -1,4 +1,4 @@
-"""`backup`, `restore` and `upgrade`: the ledger as a whole, by a process of the service's side."""
+"""`backup`, `restore`, `upgrade` and `move`: the ledger as a whole, by a process of the service's side."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def add_upkeep(commands: Adder, default_state: Path) -> None:
-    """Add the three commands."""
+    """Add the four commands."""
     what = {
         "backup": ("copy the ledger into a new file, while the service runs", "the new file"),
         "restore": ("put a backup in the ledger's place; the service has to be stopped", "a backup"),
@@ -41,19 +41,31 @@ def add_upkeep(commands: Adder, default_state: Path) -> None:
         command = add(commands, name, lazily("upkeep"), help_text)
         command.set_defaults(action=name)
         command.add_argument("file", type=Path, metavar="FILE", help=file)
-        command.add_argument(
-            "--state",
-            type=Path,
-            default=default_state,
-            metavar="DIR",
-            help="folder with the SQLite ledger (default: %(default)s)",
-        )
-        command.add_argument(
-            "--ledger", metavar="URL", help="the ledger's database instead, ${VARIABLE} from the environment"
-        )
+        _add_ledger(command, default_state)
         if name == "restore":
             command.add_argument(
                 "--replace",
                 action="store_true",
                 help="save the ledger that is there beside FILE, and replace it",
             )
+    move = add(
+        commands, "move", lazily("upkeep"), "move the ledger into another database; both have to be free"
+    )
+    move.set_defaults(action="move")
+    move.add_argument(
+        "to", metavar="URL", help="a database without a ledger, ${VARIABLE} from the environment"
+    )
+    _add_ledger(move, default_state)
+
+
+def _add_ledger(command: argparse.ArgumentParser, default_state: Path) -> None:
+    command.add_argument(
+        "--state",
+        type=Path,
+        default=default_state,
+        metavar="DIR",
+        help="folder with the SQLite ledger (default: %(default)s)",
+    )
+    command.add_argument(
+        "--ledger", metavar="URL", help="the ledger's database instead, ${VARIABLE} from the environment"
+    )

@@ -26,7 +26,7 @@ def backup(database: Database, target: Path) -> str:
     The file is whole or not there. Raises `Conflict` where it is there already, and `LedgerError`.
     """
     _refuse_existing(target)
-    revision = _revision(database)
+    revision = revision_in(database)
     if revision is None:
         raise LedgerError(f"{database.shown} holds no ledger: there is nothing to back up")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -54,9 +54,9 @@ def restore(database: Database, source: Path, *, replaces: bool) -> Path | None:
         raise InvalidInput("there is no such file", where=str(source))
     read = postgresql.revision_in if database.is_postgresql else sqlite.revision_in
     revisions.check_known(read(source), f"the backup {source}")
-    with _held(database):
+    with held(database):
         saved, epoch = None, 0
-        if _revision(database) is not None:
+        if revision_in(database) is not None:
             if not replaces:
                 raise Conflict(
                     f"{database.shown} holds a ledger already: say --replace to save that one beside the "
@@ -78,8 +78,8 @@ def upgrade(database: Database, target: Path) -> tuple[str, str]:
 
     Where they are this version's already, nothing is written. Raises `Conflict` while a service has it.
     """
-    with _held(database):
-        before, after = _revision(database), revisions.newest()
+    with held(database):
+        before, after = revision_in(database), revisions.newest()
         if before is None:
             raise LedgerError(f"{database.shown} holds no ledger: a service makes one when it starts")
         revisions.check_known(before, database.shown)
@@ -92,7 +92,7 @@ def upgrade(database: Database, target: Path) -> tuple[str, str]:
 
 
 @contextmanager
-def _held(database: Database) -> Generator[None]:
+def held(database: Database) -> Generator[None]:
     """Hold the ledger's lock, as a service does. Raises `Conflict` where another one holds it."""
     if not database.is_postgresql and not database.file.parent.is_dir():
         raise InvalidInput(f"there is no folder {database.file.parent}", where=database.shown)
@@ -105,7 +105,7 @@ def _held(database: Database) -> Generator[None]:
         lock.release()
 
 
-def _revision(database: Database) -> str | None:
+def revision_in(database: Database) -> str | None:
     """Return the revision of a ledger; None where there is none. Makes no file."""
     if not database.is_postgresql and not database.file.is_file():
         return None
