@@ -53,7 +53,7 @@ def add_upkeep(commands: Adder, default_state: Path) -> None:
     )
     move.set_defaults(action="move")
     move.add_argument(
-        "to", metavar="URL", help="a database without a ledger, ${VARIABLE} from the environment"
+        "file", metavar="URL", help="a database without a ledger, ${VARIABLE} from the environment"
     )
     _add_ledger(move, default_state)
 

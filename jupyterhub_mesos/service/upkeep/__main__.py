@@ -67,6 +67,8 @@ def _move(database: Database, asked: argparse.Namespace) -> None:
     print(f"{target.shown}: the ledger with all its rows ({rows}), compared one by one")
     if aside is not None:
         print(f"{aside}: what it was before; remove it when you are content")
+    else:
+        print(f"{database.shown}: as it was; let no service open it, and remove it when you are content")
     print("Name the new one as c.CapacityService.ledger_url, then start the service.")
 
 

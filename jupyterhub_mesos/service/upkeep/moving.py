@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from jupyterhub_mesos.configuration.databases import Database
 from jupyterhub_mesos.errors import Conflict, LedgerError
 from jupyterhub_mesos.service import schema
 from jupyterhub_mesos.service.store import Store
 from jupyterhub_mesos.service.upkeep import revisions
-from jupyterhub_mesos.service.upkeep.work import held, revision_in
+from jupyterhub_mesos.service.upkeep.work import connected, held, revision_in
 
 CHUNK: Final = 1000
 """Rows that are read and written at a time: bounds the memory that a large audit takes."""
@@ -40,7 +36,7 @@ def move(source: Database, target: Database) -> tuple[dict[str, int], Path | Non
         _check_revision(source)
         _prepare(target)
         counts = _copied(source, target)
-        return counts, None if source.is_postgresql else _aside(source.file)
+        return counts, None if source.is_postgresql else _aside(source)
 
 
 def _check_revision(source: Database) -> None:
@@ -60,7 +56,7 @@ def _prepare(target: Database) -> None:
         store = Store(target)
         store.open()
         store.close()
-    with _reading(target) as connection:
+    with connected(target) as connection:
         for table in schema.metadata.sorted_tables:
             if table not in KEPT_BY_A_NEW_LEDGER and _count(connection, table):
                 raise Conflict(f"{target.shown} holds a ledger already: name a database that has none")
@@ -68,21 +64,14 @@ def _prepare(target: Database) -> None:
 
 def _copied(source: Database, target: Database) -> dict[str, int]:
     counts: dict[str, int] = {}
-    engine = target.engine(NullPool)
-    try:
-        with _reading(source) as old, engine.begin() as new:
-            new.execute(sa.delete(schema.meta))
-            for table in schema.metadata.sorted_tables:
-                for chunk in _rows(old, table).partitions(CHUNK):
-                    new.execute(sa.insert(table), [dict(row) for row in chunk])
-                counts[table.name] = _compared(old, new, table)
-            if target.is_postgresql:
-                new.execute(_NEXT_AUDIT_SEQ)
-    except SQLAlchemyError as error:
-        reason = target.reason(error)
-        raise LedgerError(f"the ledger could not be copied, and {target.shown} is empty: {reason}") from error
-    finally:
-        engine.dispose()
+    with connected(source) as old, connected(target) as new, new.begin():
+        new.execute(sa.delete(schema.meta))
+        for table in schema.metadata.sorted_tables:
+            for chunk in _rows(old, table).partitions(CHUNK):
+                new.execute(sa.insert(table), [dict(row) for row in chunk])
+            counts[table.name] = _compared(old, new, table)
+        if target.is_postgresql:
+            new.execute(_NEXT_AUDIT_SEQ)
     return counts
 
 
@@ -112,24 +101,10 @@ def _count(connection: sa.Connection, table: sa.Table) -> int:
     return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() or 0)
 
 
-@contextmanager
-def _reading(database: Database) -> Generator[sa.Connection]:
-    """Read a database in one transaction."""
-    engine = database.engine(NullPool)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def _aside(file: Path) -> Path:
+def _aside(source: Database) -> Path:
     """Put a SQLite file aside, all that was written in it."""
-    database = Database.at(f"sqlite:///{file}")
-    engine = database.engine(NullPool)
-    with engine.connect() as connection:
+    with connected(source) as connection:
         connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
-    engine.dispose()
-    moved = file.with_name(f"{file.name}.moved-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    file.rename(moved)
+    moved = source.file.with_name(f"{source.file.name}.moved-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    source.file.rename(moved)
     return moved

@@ -109,13 +109,13 @@ def revision_in(database: Database) -> str | None:
     """Return the revision of a ledger; None where there is none. Makes no file."""
     if not database.is_postgresql and not database.file.is_file():
         return None
-    with _connected(database) as connection:
+    with connected(database) as connection:
         return revisions.revision_of(connection)
 
 
 def _epoch(database: Database) -> int:
     table = schema.meta
-    with _connected(database) as connection:
+    with connected(database) as connection:
         return int(connection.execute(sa.select(table.c.value).where(table.c.key == EPOCH)).scalar() or 0)
 
 
@@ -123,13 +123,14 @@ def _raise_epoch(database: Database, least: int) -> None:
     """Have no later service come to an epoch that one of before the restore had: it is a fencing token."""
     table = schema.meta
     if least > _epoch(database):
-        with _connected(database) as connection:
+        with connected(database) as connection:
             connection.execute(sa.update(table).where(table.c.key == EPOCH).values(value=str(least)))
             connection.commit()
 
 
 @contextmanager
-def _connected(database: Database) -> Generator[sa.Connection]:
+def connected(database: Database) -> Generator[sa.Connection]:
+    """Connect to a ledger's database; raises `LedgerError` where it fails, also while it is used."""
     engine = database.engine(NullPool)
     try:
         with engine.connect() as connection:

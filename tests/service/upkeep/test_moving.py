@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from jupyterhub_mesos.cli.commands import main
 from jupyterhub_mesos.configuration.databases import Database
 from jupyterhub_mesos.errors import Conflict, LedgerError
 from jupyterhub_mesos.service import schema
@@ -16,7 +18,6 @@ from jupyterhub_mesos.service.changes import Change
 from jupyterhub_mesos.service.rows import StartRow, StartSet
 from jupyterhub_mesos.service.store import store_url
 from jupyterhub_mesos.service.upkeep import moving, revisions
-from jupyterhub_mesos.service.upkeep.__main__ import main
 from jupyterhub_mesos.wire import StartWish, WelcomeHours
 from jupyterhub_mesos_quota.events import AllocationClaimed
 from jupyterhub_mesos_quota.model import RequestId, allocation_id
@@ -127,13 +128,13 @@ def test_tables_of_another_version_and_none_are_refused(tmp_path: Path) -> None:
 
 
 async def test_the_command_says_what_it_moved_and_what_to_do_next(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await live(store_url(tmp_path / "ledger.sqlite"))
-    target = store_url(tmp_path / "elsewhere.sqlite")
-    assert main(["move", "--state", str(tmp_path), target]) == 0
-    said = capsys.readouterr().out
+    command = ["move", "--state", str(tmp_path), store_url(tmp_path / "elsewhere.sqlite")]
+    assert await asyncio.to_thread(main, command) == 0
+    said = capfd.readouterr().out
     assert "2 of requests" in said
     assert "c.CapacityService.ledger_url" in said
-    assert main(["move", "--state", str(tmp_path), target]) == 2
-    assert "nothing to move" in capsys.readouterr().err
+    assert await asyncio.to_thread(main, command) == 2
+    assert "nothing to move" in capfd.readouterr().err
