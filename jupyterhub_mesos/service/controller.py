@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.backends.base import Backend
-from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.lake.connections import Connections
 from jupyterhub_mesos.pipeline import plan as pipeline
 from jupyterhub_mesos.service.generations import Generations
@@ -39,7 +38,6 @@ from jupyterhub_mesos.service.vitals import Vitals
 from jupyterhub_mesos.service.workqueue import WorkQueue
 from jupyterhub_mesos.serving.plan import serving_token
 from jupyterhub_mesos.tasks import Endpoint, TaskState, TaskStatus
-from jupyterhub_mesos_quota.errors import QuotaError
 from jupyterhub_mesos_quota.events import (
     AllocationLost,
     AllocationReturned,
@@ -174,20 +172,11 @@ class Controller:
         return None
 
     async def _work(self, queue: WorkQueue[K], step: Callable[[K], Awaitable[float | None]]) -> None:
-        """Work on a queue for ever; a failure is told and comes again after its back-off."""
-        while True:
-            key = await queue.get()
-            try:
-                await self._ledger.settled()  # nothing is done on the word of what is not durable yet
-                again = await step(key)
-            except (CapacityError, QuotaError) as error:
-                seconds = queue.failed(key)
-                log.warning("%s: %s; again in %.1f s", key, error, seconds)
-            except Exception:  # the one broad catch: a bug in one allocation may not end the others
-                seconds = queue.failed(key)
-                log.exception("%s: a bug; again in %.1f s", key, seconds)
-            else:
-                queue.done(key, again_after=again)
+        async def settled(key: K) -> float | None:
+            await self._ledger.settled()  # nothing is done on the word of what is not durable yet
+            return await step(key)
+
+        await queue.work(settled)
 
     # ---- the rounds ------------------------------------------------------------------------------
 

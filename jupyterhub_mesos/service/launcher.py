@@ -22,6 +22,7 @@ from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import BackendError, InvalidInput, WorkloadError
 from jupyterhub_mesos.lake import handout
 from jupyterhub_mesos.lake.connections import Connections
+from jupyterhub_mesos.service.holding.standing import CONFIRM_MINUTES
 from jupyterhub_mesos.service.ledger import Change, Ledger
 from jupyterhub_mesos.service.rows import (
     JobRow,
@@ -104,7 +105,7 @@ class ControllerSettings:
     backoff_seconds: float = 0.5
     backoff_cap_seconds: float = 30.0
     give_up_after: int = 5
-    confirm_minutes: int = 30
+    confirm_minutes: int = CONFIRM_MINUTES
     environments: Mapping[str, str] = field(default_factory=dict[str, str])
     job_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 

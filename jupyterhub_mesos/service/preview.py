@@ -24,10 +24,9 @@ from jupyterhub_mesos_quota.events import (
     StopAllocation,
     TeamsReplaced,
     TimePassed,
-    WarnAllocation,
 )
 from jupyterhub_mesos_quota.machine import QuotaMachine
-from jupyterhub_mesos_quota.model import AllocationId, Request, RequestId
+from jupyterhub_mesos_quota.model import AllocationState, Request, RequestId
 from jupyterhub_mesos_quota.resources import AmountName, describe_amount
 from jupyterhub_mesos_quota.tree import TeamTree
 
@@ -39,10 +38,9 @@ MOST_EFFECTS: Final = 100
 
 @dataclass(slots=True)
 class Trial:
-    """What became of requests in a copy: when each would start, be warned (until when), and be stopped."""
+    """What became of requests in a copy: when each would start, and be stopped and why."""
 
     starts: dict[RequestId, float] = field(default_factory=dict[RequestId, float])
-    warned: dict[RequestId, float] = field(default_factory=dict[RequestId, float])
     stops: dict[RequestId, tuple[float, str]] = field(default_factory=dict[RequestId, tuple[float, str]])
 
 
@@ -54,12 +52,14 @@ async def preview(
     edited = TeamsReplaced(at, team_values(model))
 
     def tried() -> list[TeamEffect]:
-        before, after, edited_only = make(), make(), make()
-        edited_only.handle(edited)
-        without, with_edit = _try(before, at), _try(after, at, edited)
-        known = {each.sentence for each in (*_promised_beyond(before), *_above_limit(make()))}
+        before, after, without, with_edit = make(), make(), Trial(), Trial()
+        known = {each.sentence for each in _standing(before)}
+        _play(after, with_edit, at, [edited])
+        standing = [each for each in _standing(after) if each.sentence not in known]
+        _live_on(before, without, at)
+        _live_on(after, with_edit, at)
         return [
-            *(each for each in _standing(after, edited_only) if each.sentence not in known),
+            *standing,
             *_stopped(without, with_edit, after, sees),
             *_started(without, with_edit, after, sees),
         ]
@@ -67,10 +67,10 @@ async def preview(
     return tuple((await asyncio.to_thread(tried))[:MOST_EFFECTS])
 
 
-def _standing(after: QuotaMachine, edited: QuotaMachine) -> Iterator[TeamEffect]:
-    """Yield what is so as soon as the edit is made; `after` has lived on since."""
-    yield from _promised_beyond(after)
-    yield from _above_limit(edited)
+def _standing(machine: QuotaMachine) -> Iterator[TeamEffect]:
+    """Yield what does not hang on time."""
+    yield from _promised_beyond(machine)
+    yield from _above_limit(machine)
 
 
 def _copier(ledger: Ledger) -> Callable[[], QuotaMachine]:
@@ -90,16 +90,18 @@ def _copier(ledger: Ledger) -> Callable[[], QuotaMachine]:
     return make
 
 
-def _try(machine: QuotaMachine, at: float, *events: Event) -> Trial:
-    trial, now = Trial(), at
-    _play(machine, trial, now, [*events, TimePassed(now)])
+def _live_on(machine: QuotaMachine, trial: Trial, at: float) -> None:
+    """Let what is being stopped end, and the time pass."""
+    stopping = (each.id for each in machine.allocations.values() if each.state is AllocationState.STOPPING)
+    ends = [AllocationGone(at, id_, GoneReason.STOPPED) for id_ in stopping]
+    _play(machine, trial, at, [*ends, TimePassed(at)])
+    now = at
     for _ in range(MOST_STEPS):
         due = machine.next_deadline()
         if due is None or due > at + HORIZON_SECONDS:
             break
         now = max(now, due)
         _play(machine, trial, now, [TimePassed(now)])
-    return trial
 
 
 def _play(machine: QuotaMachine, trial: Trial, now: float, events: Iterable[Event]) -> None:
@@ -114,19 +116,13 @@ def _followed(machine: QuotaMachine, trial: Trial, now: float, action: Action) -
     match action:
         case Grant():
             trial.starts.setdefault(action.allocation.request_id, now)
-        case WarnAllocation():
-            trial.warned.setdefault(_request(machine, action.allocation_id), action.until)
         case StopAllocation():
-            request = _request(machine, action.allocation_id)
+            request = machine.allocations[action.allocation_id].request_id
             trial.stops.setdefault(request, (now, action.reason.value))
             return [AllocationGone(now, action.allocation_id, GoneReason.STOPPED)]
         case _:
             pass
     return []
-
-
-def _request(machine: QuotaMachine, id_: AllocationId) -> RequestId:
-    return machine.allocations[id_].request_id
 
 
 # ---- effects ----------------------------------------------------------------------------------------

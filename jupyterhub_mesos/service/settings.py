@@ -19,6 +19,7 @@ from traitlets.config import Application
 from jupyterhub_mesos.configuration.databases import Database, sqlite_url
 from jupyterhub_mesos.errors import InvalidInput
 from jupyterhub_mesos.service.backend_traits import LocalBackendTraits
+from jupyterhub_mesos.service.holding.standing import CONFIRM_MINUTES
 from jupyterhub_mesos.service.notices.model import NoticeKind
 from jupyterhub_mesos.service.notices.traits import NoticeSettings, NoticeTraits
 from jupyterhub_mesos.service.policy_traits import STOP_GRACE_SECONDS, PolicyTraits, product_policy
@@ -73,7 +74,7 @@ class CapacitySettings:
     output_days: int = 7
     max_live_requests_per_user: int = DEFAULT_LIVE_REQUESTS
     writes_per_minute: int = DEFAULT_WRITES
-    confirm_minutes: int = 30
+    confirm_minutes: int = CONFIRM_MINUTES
     policy: Policy = field(default_factory=product_policy)
     stop_grace_seconds: float = STOP_GRACE_SECONDS
     watching: Watching = field(default_factory=Watching)
@@ -226,7 +227,7 @@ class CapacityService(LocalBackendTraits, PolicyTraits, WatchingTraits, NoticeTr
         "hub's own starts are not counted against it. 0 is no limit. Default: 100.",
     ).tag(config=True)
     confirm_minutes = Integer(
-        30,
+        CONFIRM_MINUTES,
         min=1,
         max=24 * 60,
         help="Minutes for which a start that its owner confirmed waits for room; then it is held again and "

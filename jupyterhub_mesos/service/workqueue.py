@@ -1,14 +1,20 @@
 """One queue of keys: each waits once, is worked on by one worker at a time, and backs off when it fails.
 
-The loop is the caller's: `get` a key, work, then `done` or `failed`. Timers
-are the event loop's; the jitter is passed in.
+`work` is the loop of one worker; its pieces are `get` a key, then `done` or `failed`.
+Timers are the event loop's; the jitter is passed in.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+import logging
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
+
+from jupyterhub_mesos.errors import CapacityError
+from jupyterhub_mesos_quota.errors import QuotaError
+
+log: Final = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 
@@ -80,6 +86,23 @@ class WorkQueue(Generic[K]):
         self._give_back(key)
         self.add_after(key, seconds)
         return seconds
+
+    def is_backing_off(self, key: K) -> bool:
+        """Say whether the last work on a key failed: it comes again by itself."""
+        return key in self._failures
+
+    async def work(self, step: Callable[[K], Awaitable[float | None]]) -> None:
+        """Work for ever; `step` returns after how long to look again, if at all; a failure is repeated."""
+        while True:
+            key = await self.get()
+            try:
+                again = await step(key)
+            except (CapacityError, QuotaError) as error:
+                log.warning("%s: %s; again in %.1f s", key, error, self.failed(key))
+            except Exception:  # the one broad catch: a bug in one key may not end the others
+                log.exception("%s: a bug; again in %.1f s", key, self.failed(key))
+            else:
+                self.done(key, again_after=again)
 
     def clear(self) -> None:
         """Forget everything and end the timers."""

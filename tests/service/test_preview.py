@@ -12,7 +12,7 @@ from jupyterhub_mesos.service.changes import Change
 from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.preview import preview
 from jupyterhub_mesos.wire import BoundsModel, ResourcesModel, TeamEffect, TeamModel, TeamsModel
-from jupyterhub_mesos_quota.events import AllocationClaimed, AllocationStarted
+from jupyterhub_mesos_quota.events import AllocationClaimed, AllocationStarted, EndRequested
 from jupyterhub_mesos_quota.model import RequestId, allocation_id
 from jupyterhub_mesos_quota.policy import Policy, Reclaim
 from service_rig import SMALL, Clock, add_node, asking, notebook, opened, plant, training
@@ -79,6 +79,11 @@ async def test_a_notebook_is_stopped_when_its_grace_is_over(ledger: Ledger) -> N
     grace_over = ledger.clock() + MIN_RUNTIME + GRACE
     assert stops["job"] == ledger.clock() + MIN_RUNTIME
     assert {stops["b1"], stops["b2"]} == {grace_over}
+
+
+async def test_what_is_being_stopped_is_as_good_as_gone(ledger: Ledger) -> None:
+    await ledger.apply(Change(EndRequested(ledger.clock(), RequestId("job"))))
+    assert await foreseen(ledger, teams(lender=1)) == ()  # who waits starts without the edit too
 
 
 async def test_nothing_of_the_ledger_is_touched(ledger: Ledger) -> None:

@@ -70,16 +70,16 @@ class Keeper:
         return ((row, row.start) for row in self._rows() if row.start is not None)
 
     def _due(self, row: RequestRow, now: float) -> Iterator[Change]:
-        """Yield what a request is due."""
+        """Yield what a request is due; one that is over meanwhile is due nothing."""
         if row.start is None:
             return
         stands = standing_of(row.start, now)
         if row.request.status is RequestStatus.QUEUED and not stands.may_start:
             why = why_held(row.start, now)
-            yield Change(RequestHeld(now, row.id, why), why=why)
+            yield Change(RequestHeld(now, row.id, why), why=why, is_attempt=True)
         elif row.request.status is RequestStatus.HELD and stands.may_start:
             why = "a start is welcome from now on"
-            yield Change(RequestReleased(now, row.id, why), why=why)
+            yield Change(RequestReleased(now, row.id, why), why=why, is_attempt=True)
         elif row.request.status is RequestStatus.HELD:
             yield from self._asking(row, row.start, stands, now)
 

@@ -9,6 +9,8 @@ from jupyterhub_mesos.service.holding.hours import describe, is_welcome, next_ch
 from jupyterhub_mesos.service.rows import StartRow
 from jupyterhub_mesos_quota.explain import Explanation
 
+CONFIRM_MINUTES: Final = 30
+"""How long a word holds, where nobody configures it."""
 OUTSIDE_HOURS: Final = "outside-hours"
 UNCONFIRMED: Final = "unconfirmed"
 ROOM_IS_THERE: Final = "room-is-there"

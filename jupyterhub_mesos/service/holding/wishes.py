@@ -40,7 +40,7 @@ class Wishes:
         """Return a request of the asker's own that waits, or say why not."""
         row = await self._operations.visible(who, request_id)
         status = row.request.status
-        if not who.owns(row.request) or not who.is_of_the_hub:
+        if not who.owns(row.request):
             raise NotAllowed(f"{row.request.user} asked for {request_id} and says when it starts: ask them.")
         if status not in WAITING:
             raise Conflict(f"{request_id} is {status.value}: only what waits has a start to choose.")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from jupyterhub_mesos.service.holding.keeper import ASKED
+from jupyterhub_mesos.service.hub_side import HUB
 from jupyterhub_mesos.service.notices.model import Notice, NoticeKind
 from jupyterhub_mesos.service.rows import AuditRow, RequestRow
 from jupyterhub_mesos_quota.model import RequestId, WorkloadKind, allocation_id
@@ -18,6 +19,7 @@ SERVICE: Final = "service"
 _STARTED: Final = "starting -> running"
 _TAKEN: Final = "active -> queued"
 _ENDED: Final = "active -> ended"
+_STOPPED: Final = " -> stopping"
 _BUDGET: Final = " % of a budget used"
 _NAMES: Final = {
     WorkloadKind.NOTEBOOK: "notebook",
@@ -31,7 +33,7 @@ def request_of(row: AuditRow) -> RequestId | None:
     """Return the request that a row may be about, None where it is about none that anybody is told of."""
     if row.what in {ASKED, _TAKEN, _ENDED}:
         return RequestId(row.subject)
-    if row.what in {_STARTED, "warned"}:
+    if row.what in {_STARTED, "warned"} or row.what.endswith(_STOPPED):
         return RequestId(row.subject.rpartition("-")[0])  # of its allocation's id
     return None
 
@@ -70,7 +72,7 @@ def _told(row: AuditRow, request: RequestRow) -> tuple[NoticeKind, str, str] | N
         return NoticeKind.TAKEN, f"Your {what} was stopped and waits again", f"{_sentence(row.why)} {again}"
     if row.what == _STARTED:
         return _started(row, request, what)
-    return _ended(row, request, what)
+    return _ended(row, request, what) if row.what == _ENDED else _stopped(row, request, what)
 
 
 def _started(row: AuditRow, request: RequestRow, what: str) -> tuple[NoticeKind, str, str] | None:
@@ -83,10 +85,24 @@ def _started(row: AuditRow, request: RequestRow, what: str) -> tuple[NoticeKind,
 
 def _ended(row: AuditRow, request: RequestRow, what: str) -> tuple[NoticeKind, str, str] | None:
     is_notebook = request.request.kind is WorkloadKind.NOTEBOOK
-    if is_notebook and (row.who != SERVICE or request.outcome == "finished"):
-        return None  # its user knows
+    if is_notebook and (request.outcome == "finished" or not request.message):
+        return None  # its user ended it, or another person did and that was told
     outcome = {"failed": "failed", "stopped": "was stopped"}.get(request.outcome or "", "has finished")
     return NoticeKind.ENDED, f"Your {what} {outcome}", _sentence(request.message or row.why)
+
+
+def _stopped(row: AuditRow, request: RequestRow, what: str) -> tuple[NoticeKind, str, str] | None:
+    """Tell of a notebook that another person ends; of the rest its end tells."""
+    is_notebook = request.request.kind is WorkloadKind.NOTEBOOK
+    # the hub does not say who pressed Stop on its page
+    acted = row.who.split(" with the token ", 1)[0]
+    if not is_notebook or acted in {
+        SERVICE,
+        HUB,
+        request.request.user,
+    }:  # the hub does not say who pressed Stop there
+        return None
+    return NoticeKind.ENDED, f"Your {what} was stopped", _sentence(str(row.data.get("because") or row.why))
 
 
 def _budget(row: AuditRow, page: Callable[[str], str]) -> Notice:

@@ -7,7 +7,7 @@ import re
 import smtplib
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -45,7 +45,7 @@ class MailSettings:
     address: Callable[[str], str | None]
     security: Security = Security.STARTTLS
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
 
 
 class Mail:
@@ -67,7 +67,7 @@ class Mail:
         except smtplib.SMTPRecipientsRefused as error:
             code, said = next(iter(error.recipients.values()))
             raise _refused(code, said) from error
-        except smtplib.SMTPResponseException as error:
+        except smtplib.SMTPDataError as error:
             raise _refused(error.smtp_code, error.smtp_error) from error
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable(f"the mail server {self._settings.host} does not take mail: {error}") from error
@@ -110,6 +110,7 @@ def _one(text: str) -> Address:
 
 
 def _refused(code: int, said: bytes | str) -> Undeliverable | Unavailable:
+    """Tell a refusal of this reader or this mail for good from one for now; a log-in's is of neither."""
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
     if code >= PERMANENT:
         return Undeliverable(f"the mail server refused it for good ({code} {text})")

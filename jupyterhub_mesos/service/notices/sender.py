@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.service.changes import Change, Commit
 from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.notices.deriving import notice_of, request_of
@@ -61,7 +60,7 @@ class Sender:
             async with asyncio.TaskGroup() as group:
                 for name in self._channels:
                     self._queue.add(name)
-                    group.create_task(self._work())
+                    group.create_task(self._queue.work(self._look))
         finally:
             unsubscribe()
             self._queue.clear()
@@ -69,20 +68,12 @@ class Sender:
     def _committed(self, commit: Commit) -> None:
         if commit.actions or commit.requests:
             for name in self._channels:
-                self._queue.add_after(name, AGAIN_SECONDS)
+                if not self._queue.is_backing_off(name):
+                    self._queue.add_after(name, AGAIN_SECONDS)
 
-    async def _work(self) -> None:
-        while True:
-            name = await self._queue.get()
-            try:
-                is_more = await self.step(name)
-            except CapacityError as error:
-                seconds = self._queue.failed(name)
-                log.warning("notices by %s: %s; again in %.0f s", name, error, seconds)
-            except Exception:  # a bug in one notice may not end the service
-                log.exception("notices by %s: a bug; again in %.0f s", name, self._queue.failed(name))
-            else:
-                self._queue.done(name, again_after=0.0 if is_more else None)
+    async def _look(self, name: str) -> float | None:
+        """Send a page of what happened over one channel; return when to look again, if there is more."""
+        return 0.0 if await self.step(name) else None
 
     async def step(self, name: str) -> bool:
         """Send a page of what happened over one channel; say whether there may be more."""

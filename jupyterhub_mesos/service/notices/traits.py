@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, cast
+from dataclasses import dataclass, field
+from typing import Final, NoReturn, cast
 
 from traitlets import Callable as CallableTrait
 from traitlets import Enum, HasTraits, List, Unicode, Union
@@ -24,8 +24,8 @@ class NoticeSettings:
     kinds: tuple[NoticeKind, ...] = tuple(NoticeKind)
     hub_url: str = ""
     mail: MailSettings | None = None
-    webhook_url: str = ""
-    webhook_secret: str = ""
+    webhook_url: str = field(default="", repr=False)  # those of chats are their own password
+    webhook_secret: str = field(default="", repr=False)
 
 
 class NoticeTraits(HasTraits):
@@ -104,5 +104,5 @@ def _addresses(how: object) -> Callable[[str], str | None]:
     return lambda user: text.replace(USER, user)
 
 
-def _refuse(trait: str, message: str) -> None:
+def _refuse(trait: str, message: str) -> NoReturn:
     raise InvalidInput(message, where=f"CapacityService.{trait}")

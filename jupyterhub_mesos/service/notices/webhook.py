@@ -32,7 +32,6 @@ class Webhook:
         self._url = url
         self._secret = secret
         self._clock = clock
-        self._client: AsyncHTTPClient | None = None
 
     async def send(self, notice: Notice) -> None:
         """Post a notice. Raises `Undeliverable`, or `Unavailable`."""
@@ -46,12 +45,13 @@ class Webhook:
             request_timeout=SECONDS,
             follow_redirects=False,
         )
-        if self._client is None:
-            self._client = AsyncHTTPClient(force_instance=True)
+        client = AsyncHTTPClient(force_instance=True)  # for one post: they are rare, and nothing stays open
         try:
-            response = await self._client.fetch(request, raise_error=False)
+            response = await client.fetch(request, raise_error=False)
         except (OSError, HTTPClientError) as error:
             raise Unavailable(f"the webhook does not answer: {error}") from error
+        finally:
+            client.close()
         if response.code < 300:
             return
         if response.code < 500 and response.code not in _PASSING:

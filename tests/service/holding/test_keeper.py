@@ -25,7 +25,7 @@ AT_HOURS = StartWish(hours=HOURS)
 CONFIRMED = StartWish(mode="when-confirmed")
 BOTH = StartWish(mode="when-confirmed", hours=HOURS)
 MINUTES = 30
-ALL_OF_IT = replace(SMALL * 4)
+ALL_OF_IT = SMALL * 4
 
 
 def moment(text: str) -> float:

@@ -14,7 +14,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.netutil import bind_sockets
@@ -76,11 +76,20 @@ class Post:
 @pytest.fixture
 async def post() -> AsyncIterator[Post]:
     box = Letterbox()
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(box), HOST, 0)
+    server = await asyncio.get_running_loop().create_server(lambda: _server(box), HOST, 0)
     port = server.sockets[0].getsockname()[1]
     yield Post(box, MailSettings(HOST, port, "hub@example.org", address_of, Security.NONE))
     server.close()
     await server.wait_closed()
+
+
+def _server(box: Letterbox) -> SMTP:
+    """A server that lets nobody log in, in clear too, so that the answer to it is seen."""
+    return SMTP(
+        box,
+        authenticator=lambda *_: AuthResult(success=False, handled=False),
+        auth_require_tls=False,
+    )
 
 
 def address_of(user: str) -> str:
@@ -130,6 +139,31 @@ async def test_a_refusal_for_good_is_told_from_one_for_now(
     box.answer = answer
     with pytest.raises(error, match=answer.split()[1]):
         await Mail(settings).send(NOTICE)
+
+
+async def test_a_log_in_that_is_refused_loses_no_notice(post: Post) -> None:
+    settings = replace(post.settings, user="hub", password="wrong")
+    with pytest.raises(Unavailable, match="535"):
+        await Mail(settings).send(NOTICE)
+    assert post.box.letters == []
+
+
+def test_no_password_is_in_a_representation(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("planted-password")
+    (tmp_path / "secret").write_text("planted-secret")
+    service = configured(
+        tmp_path,
+        mail_server="m",
+        mail_from="hub@example.org",
+        mail_address="{user}@example.org",
+        mail_password_file=str(tmp_path / "password"),
+        webhook_url="https://chat.example.org/planted-path",
+        webhook_secret_file=str(tmp_path / "secret"),
+    )
+    settings = service.settings()
+    assert settings.notices.mail is not None
+    assert settings.notices.mail.password == "planted-password"
+    assert "planted" not in repr(settings)
 
 
 async def test_a_mail_server_that_is_away_is_tried_again(post: Post) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from jupyterhub_mesos.errors import Unavailable
 from jupyterhub_mesos.service.changes import Change
 from jupyterhub_mesos.service.holding.keeper import Keeper
 from jupyterhub_mesos.service.ledger import Ledger
+from jupyterhub_mesos.service.notices import sender as sender_module
 from jupyterhub_mesos.service.notices.model import Notice, NoticeKind, Undeliverable
 from jupyterhub_mesos.service.notices.sender import STALE_SECONDS, Sender
 from jupyterhub_mesos.service.rows import Outcome, StartRow, StartSet
@@ -26,7 +28,7 @@ from jupyterhub_mesos_quota.events import (
     RequestHeld,
 )
 from jupyterhub_mesos_quota.model import RequestId, allocation_id
-from service_rig import SMALL, Clock, add_node, notebook, opened, training
+from service_rig import DEADLINE_SECONDS, SMALL, Clock, add_node, notebook, opened, training
 
 ALL_OF_IT = SMALL * 4
 
@@ -37,9 +39,11 @@ class Memo:
 
     name: str = "memo"
     told: list[Notice] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
     troubles: list[Exception] = field(default_factory=list)
 
     async def send(self, notice: Notice) -> None:
+        self.tried.append(notice.id)
         if self.troubles:
             raise self.troubles.pop(0)
         self.told.append(notice)
@@ -105,9 +109,31 @@ async def test_a_job_that_is_over_is_told_with_how_and_a_notebook_that_its_user_
     await bench.gone("job", GoneReason.FAILED, failed)
     await bench.ledger.apply(Change(EndRequested(bench.clock(), RequestId("a")), who="ada"))
     await bench.gone("a", GoneReason.STOPPED)
-    told = await bench.told()
-    assert told[0] == ("ada", "Your training job job failed")
+    assert await bench.told() == [("ada", "Your training job job failed")]
     assert bench.memo.told[0].text == "Role worker 0 ended with exit code 3."
+
+
+@pytest.mark.parametrize("who", ["ada with the token ci", "hub"])
+async def test_a_user_who_ended_a_notebook_by_another_way_knows(bench: Bench, who: str) -> None:
+    await bench.ledger.apply(notebook(bench.ledger, "a", "lab"))
+    await bench.run("a")
+    await bench.ledger.apply(Change(EndRequested(bench.clock(), RequestId("a")), who=who))
+    await bench.gone("a", GoneReason.STOPPED)
+    assert await bench.told() == []
+
+
+async def test_whose_notebook_another_ends_is_told_once_by_whom_and_whose_died_why(bench: Bench) -> None:
+    await bench.ledger.apply(notebook(bench.ledger, "a", "lab"), notebook(bench.ledger, "b", "other"))
+    for name in ("a", "b"):
+        await bench.run(name)
+    ended = Change(EndRequested(bench.clock(), RequestId("a")), who="root", why="ended by root")
+    await bench.ledger.apply(ended)
+    await bench.gone("a", GoneReason.STOPPED)
+    died = Outcome(RequestId("b"), "failed", "The notebook server is gone.")
+    await bench.gone("b", GoneReason.FAILED, died)
+    told = [("ada", "Your notebook lab was stopped"), ("ada", "Your notebook other failed")]
+    assert await bench.told() == told
+    assert [notice.text for notice in bench.memo.told] == ["Ended by root.", "The notebook server is gone."]
 
 
 async def test_what_was_stopped_and_waits_again_is_told(bench: Bench) -> None:
@@ -147,6 +173,27 @@ async def test_a_channel_that_fails_is_tried_again_with_the_same_id_and_what_can
         await bench.told()
     assert await bench.told() == [("ada", "Your notebook other runs")]
     assert await bench.told() == [("ada", "Your notebook other runs")]  # nothing is told twice
+    first, again, *_ = bench.memo.tried
+    assert first == again
+
+
+async def test_what_goes_on_meanwhile_does_not_shorten_the_pause_of_a_channel_that_fails(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "AGAIN_SECONDS", 0.0)
+    bench.memo.troubles = [Unavailable("away")] * 9
+    work = asyncio.ensure_future(bench.sender.run())
+    await bench.ledger.apply(notebook(bench.ledger, "a", "lab"))
+    await bench.run("a", after=600.0)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not bench.memo.tried:  # noqa: ASYNC110  the memo has no event for it
+            await asyncio.sleep(0)
+    for number in range(20):  # each of them wakes the channels that do not fail
+        await bench.ledger.apply(notebook(bench.ledger, f"b{number}", f"b{number}", resources=ALL_OF_IT))
+        await bench.ledger.read(lambda store: store.last_audit_seq())
+    assert len(bench.memo.tried) == 1
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
 
 
 async def test_what_could_not_be_told_for_a_day_is_told_no_more(bench: Bench) -> None:

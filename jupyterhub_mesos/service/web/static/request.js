@@ -16,6 +16,7 @@ let hasGone = false;
 let isOpenedElsewhere = false;
 let toldCode = "";
 let waitedHere = !isOver(request) && request.url === null;
+const isMine = root.dataset.owner === "yes";
 const log = { task: null, offset: 0, isComplete: false, decoder: null };
 
 /** Only one tab goes on by itself: two at once break the login of the server (one state cookie). */
@@ -81,22 +82,20 @@ function showActions() {
   if (request.url) open.href = root.dataset.next || request.url;
   end.hidden = isOver(request) || request.is_ending;
   end.textContent = request.status === "active" && request.kind !== "pipeline" ? "Stop" : "Cancel";
-  one("again").hidden = request.kind !== "pipeline" || !isOver(request) || root.dataset.owner !== "yes";
+  one("again").hidden = request.kind !== "pipeline" || !isOver(request) || !isMine;
 }
-
-const isMine = () => root.dataset.owner === "yes";
 
 /** Show how it wants to start, and its owner's levers on that, while it waits. */
 function showStart() {
   const isWaiting = ["queued", "held"].includes(request.status);
-  one("confirm").hidden = !isMine() || request.status !== "held";
-  one("when-section").hidden = !isMine() || !isWaiting;
+  one("confirm").hidden = !isMine || request.status !== "held";
+  one("when-section").hidden = !isMine || !isWaiting;
   one("when-text").textContent = wishText(request.start?.wish);
   if (!one("when-section").open) fillWish(one("when"), request.start?.wish);
   const until = isWaiting && request.status === "queued" ? request.start?.confirmed_until : null;
   one("confirmed").hidden = !until || until * 1000 < Date.now();
   if (until) one("confirmed-until").textContent = new Date(until * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  if (isMine()) showNotices(isWaiting);
+  if (isMine) showNotices(isWaiting);
 }
 
 function showNotices(isWaiting) {
@@ -174,7 +173,7 @@ function display() {
   showTasks();
   readSession(request);
   if (!request.url) waitedHere ||= !isOver(request);
-  if (request.url && request.kind === "notebook" && root.dataset.owner === "yes" && waitedHere) goOn(request.url);
+  if (request.url && request.kind === "notebook" && isMine && waitedHere) goOn(request.url);
 }
 
 one("end").addEventListener("click", async () => {
@@ -188,6 +187,7 @@ one("end").addEventListener("click", async () => {
   }
   one("end").disabled = false;
 });
+
 /** Send what an owner says of the start; the answer is how the request stands then. */
 async function sendStart(button, method, path, body) {
   button.disabled = true;
