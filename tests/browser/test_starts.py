@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from browser.conftest import Enter
 from browser.visitor import REQUEST
+from deadlines import eventually
 from installation import Installation
 
 
@@ -75,3 +76,36 @@ def test_hours_that_are_none_are_said_at_once_and_nothing_typed_is_lost(
     expect(page.get_by_role("alert")).to_contain_text("write it as Europe/Berlin")
     expect(page.get_by_label("Time zone")).to_have_value("Mars/Olympus")
     ann.troubles.clear()  # the refusal itself
+
+
+RECORDER = """
+window.told = [];
+window.Notification = class extends EventTarget {
+  static permission = "default";
+  static async requestPermission() { return (Notification.permission = "granted"); }
+  constructor(title, { body }) { super(); window.told.push(body); }
+};
+Object.defineProperty(document, "hidden", { get: () => window.looksAway === true });
+"""
+"""The browser's own notices, written down; the browser without a window shows none."""
+
+
+def test_who_looks_away_is_told_by_the_browser_that_there_is_room_and_who_looks_is_not(
+    enter: Enter, full: Installation
+) -> None:
+    dan = enter("dan")
+    dan.context.add_init_script(RECORDER)
+    page = dan.page
+    page.reload()
+    page.locator("summary", has_text="When").click()
+    page.get_by_role("radio", name="When I confirm").check()
+    dan.press_start("Large")
+    page.get_by_role("button", name="Tell me in the browser").click()
+    expect(page.get_by_role("button", name="Tell me in the browser")).to_be_hidden()
+    assert page.evaluate("window.told") == []
+    page.evaluate("window.looksAway = true")
+    full.end("ben", next(full.client("ben").requests(user="ben")).id)
+    eventually(lambda: page.evaluate("window.told"), "the browser tells")
+    assert page.evaluate("window.told") == [
+        "There is room for it, and it waits for your word. It keeps its place."
+    ]

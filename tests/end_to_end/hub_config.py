@@ -10,6 +10,7 @@ c = get_config()  # noqa: F821 - given by traitlets
 c.CapacityService.capacity_cpu_millis = 4000
 c.CapacityService.capacity_mem_mib = 6144
 c.CapacityService.identity_seconds = 1
+c.CapacityService.max_live_requests_per_user = 110  # five people here do what hundreds would
 c.Authenticator.allowed_users = {"ann", "ben", "dan", "eva", "sam"}
 c.Spawner.cmd = [sys.executable, str(here.parent / "tiny_server.py")]
 c.Spawner.poll_interval = 1

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -29,6 +29,7 @@ from soak.world import JOB_MARK, NAMES, Asked, World
 SERVERS: Final = ("", "one", "two")
 PROFILES: Final = ("small", "small", "medium", "large")
 JOB_SECONDS: Final = (1, 5, 30, 300)
+NOTHING: Final = "nothing: it was gone"
 SHIM: Final = str(Path(shim.__file__).resolve())
 RESTART_SECONDS: Final = 60.0
 """More than their supervisor waits after a row of crashes."""
@@ -90,20 +91,22 @@ class Faults:
 
     def strike(self) -> str:
         """Let one thing go wrong, people asking meanwhile; return what."""
-        faults: Mapping[str, Callable[[], str]] = {
-            "kill": self._kill,
-            "kill again": self._kill_again,
-            "pause": self._pause,
-            "task": self._kill_task,
-            "keeper": self._kill_keeper,
-            **({"cut": self._cut_database} if self._cut is not None else {}),
-        }
-        fault = self._random.choices(list(faults), [5, 1, 2, 3, 2, 2][: len(faults)])[0]
+        faults: list[tuple[int, Callable[[], str]]] = [
+            (5, self._kill),
+            (1, self._kill_again),
+            (2, self._pause),
+            (3, self._kill_task),
+            (2, self._kill_keeper),
+        ]
+        if self._cut is not None:
+            faults.append((2, self._cut_database))
+        weights, strikes = zip(*faults, strict=True)
+        fault = self._random.choices(strikes, weights)[0]
         asking = [threading.Thread(target=self._people.act) for _ in range(self._random.randint(0, 4))]
         for thread in asking:
             thread.start()
         time.sleep(self._random.random() * 0.3)  # so that it meets what was asked for anywhere on its way
-        struck = faults[fault]()
+        struck = fault()
         for thread in asking:
             thread.join()
         return struck
@@ -122,20 +125,31 @@ class Faults:
         part, seconds = self._random.choice(("service", "hub")), self._random.choice(PAUSE_SECONDS)
         pid = self._world.cloud.pid(part)
         if pid is None:
-            return "nothing"
+            return NOTHING
         os.kill(pid, signal.SIGSTOP)
         time.sleep(seconds)
         os.kill(pid, signal.SIGCONT)
         return f"{part} frozen for some seconds"
 
     def _kill_task(self) -> str:
-        process = self._world.a_process(self._random.choice)
-        return _killed(process, "kill -9 of a task")
+        return self._killed("kill -9 of a task", lambda process: process)
 
     def _kill_keeper(self) -> str:
-        process = self._world.a_process(self._random.choice)
-        above = None if process is None else _keeper(process)
-        return _killed(above, "kill -9 of a task's keeper")
+        return self._killed("kill -9 of a task's keeper", _keeper)
+
+    def _killed(self, what: str, of: Callable[[psutil.Process], psutil.Process | None]) -> str:
+        """Kill what belongs to some task; one that ends meanwhile is as dead."""
+        tasks = self._world.task_processes()
+        if not tasks:
+            return NOTHING
+        try:
+            chosen = of(self._random.choice(tasks))
+            if chosen is None:
+                return NOTHING
+            chosen.kill()
+        except psutil.NoSuchProcess:  # zombies too
+            return NOTHING
+        return what
 
     def _cut_database(self) -> str:
         assert self._cut is not None
@@ -146,13 +160,3 @@ class Faults:
 def _keeper(process: psutil.Process) -> psutil.Process | None:
     """Return the local backend's shim that keeps a task: its nearest ancestor that runs that very file."""
     return next((above for above in process.parents() if SHIM in above.cmdline()), None)
-
-
-def _killed(process: psutil.Process | None, what: str) -> str:
-    if process is None:
-        return "nothing"
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return "nothing"
-    return what

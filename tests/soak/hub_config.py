@@ -8,4 +8,3 @@ load_subconfig(str(Path(__file__).resolve().parents[1] / "end_to_end" / "hub_con
 c = get_config()  # noqa: F821 - given by traitlets
 c.CapacityService.ledger_url = os.environ.get("SOAK_LEDGER", "")
 c.CapacityService.writes_per_minute = 100_000  # one person here does what twenty would
-c.JupyterHub.load_roles.append({"name": "admin", "services": ["capacity-operator"]})

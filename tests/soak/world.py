@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -107,16 +106,15 @@ class World:
     def processes(self) -> tuple[Counter[ServerName], Counter[str]]:
         """Return the servers and the jobs that have a process; what holds a sandbox counts as nothing."""
         servers, jobs = Counter[ServerName](), Counter[str]()
-        for process in self._tasks():
-            env = process.environ()
+        for _, env in self._tasks():
             if JOB_MARK in env:
                 jobs[env[JOB_MARK]] += 1
             else:
                 servers[env["JUPYTERHUB_USER"], env.get("JUPYTERHUB_SERVER_NAME", "")] += 1
         return servers, jobs
 
-    def _tasks(self) -> list[psutil.Process]:
-        found: list[psutil.Process] = []
+    def _tasks(self) -> list[tuple[psutil.Process, dict[str, str]]]:
+        found: list[tuple[psutil.Process, dict[str, str]]] = []
         for process in psutil.process_iter():
             try:
                 command, env = process.cmdline(), process.environ()
@@ -124,16 +122,15 @@ class World:
                 continue
             is_one = bool(command) and Path(command[0]).name.startswith("python") and self._is_ours(env)
             if is_one and (command[-1].endswith("tiny_server.py") or "soak-job" in command):
-                found.append(process)
+                found.append((process, env))
         return found
 
     def _is_ours(self, env: dict[str, str]) -> bool:
         return Path(env.get("HOME", "/")).is_relative_to(self.cloud.folder.root)
 
-    def a_process(self, choose: Callable[[list[psutil.Process]], psutil.Process]) -> psutil.Process | None:
-        """Return one of the tasks' processes."""
-        tasks = self._tasks()
-        return choose(tasks) if tasks else None
+    def task_processes(self) -> list[psutil.Process]:
+        """Return the processes of the tasks; each may be gone by now."""
+        return [process for process, _ in self._tasks()]
 
 
 def is_running(view: RequestView) -> bool:
