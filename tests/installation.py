@@ -187,10 +187,11 @@ class Installation:
         """Return the process of a person's tiny server (not of its sandbox)."""
         for process in psutil.process_iter():
             try:
-                is_theirs = process.environ().get("JUPYTERHUB_USER") == name
-                command = process.cmdline()
+                env, command = process.environ(), process.cmdline()
             except (psutil.AccessDenied, psutil.NoSuchProcess):
                 continue
+            is_here = Path(env.get("HOME", "/")).is_relative_to(self.folder.root)  # others may run beside it
+            is_theirs = is_here and env.get("JUPYTERHUB_USER") == name
             if is_theirs and command and command[-1].endswith("tiny_server.py") and "bwrap" not in command[0]:
                 return process
         raise AssertionError(f"{name}'s server is not in the process table")

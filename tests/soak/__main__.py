@@ -18,10 +18,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
+
+import psutil
 
 from installation import Installation
 from jupyterhub_mesos.service.store import store_url
@@ -72,6 +74,9 @@ def _soak(root: Path, random: Random, seconds: float, url: str, cut: Callable[[]
         checks.eventually_over(world)
     finally:
         cloud.stop()
+        for process in World(cloud).task_processes():  # of one that broke
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
     checks.ledger_holds(url)
     _tell(world, done, calm)
 
