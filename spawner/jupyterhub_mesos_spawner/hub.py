@@ -6,7 +6,7 @@ hub's own. `tests/spawner/test_hub_facts.py` compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.web import HTTPError, RequestHandler
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         port: int
         cmd: list[str]
         _log_name: str
+        _callbacks: list[Callable[[], Any]]
 
         def get_args(self) -> list[str]:
             """Return the arguments that follow `cmd`."""
@@ -82,6 +83,18 @@ if TYPE_CHECKING:
 
         async def poll_and_notify(self) -> int | None:
             """Poll; where the server is gone, have the hub clean up and return its exit code."""
+            ...
+
+        def add_poll_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+            """Add what is called when the server is gone."""
+            ...
+
+        def start_polling(self) -> None:
+            """Poll from time to time."""
+            ...
+
+        def stop_polling(self) -> None:
+            """Poll no more."""
             ...
 
 else:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
-from traitlets import Float, Instance, Unicode, default
+from traitlets import Float, Unicode, default
 
 from jupyterhub_mesos.errors import CapacityError, NotFound, Unavailable
 from jupyterhub_mesos.wire import HubClaim, HubLaunch
@@ -28,6 +28,7 @@ from jupyterhub_mesos_spawner.doors import (
     options_from_form,
 )
 from jupyterhub_mesos_spawner.hub import Spawner
+from jupyterhub_mesos_spawner.notifying import Notifying
 
 RELEASE_SECONDS: Final = 5.0
 """For giving back a claim whose start was cancelled; the service's own reconcile gets what is missed."""
@@ -54,7 +55,7 @@ class Pauses:
         self.seconds = min(self.seconds * 2, LONGEST_PAUSE_SECONDS)
 
 
-class ServiceSpawner(Spawner):
+class ServiceSpawner(Notifying, Spawner):
     """Starts single-user servers through the capacity service."""
 
     service_url = Unicode(
@@ -83,11 +84,6 @@ class ServiceSpawner(Spawner):
         "while the service goes on stopping it. Default: 30.",
     ).tag(config=True)
 
-    @default("_notifying")
-    def _default_notifying(self) -> asyncio.Lock:
-        return asyncio.Lock()
-
-    _notifying = Instance(asyncio.Lock)
     _request_id: str = ""
     _allocation_id: str = ""
     _releasing: asyncio.Future[None] | None = None
@@ -152,16 +148,6 @@ class ServiceSpawner(Spawner):
             self.log.warning("%s: the address that the hub knows is taken: %s", self._log_name, error)
             return await super().get_url()
         return server.url or await super().get_url()
-
-    async def poll_and_notify(self) -> int | None:
-        """Poll, and have the hub clean up after a server that is gone; one call at a time.
-
-        The hub's own is not safe against itself: its timer's call takes the callbacks along, so the call of
-        a start that comes meanwhile returns at once, and the clean-up of the old server then meets the new
-        one half-way and takes its address away (6.1.1, `Spawner.poll_and_notify`).
-        """
-        async with self._notifying:
-            return await super().poll_and_notify()
 
     async def stop(self, now: bool = False) -> None:
         """Ask for the end and wait until the server is gone; a queued request is left alone.

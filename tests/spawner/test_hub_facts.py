@@ -30,7 +30,9 @@ def test_every_declared_name_is_the_installed_hubs(shape: ast.ClassDef) -> None:
     assert getattr(hub, shape.name) is REAL[shape.name]
     for member in shape.body:
         if isinstance(member, ast.FunctionDef):
-            ours = [a.arg for a in (*member.args.args, *member.args.kwonlyargs)]
+            written = member.args
+            starred = [one for one in (written.vararg, written.kwarg) if one is not None]
+            ours = [a.arg for a in (*written.args, *written.kwonlyargs, *starred)]
             real = inspect.signature(getattr(REAL[shape.name], member.name))
             assert ours == list(real.parameters)
         elif isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name):
