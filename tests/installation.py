@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,7 @@ PEOPLE: Final = {
     "sam": "speech",
     "admin": "admin",
 }
+PROGRAM: Final = ("-m", "jupyterhub_mesos.cli")
 NOTICE_SECONDS: Final = 8.0
 START_SECONDS: Final = 60.0
 END_SECONDS: Final = 60
@@ -39,8 +41,9 @@ END_SECONDS: Final = 60
 class Installation:
     """Hub, proxy and service over one state folder."""
 
-    def __init__(self, root: Path, config: Path = CONFIG) -> None:
+    def __init__(self, root: Path, config: Path = CONFIG, program: Sequence[str] = PROGRAM) -> None:
         self._config = config
+        self._program = program
         self.folder = StateFolder.at(root)
         self.folder.prepare()
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,7 +54,7 @@ class Installation:
         with (self.folder.logs / "up.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "jupyterhub_mesos.cli", "up"),
+                    *(sys.executable, *self._program, "up"),
                     *("--state", str(self.folder.root), "--config", str(self._config), "--stop-notebooks"),
                 ],
                 stdout=log,
@@ -89,10 +92,21 @@ class Installation:
 
         Their supervisor waits longer, up to 30 s, with each of a row of crashes: then `within` is more.
         """
-        killed = {name: self.pid(name) for name in names}
+        self.until_back(self.strike(*names), within)
+
+    def strike(self, *names: str) -> dict[str, int]:
+        """End parts as a crash would, all at once; return which processes they were."""
+        killed: dict[str, int] = {}
+        for name in names:
+            pid = self.pid(name)
+            assert pid is not None, f"{name} does not run"
+            killed[name] = pid
         for pid in killed.values():
-            assert pid is not None
             os.kill(pid, signal.SIGKILL)
+        return killed
+
+    def until_back(self, killed: Mapping[str, int], within: float = DEADLINE_SECONDS) -> None:
+        """Wait until each part that was ended is back, and the whole answers."""
         for name, pid in killed.items():
             eventually(
                 lambda name=name, pid=pid: self.pid(name) not in {None, pid},

@@ -53,6 +53,10 @@ class HubSide:
         """Say whether a server is alive."""
         return await self._notebooks.server(user, server_name)
 
+    async def recover(self, user: str, server_name: str) -> HubServer:
+        """Say where a server stands whose start the hub, restarted meanwhile, does not go on with."""
+        return await self._notebooks.recover(user, server_name)
+
     async def stop(self, user: str, server_name: str) -> HubServer:
         """End what runs, and leave what waits."""
         return await self._notebooks.stop(user, server_name, HUB)

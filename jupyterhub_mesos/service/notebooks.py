@@ -5,6 +5,8 @@
   the hub is asked, and is made again after a restart of the service.
 - *intent*: argv and environment of a launch. The environment holds the hub's tokens,
   so it is kept in memory only; after a restart of the service the spawner repeats it.
+- *torn start*: a hub that was killed between the claim and the launch comes back without a
+  start; it says so (`recover`), and the request goes back to its old place.
 - *generation*: a hub that forgot a running server (it was killed) starts it again
   with new tokens: the old task is stopped and the next one runs on the same allocation.
 """
@@ -39,6 +41,12 @@ PORT: Final = "http"
 ENVIRONMENT: Final = "CAPACITY_ENVIRONMENT"
 """The variable by which a notebook server learns which Python its profile ships (`lab/kernels.py`)."""
 NOT_STARTED: Final = "not-started"
+TORN: Final = "torn"
+_TRIED_AGAIN: Final = {
+    NOT_STARTED: "The server did not start within {seconds:g} s.",
+    TORN: "The hub was restarted while it started the server; the start is made again.",
+}
+"""Why a start came to nothing, where the next one may do better."""
 NEVER_RAN: Final = HubServer(is_alive=False, exit_code=0)
 _NOT_RUNNING_YET: Final = frozenset({TaskPhase.RESERVED, TaskPhase.STARTING})
 
@@ -138,6 +146,19 @@ class Notebooks:
             return self._view(row)
         last = await self._ledger.read(lambda store: store.last_server(user, server_name))
         return NEVER_RAN if last is None else await self._ended(last.id)
+
+    async def recover(self, user: str, server_name: str) -> HubServer:
+        """Take back a claim that nobody will launch, as its hub was restarted; a launch goes on."""
+        row = self._ledger.server(user, server_name)
+        allocation = self._ledger.allocation_of(row.id) if row is not None else None
+        if row is not None and allocation is not None and allocation.state is AllocationState.STARTING:
+            task = self._current(allocation.id)
+            if task is None or not self._was_begun(task):
+                generation = 1 if task is None else task.generation
+                await self._launcher.write(JobRow(allocation.id, generation, is_stopping=TORN))
+                self._look(allocation.id)
+                await self._ledger.until(lambda: self._is_over(allocation.id))
+        return await self.server(user, server_name)
 
     async def stop(self, user: str, server_name: str, who: str) -> HubServer:
         """End what runs of a server; what waits goes on waiting."""
@@ -265,7 +286,7 @@ class Notebooks:
         )
 
     async def _wind_up(self, row: RequestRow, allocation: Allocation, reason: str) -> float | None:
-        """Stop a server that did not start in time; queue its request again, a bounded number of times.
+        """Stop a server that did not start; queue its request again, a bounded number of times.
 
         One that cannot start, whose reason is a sentence, is not tried again.
         """
@@ -273,9 +294,8 @@ class Notebooks:
         if again is not None:
             return again
         seconds = self._launcher.settings.start_timeout_seconds
-        is_late = reason == NOT_STARTED
-        message = f"The server did not start within {seconds:g} s." if is_late else reason
-        is_last = not is_late or self._count_failure(row.id)
+        message = _TRIED_AGAIN.get(reason, reason).format(seconds=seconds)
+        is_last = reason not in _TRIED_AGAIN or self._count_failure(row.id)
         gone = GoneReason.FAILED if is_last else GoneReason.NOT_PLACED
         outcome = Outcome(row.id, gone.value if is_last else None, message)
         await self._launcher.finish(allocation, gone, outcome, message)
@@ -294,6 +314,9 @@ class Notebooks:
     def _intent(self, task: TaskRow) -> _Intent | None:
         intent = self._intents.get(task.allocation_id)
         return intent if intent is not None and intent.generation == task.generation else None
+
+    def _is_over(self, allocation_id: AllocationId) -> bool | None:
+        return None if allocation_id in self._ledger.machine.allocations else True
 
     def _settled(self, allocation_id: AllocationId) -> bool | None:
         """Say whether a launch has come to an end, one way or the other."""

@@ -84,6 +84,10 @@ class HubSide:
         """Ask what the service knows of a server."""
         return _read(HubServer, await self._call("GET", _server_path(user, server_name)))
 
+    async def recover(self, user: str, server_name: str) -> HubServer:
+        """Ask of a server whose start a hub was killed in; what was never launched is taken back."""
+        return _read(HubServer, await self._call("POST", _server_path(user, server_name) + "/recover"))
+
     async def stop(self, user: str, server_name: str) -> None:
         """Ask for the end of a server's allocation; that it is over is said by `server`."""
         await self._call("POST", _server_path(user, server_name) + "/stop")

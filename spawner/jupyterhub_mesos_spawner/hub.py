@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         user_options: Mapping[str, Any]
         ip: str
         port: int
+        start_timeout: int
         cmd: list[str]
         _log_name: str
         _callbacks: list[Callable[[], Any]]

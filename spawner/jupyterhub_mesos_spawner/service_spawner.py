@@ -17,7 +17,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from traitlets import Float, Unicode, default
 
 from jupyterhub_mesos.errors import CapacityError, NotFound, Unavailable
-from jupyterhub_mesos.wire import HubClaim, HubLaunch
+from jupyterhub_mesos.wire import HubClaim, HubLaunch, HubServer
 from jupyterhub_mesos_spawner.claims import claimed, given_grant, start_of
 from jupyterhub_mesos_spawner.client import HubSide, Refusal
 from jupyterhub_mesos_spawner.doors import (
@@ -29,30 +29,15 @@ from jupyterhub_mesos_spawner.doors import (
 )
 from jupyterhub_mesos_spawner.hub import Spawner
 from jupyterhub_mesos_spawner.notifying import Notifying
+from jupyterhub_mesos_spawner.pauses import Pauses
 
 RELEASE_SECONDS: Final = 5.0
 """For giving back a claim whose start was cancelled; the service's own reconcile gets what is missed."""
-
-FIRST_PAUSE_SECONDS: Final = 0.05
-LONGEST_PAUSE_SECONDS: Final = 1.0
-"""Between two looks at a server that comes up or goes down: doubled from the first to the longest."""
 
 ANSWER_SECONDS: Final = 5.0
 """For one look at a server that is coming up."""
 
 NOT_FOUND: Final = NotFound.status
-
-
-class Pauses:
-    """Pauses that grow, between looks at something that takes its time."""
-
-    def __init__(self) -> None:
-        self.seconds = FIRST_PAUSE_SECONDS
-
-    async def wait(self) -> None:
-        """Wait, the next time twice as long."""
-        await asyncio.sleep(self.seconds)
-        self.seconds = min(self.seconds * 2, LONGEST_PAUSE_SECONDS)
 
 
 class ServiceSpawner(Notifying, Spawner):
@@ -87,6 +72,7 @@ class ServiceSpawner(Notifying, Spawner):
     _request_id: str = ""
     _allocation_id: str = ""
     _releasing: asyncio.Future[None] | None = None
+    _is_starting: bool = False
     _is_denied: bool = False
     """The last start got no allocation: nothing can run, so nobody has to be asked (nor stopped)."""
 
@@ -108,6 +94,7 @@ class ServiceSpawner(Notifying, Spawner):
     async def start(self) -> str:
         """Claim or ask, launch, and return the server's URL. Raises `StartDenied` where nothing starts."""
         self._is_denied = False
+        self._is_starting = True
         try:
             claim = await self._claim()
             self.ip, self.port = claim.host, claim.port
@@ -117,13 +104,15 @@ class ServiceSpawner(Notifying, Spawner):
         except BaseException:  # a cancel above all: the hub then asks `poll`, which must find nothing
             await self._release()
             raise
+        finally:
+            self._is_starting = False
 
     async def poll(self) -> int | None:
         """Answer None while the server is alive or nobody can say; else its exit code. Never raises."""
         if self._is_denied:
             return 0
         try:
-            server = await self.hub_side.server(self.user.name, self.name)
+            server = await self._asked_server()
         except Refusal as refusal:
             if refusal.problem.status == NOT_FOUND:
                 return 0
@@ -140,11 +129,14 @@ class ServiceSpawner(Notifying, Spawner):
         """Return where the service says that the server stands; the hub asks when it starts.
 
         A hub that was killed while it started a server has only its first guess of the address, would look
-        there in vain, and would stop the server.
+        there in vain, and would stop the server: one that is still being launched is waited for.
         """
+        pauses = Pauses()
         try:
-            server = await self.hub_side.server(self.user.name, self.name)
-        except CapacityError as error:
+            async with asyncio.timeout(self.start_timeout):
+                while (server := await self._asked_server()).is_alive and server.url is None:
+                    await pauses.wait()
+        except (CapacityError, TimeoutError) as error:
             self.log.warning("%s: the address that the hub knows is taken: %s", self._log_name, error)
             return await super().get_url()
         return server.url or await super().get_url()
@@ -206,6 +198,13 @@ class ServiceSpawner(Notifying, Spawner):
         self._request_id = self._allocation_id = ""
 
     # ---- steps -----------------------------------------------------------------------------------
+
+    async def _asked_server(self) -> HubServer:
+        """Ask what the service knows; a start that a hub was killed in is given back."""
+        server = await self.hub_side.server(self.user.name, self.name)
+        if server.is_alive and server.url is None and not self._is_starting:
+            return await self.hub_side.recover(self.user.name, self.name)
+        return server
 
     async def _claim(self) -> HubClaim:
         grant = given_grant(self.handler, self.service_name)

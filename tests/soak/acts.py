@@ -135,7 +135,7 @@ class Faults:
         return self._killed("kill -9 of a task", lambda process: process)
 
     def _kill_keeper(self) -> str:
-        return self._killed("kill -9 of a task's keeper", _keeper)
+        return self._killed("kill -9 of a task's keeper", keeper_of)
 
     def _killed(self, what: str, of: Callable[[psutil.Process], psutil.Process | None]) -> str:
         """Kill what belongs to some task; one that ends meanwhile is as dead."""
@@ -157,6 +157,6 @@ class Faults:
         return "the database's connections cut"
 
 
-def _keeper(process: psutil.Process) -> psutil.Process | None:
+def keeper_of(process: psutil.Process) -> psutil.Process | None:
     """Return the local backend's shim that keeps a task: its nearest ancestor that runs that very file."""
     return next((above for above in process.parents() if SHIM in above.cmdline()), None)

@@ -11,9 +11,12 @@ from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.spawner import Spawner, SpawnException
+from traitlets import HasTraits
 
 from jupyterhub_mesos.service.identity import robot_name
 from jupyterhub_mesos_spawner import hub
+from jupyterhub_mesos_spawner.notifying import Notifying
+from jupyterhub_mesos_spawner.service_spawner import ServiceSpawner
 
 REAL = {"Spawner": Spawner, "SpawnException": SpawnException, "APIHandler": APIHandler}
 SET_BY_THE_INSTANCE = {"user", "handler", "user_options", "_log_name"}
@@ -49,3 +52,9 @@ def test_the_hub_gives_nobody_the_name_of_a_team_s_robot() -> None:
     names = Authenticator()
     assert names.validate_username("vision")
     assert not names.validate_username(robot_name("vision"))
+
+
+def test_no_private_name_of_ours_hides_one_of_the_hubs_spawner() -> None:
+    for ours in (ServiceSpawner, Notifying):
+        private = {name for name in vars(ours) if name.startswith("_") and not name.startswith("__")}
+        assert not {name for name in private - set(vars(HasTraits)) if hasattr(Spawner, name)}

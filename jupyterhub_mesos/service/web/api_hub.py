@@ -57,6 +57,15 @@ class ServerHandler(HubKeyHandler):
         self.answer_nothing()
 
 
+class RecoverHandler(HubKeyHandler):
+    """`/hub/servers/USER/SERVER/recover`."""
+
+    @contract(answers=HubServer)
+    async def post(self, user: str, server: str) -> None:
+        """Say where it stands, and take back a claim that a hub killed since will never launch."""
+        self.answer(await self.context.hub_side.recover(unquote(user), _server_name(server)))
+
+
 class StopHandler(HubKeyHandler):
     """`/hub/servers/USER/SERVER/stop`."""
 

@@ -106,6 +106,12 @@ ROUTES: Final = (
         "hub/servers/USER/SERVER", f"hub/servers/{_SEGMENT}/{_SEGMENT}", "GET DELETE", api_hub.ServerHandler
     ),
     _api(
+        "hub/servers/USER/SERVER/recover",
+        f"hub/servers/{_SEGMENT}/{_SEGMENT}/recover",
+        "POST",
+        api_hub.RecoverHandler,
+    ),
+    _api(
         "hub/servers/USER/SERVER/stop", f"hub/servers/{_SEGMENT}/{_SEGMENT}/stop", "POST", api_hub.StopHandler
     ),
     Route("", "", ("GET",), pages.LaunchPage),
