@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.backends.base import Backend
+from jupyterhub_mesos.backends.timed import TimedBackend
 from jupyterhub_mesos.lake.connections import Connections
 from jupyterhub_mesos.pipeline import plan as pipeline
 from jupyterhub_mesos.service.generations import Generations
@@ -83,7 +84,7 @@ class Controller:
         settings: ControllerSettings,
     ) -> None:
         self._ledger = ledger
-        self._backend = backend
+        backend = self._backend = TimedBackend(backend, settings.backend_seconds)
         self._settings = settings
         backoff = settings.backoff_seconds, settings.backoff_cap_seconds
         self._allocations = WorkQueue[AllocationId](*backoff, jitter)

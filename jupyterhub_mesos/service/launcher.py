@@ -12,11 +12,11 @@ import hmac
 import logging
 import secrets
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.errors import BackendError, InvalidInput, WorkloadError
@@ -81,6 +81,7 @@ class ControllerSettings:
     `claim_seconds`: from a start that the hub took until its claim.
     `give_up_after`: failed starts of a notebook until its request ends.
     `confirm_minutes`: for how long a start that its owner confirmed may look for room.
+    `backend_seconds`: for how long an answer of the backend, or a step of a launch, is waited for.
     `output_seconds`: for how long the output of an allocation that is gone is kept.
     `api_url`: where tasks reach this service, its prefix included.
     `environments`: the Python prefix that an admin ships, by profile; tasks see each of them, read-only.
@@ -102,6 +103,7 @@ class ControllerSettings:
     post_window: int = 10
     workers: int = 8
     stop_grace_seconds: float = 10.0
+    backend_seconds: float = 60.0
     backoff_seconds: float = 0.5
     backoff_cap_seconds: float = 30.0
     give_up_after: int = 5
@@ -203,13 +205,35 @@ class Launcher:
             return
         await self.write(TaskUpdate(spec.id, TaskPhase.STARTING))
         try:
-            await self._take_steps(spec)
+            if not await self._while_wanted(spec, self._take_steps(spec)):
+                return
         except BackendError as error:
             if await self._is_gone(spec.id):  # a repetition would find it gone, and start nothing
                 raise WorkloadError(str(error)) from error
             raise
         self._launched.add(spec.id)
         log.info("task %s: launched on %s", spec.id, spec.node)
+
+    async def _while_wanted(self, spec: TaskSpec, steps: Coroutine[Any, Any, None]) -> bool:
+        """Await the steps of a launch; give it up, and say so, once the end of its request is wanted."""
+        taking = asyncio.ensure_future(steps)
+        unwanted = asyncio.ensure_future(self.ledger.until(lambda: self._is_unwanted(spec.allocation_id)))
+        try:
+            await asyncio.wait((taking, unwanted), return_when=asyncio.FIRST_COMPLETED)
+            if not taking.done():
+                return False
+            await taking
+            return True
+        finally:
+            for each in (taking, unwanted):
+                each.cancel()
+            await asyncio.gather(taking, unwanted, return_exceptions=True)
+
+    def _is_unwanted(self, allocation_id: AllocationId) -> bool | None:
+        """Answer True where nobody waits for an allocation's start any more, else nothing."""
+        allocation = self.ledger.machine.allocations.get(allocation_id)
+        row = self.ledger.row(allocation.request_id) if allocation is not None else None
+        return True if row is None or row.request.is_ending else None
 
     async def _take_steps(self, spec: TaskSpec) -> None:
         checkpoints = self.backend.launch(spec)

@@ -124,6 +124,7 @@ TABLE = {
     "PUT api/v1/hub/allocations/ID/launch": HUB,
     "GET api/v1/hub/servers/USER/SERVER": HUB,
     "DELETE api/v1/hub/servers/USER/SERVER": HUB_DELETES,
+    "POST api/v1/hub/servers/USER/SERVER/recover": HUB,
     "POST api/v1/hub/servers/USER/SERVER/stop": HUB,
     "GET ": PAGE,
     "GET requests/ID": OWN_PAGE,
