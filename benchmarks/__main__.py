@@ -27,6 +27,7 @@ AREAS: Final = {
     "placement": "Placement: how whole the nodes stay",
     "ledger": "Ledger: what durability costs",
     "kueue": "Simulator: Kueue's generators in virtual time",
+    "kueue_http": "Kueue's generator over the HTTP API",
     "philly": "Simulator: a cluster's batch jobs under quotas",
     "cells": "Simulator: a month of notebooks, a GPU per cell",
     "pool": "Simulator: notebooks and batch jobs on one pool",

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from typing import Final, TypeVar
 
 from jupyterhub_mesos.backends.base import Backend
 from jupyterhub_mesos.backends.timed import TimedBackend
+from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.lake.connections import Connections
 from jupyterhub_mesos.pipeline import plan as pipeline
 from jupyterhub_mesos.service.generations import Generations
@@ -62,6 +63,8 @@ TIME: Final = "time"
 HOLDING: Final = "holding"
 LOOK_SECONDS: Final = 0.2
 """The least between two looks at what is due by time alone: many commits make one look."""
+HEARD_AT_ONCE: Final = 500
+"""Statuses of tasks that are being written down; the ledger makes one commit of what waits for it."""
 SILENT_ROUNDS: Final = 3
 """Reports of its nodes that a backend may miss before `/health` says so."""
 ROUNDS: Final = (WATCH, CAPACITY, HUB, RETENTION, TIME, HOLDING)
@@ -201,8 +204,7 @@ class Controller:
         with self.vitals.watch():
             statuses = self._backend.watch()
             async with closing(statuses):
-                async for status in statuses:
-                    await self._heard(status)
+                await self._hear_all(statuses)
         return self._settings.backoff_seconds  # the backend ended the watch: begin another one
 
     async def _pass_time(self) -> float:
@@ -235,6 +237,30 @@ class Controller:
         ]
         if changes:
             await self._ledger.apply(*changes)
+
+    async def _hear_all(self, statuses: AsyncIterator[TaskStatus]) -> None:
+        """Write down every status, in order; what comes together is one commit."""
+        places = asyncio.Semaphore(HEARD_AT_ONCE)
+
+        async def heard(status: TaskStatus) -> None:
+            try:
+                await self._heard(status)
+            finally:
+                places.release()
+
+        broken: CapacityError | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                try:
+                    async for status in statuses:
+                        await places.acquire()
+                        group.create_task(heard(status))
+                except CapacityError as error:  # what was heard before is written down all the same
+                    broken = error
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        if broken is not None:
+            raise broken
 
     async def _heard(self, status: TaskStatus) -> None:
         row = self._ledger.task(status.id)

@@ -129,11 +129,11 @@ class Membership:
 
         Raises `NotAllowed` for a foreign team and `InvalidInput` where a choice is needed.
         """
-        own = self.teams_of(who)
         if asked is not None:
-            if asked not in own:
-                raise NotAllowed(_foreign(who, asked, own))
+            if not self.is_member(who, asked):
+                raise NotAllowed(_foreign(who, asked, self.teams_of(who)))
             return asked
+        own = self.teams_of(who)
         if not own:
             raise NotAllowed(f"{who.name} is in no team, so nothing can be charged: {ASK_AN_ADMIN}.")
         if len(own) > 1:

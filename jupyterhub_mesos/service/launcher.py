@@ -101,7 +101,7 @@ class ControllerSettings:
     output_seconds: float = 7 * 86400.0
     retention_seconds: float = 600.0
     post_window: int = 10
-    workers: int = 8
+    workers: int = 64
     stop_grace_seconds: float = 10.0
     backend_seconds: float = 60.0
     backoff_seconds: float = 0.5

@@ -95,12 +95,15 @@ class Places:
     @contextmanager
     def hold_many(self, requests: Sequence[Request]) -> Generator[Mapping[RequestId, TooMany]]:
         """Hold places for one user's requests while they become durable; yield why some have none."""
+        if not self._most:
+            yield {}
+            return
         full: dict[RequestId, TooMany] = {}
         users = {request.user for request in requests}
         taken = {user: self._taken(user) for user in users}
         held: list[RequestId] = []
         for request in requests:
-            if self._most and len(taken[request.user]) >= self._most:
+            if len(taken[request.user]) >= self._most:
                 full[request.id] = self._refusal(request.user, len(taken[request.user]))
                 continue
             taken[request.user].add(request.id)
