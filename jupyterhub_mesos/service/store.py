@@ -161,6 +161,15 @@ class Store:
         rows = self._select(schema.teams, schema.teams.c.revision == revision)
         return encoding.teams_model(rows[0]) if rows else None
 
+    def team_edits(self, before: int | None, limit: int) -> tuple[tuple[int, float, TeamsModel], ...]:
+        """Return so many revisions of the tree below `before`, newest first, with when each was written."""
+        table = schema.teams
+        statement = sa.select(table).order_by(table.c.revision.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(table.c.revision < before)
+        rows = self._rows(statement)
+        return tuple((int(row["revision"]), row["at"], encoding.teams_model(row)) for row in rows)
+
     def request(self, request_id: RequestId) -> RequestRow | None:
         """Return one request, live or ended."""
         rows = self._select(schema.requests, schema.requests.c.id == request_id)

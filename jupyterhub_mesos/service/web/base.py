@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from jupyterhub_mesos.service.metrics.counting import Measures
     from jupyterhub_mesos.service.operations import Operations
     from jupyterhub_mesos.service.rates import WriteRates
+    from jupyterhub_mesos.service.team_edits import TeamEdits
     from jupyterhub_mesos.service.team_operations import TeamOperations
     from jupyterhub_mesos.service.tokens import TeamTokens
     from jupyterhub_mesos.service.web.events import Feed
@@ -75,6 +76,7 @@ class WebContext:
     identities: HubIdentities
     operations: Operations
     teams: TeamOperations
+    team_edits: TeamEdits
     hub_side: HubSide
     feed: Feed
     templates: Environment

@@ -248,10 +248,14 @@ class TeamsPage(PageHandler):
 
     async def get(self) -> None:
         """Show the teams that the asker may see."""
-        teams = self.context.teams.teams(self.identity).teams
+        seen, capacity = self.context.teams.teams(self.identity), self.context.teams.capacity()
         self.render_page(
             "teams.html",
-            teams=[team.model_dump(mode="json") for team in teams],
+            teams=[team.model_dump(mode="json") for team in seen.teams],
+            revision=seen.revision,
+            edits=any(team.is_admin for team in seen.teams) or self.identity.is_admin,
+            flavors=sorted(capacity.total.accelerators),
+            bars=sorted(bars(capacity), key=lambda bar: not bar["key"].startswith("accelerator/")),
             pauses=self.context.levers.queues.pauses(self.identity),
             is_admin=self.identity.is_admin,
         )
