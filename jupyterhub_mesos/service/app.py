@@ -47,6 +47,7 @@ from jupyterhub_mesos.service.standby import EndedWaiting, owning
 from jupyterhub_mesos.service.team_edits import TeamEdits
 from jupyterhub_mesos.service.team_operations import TeamOperations
 from jupyterhub_mesos.service.tokens import ServiceTokens, TeamTokens
+from jupyterhub_mesos.service.usage.operations import Usage
 from jupyterhub_mesos.service.views import Links
 from jupyterhub_mesos.service.web.api_teams import missing
 from jupyterhub_mesos.service.web.auth import HubIdentities
@@ -209,6 +210,7 @@ def _web_context(
         operations=operations,
         teams=teams,
         team_edits=TeamEdits(ledger, teams),
+        usage=Usage(ledger),
         hub_side=HubSide(operations, controller.notebooks),
         feed=feed,
         measures=measures,

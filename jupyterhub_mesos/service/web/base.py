@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from jupyterhub_mesos.service.team_edits import TeamEdits
     from jupyterhub_mesos.service.team_operations import TeamOperations
     from jupyterhub_mesos.service.tokens import TeamTokens
+    from jupyterhub_mesos.service.usage.operations import Usage
     from jupyterhub_mesos.service.web.events import Feed
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class WebContext:
     operations: Operations
     teams: TeamOperations
     team_edits: TeamEdits
+    usage: Usage
     hub_side: HubSide
     feed: Feed
     templates: Environment

@@ -53,13 +53,19 @@ class RequestsQuery(StoredQuery):
     text: Search | None = None
 
 
-class AuditQuery(StoredQuery):
-    """`GET /audit`; `what` is a word of the audit's, `text` a part of what or why."""
+class AuditCsvQuery(Query):
+    """`GET /audit.csv`; `what` is a word of the audit's, `text` a part of what or why."""
 
     who: str | None = None
     what: str | None = None
     subject: str | None = None
     text: Annotated[str, Field(max_length=255, description="A part of what or why.")] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class AuditQuery(AuditCsvQuery, StoredQuery):
+    """`GET /audit`: the same, page by page."""
 
 
 class QueueQuery(PageQuery):
@@ -119,6 +125,23 @@ class TeamEditsQuery(Query):
     team: str | None = None
     limit: Annotated[int, Field(ge=1, le=EDITS_MOST)] = EDITS_PAGE
     cursor: Cursor | None = None
+
+
+class UsageQuery(Query):
+    """`GET /usage.csv`: `by` are words of team, user, kind, flavor, day, with commas between."""
+
+    by: Annotated[str, Field(max_length=64)] = "team"
+    since: Moment | None = None
+    until: Moment | None = None
+    zone: Annotated[str, Field(max_length=64, description="Whose days: a name such as Europe/Berlin.")] = (
+        "UTC"
+    )
+    team: str | None = None
+    user: str | None = None
+
+
+class UsageListQuery(UsageQuery, PageQuery):
+    """`GET /usage`."""
 
 
 class LogsQuery(Query):

@@ -27,10 +27,12 @@ from jupyterhub_mesos.service.web import (
     api_team_edits,
     api_teams,
     api_tokens,
+    api_usage,
     events,
     metrics,
     openapi,
     pages,
+    record_pages,
     serving_proxy,
 )
 from jupyterhub_mesos.service.web.base import UnknownRouteHandler, WebContext
@@ -89,6 +91,9 @@ ROUTES: Final = (
     _api("nodes/ID/uncordon", f"nodes/{_ID}/uncordon", "POST", api_levers.UncordonHandler),
     _api("reservations", "reservations", "GET POST", api_reservations.ReservationsHandler),
     _api("reservations/ID/cancel", f"reservations/{_ID}/cancel", "POST", api_reservations.CancelHandler),
+    _api("usage", "usage", "GET", api_usage.UsageHandler),
+    _api("usage.csv", r"usage\.csv", "GET", api_usage.UsageCsvHandler),
+    _api("audit.csv", r"audit\.csv", "GET", api_audit.AuditCsvHandler),
     _api("audit", "audit", "GET", api_audit.AuditHandler),
     _api("users/USER/rename", f"users/{_SEGMENT}/rename", "POST", api_reservations.RenameHandler),
     _api("users/USER/leave", f"users/{_SEGMENT}/leave", "POST", api_reservations.LeaveHandler),
@@ -123,6 +128,8 @@ ROUTES: Final = (
     Route("queue", "queue", ("GET",), pages.QueuePage),
     Route("capacity", "capacity", ("GET",), pages.CapacityPage),
     Route("reservations", "reservations", ("GET",), pages.ReservationsPage),
+    Route("usage", "usage", ("GET",), record_pages.UsagePage),
+    Route("audit", "audit", ("GET",), record_pages.AuditPage),
     Route("teams", "teams", ("GET",), pages.TeamsPage),
     Route("oauth_callback", "oauth_callback", ("GET",), pages.CallbackPage, Access.EVERYBODY),
 )

@@ -109,6 +109,9 @@ TABLE = {
         403,
     ),  # 401: the pipeline was ended, its token with it
     "GET api/v1/audit": ADMINS,
+    "GET api/v1/audit.csv": ADMINS,
+    "GET api/v1/usage": USERS,
+    "GET api/v1/usage.csv": USERS,
     "GET api/v1/capacity": ASKERS,
     "GET api/v1/profiles": USERS,
     "GET api/v1/teams": USERS,
@@ -136,6 +139,8 @@ TABLE = {
     "GET queue": PAGE,
     "GET capacity": PAGE,
     "GET reservations": PAGE,
+    "GET usage": PAGE,
+    "GET audit": PAGE,
     "GET teams": PAGE,
     "GET oauth_callback": NO_LOGIN,
 }
