@@ -87,8 +87,8 @@ def _folded(values: Mapping[tuple[str, str], float], series: tuple[str, ...]) ->
 
 
 def _round_up(value: float) -> float:
-    """Return a round number from `value` upwards: 1, 2, 4 or 8 with zeros; 1 for nothing."""
+    """Return a round number from `value` upwards, whose quarters are round too; 1 for nothing."""
     if value <= 0:
         return 1.0
     size = 10.0 ** floor(log10(value))
-    return next(size * step for step in (1, 2, 4, 8, 10) if size * step >= value)
+    return next(size * step for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if size * step >= value)
