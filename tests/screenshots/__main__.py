@@ -41,6 +41,18 @@ def asking(page: Page) -> None:
     expect(page.get_by_role("status").filter(has_text="Waiting")).to_be_visible()
 
 
+def cordoning(page: Page) -> None:
+    """Close the node, and look at what still stands there."""
+    cordon = page.get_by_role("button", name="Cordon")
+    if cordon.count():
+        cordon.click()
+        form = page.get_by_role("dialog")
+        form.get_by_label("Reason").fill("a fan is exchanged at noon")
+        form.get_by_role("button", name="Cordon").click()
+        expect(form).to_have_count(0)
+    page.get_by_text("5 workloads").click()
+
+
 def editing(page: Page) -> None:
     """Open a team's editor and look at the effect of less."""
     page.get_by_role("button", name="Edit team vision").click()
@@ -89,12 +101,12 @@ SCENES: Final = (
         set_lab,
         (
             Shot("held-request", "requests/{held}", "ann"),
-            Shot("capacity", "capacity", "admin"),
             Shot("reservations", "reservations", "admin"),
             Shot("teams", "teams", "admin"),
             Shot("team-editor", "teams", "admin", editing, is_whole=False),
             Shot("usage", "usage?by=team", "admin"),
             Shot("audit", "audit?what=granted", "admin"),
+            Shot("capacity", "capacity", "admin", cordoning),
         ),
         remember_a_month,
     ),
