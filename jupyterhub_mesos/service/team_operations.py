@@ -116,6 +116,10 @@ class TeamOperations:
             ),
         )
 
+    def names(self, who: Identity) -> tuple[str, ...]:
+        """Return what the teams are called that the asker may see."""
+        return self._membership.visible_to(who)
+
     def _use(self, who: Identity, membership: Membership, team: str, waiting: int) -> TeamUseView:
         machine = self._ledger.machine
         is_admin = membership.is_team_admin(who, team)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from statistics import quantiles
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -20,6 +21,10 @@ from jupyterhub_mesos_quota.resources import Resources
 SECONDS_PER_HOUR: Final = 3600.0
 NO_FLAVOR: Final = "none"
 """What the flavor of that which holds no accelerator is called."""
+QUARTER_SECONDS: Final = 900
+"""Zones are whole quarters of an hour apart, so that a quarter lies in one day."""
+QUARTERS_KEPT: Final = 4096
+"""Six weeks of them."""
 PERCENTILES: Final = 100
 P90: Final = 89
 
@@ -123,8 +128,9 @@ class Account:
 
     def _spans(self, begin: float, end: float) -> Iterator[tuple[float, float]]:
         """Yield the time from begin to end, day by day where days are told apart."""
+        zone, is_by_day = self.window.zone, Part.DAY in self.parts
         while begin < end:
-            stop = min(end, _next_day(begin, self.window.zone)) if Part.DAY in self.parts else end
+            stop = min(end, _day(int(begin // QUARTER_SECONDS), zone)[1]) if is_by_day else end
             yield begin, stop
             begin = stop
 
@@ -142,11 +148,13 @@ class Account:
         words: dict[Part, str] = {Part.TEAM: one.team, Part.USER: one.user, Part.KIND: one.kind}
         words[Part.FLAVOR] = flavor
         if Part.DAY in self.parts:
-            words[Part.DAY] = datetime.fromtimestamp(at, self.window.zone).date().isoformat()
+            words[Part.DAY] = _day(int(at // QUARTER_SECONDS), self.window.zone)[0]
         return self.tallies.setdefault(tuple(words[part] for part in self.parts), Tally())
 
 
-def _next_day(at: float, zone: ZoneInfo) -> float:
-    """Return when the day of a moment ends, in Unix seconds; a day may have 23 or 25 hours."""
-    tomorrow = datetime.fromtimestamp(at, zone).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time(), zone).astimezone(UTC).timestamp()
+@lru_cache(maxsize=QUARTERS_KEPT)
+def _day(quarter: int, zone: ZoneInfo) -> tuple[str, float]:
+    """Return the day of a quarter of an hour (since 1970), and when it ends; some have 23 or 25 hours."""
+    day = datetime.fromtimestamp(quarter * QUARTER_SECONDS, zone).date()
+    end = datetime.combine(day + timedelta(days=1), time(), zone)
+    return day.isoformat(), end.astimezone(UTC).timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -44,15 +45,20 @@ class Usage:
 
     async def added_up(self, who: Identity, asked: UsageAsked) -> UsageView:
         """Return what the asker may see of what was used, a row per key; raises `InvalidInput`."""
-        window, parts = self._window(asked), _parts(asked.by)
-        account = Account(window, parts, self._ledger.clock())
-        wanted = self._wanted(who, asked, window)
-        after = ""
+        (view,) = await self.added_up_by(who, asked, (asked.by,))
+        return view
+
+    async def added_up_by(self, who: Identity, asked: UsageAsked, splits: Iterable[str]) -> list[UsageView]:
+        """Return the same once for each way to tell it apart, from one reading."""
+        window, now = self._window(asked), self._ledger.clock()
+        accounts = [Account(window, _parts(by), now) for by in splits]
+        wanted, after = self._wanted(who, asked, window), ""
         for _ in range(ALLOCATIONS_MOST // PAGE):
             page = await self._ledger.read(partial(Store.held, wanted=wanted, after=after))
-            account.take(held for _, held in page)
+            for account in accounts:
+                account.take(held for _, held in page)
             if len(page) < PAGE:
-                return _view(account)
+                return [_view(account) for account in accounts]
             after = page[-1][0]
         raise InvalidInput(
             f"more than {ALLOCATIONS_MOST:,} starts are in this time: ask for less, a team or a user",

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from jupyterhub_mesos.service import schema
 from jupyterhub_mesos.service.texts import is_storable
 
-PAGE: Final = 1000
+PAGE: Final = 500
 """Allocations read at once: some milliseconds in the ledger's thread."""
 
 

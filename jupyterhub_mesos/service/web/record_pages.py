@@ -19,7 +19,7 @@ from jupyterhub_mesos.wire.usage import UsageView
 
 ZONE_COOKIE: Final = "capacity-zone"
 """Set by every page's script; it says nothing that a browser does not say to every script."""
-ROWS_SHOWN: Final = 200
+ROWS_SHOWN: Final = 100
 KINDS_OF_ROWS: Final = (
     ("team", "team"),
     ("user", "user"),
@@ -72,9 +72,9 @@ class UsagePage(_FilteredPage):
             asked = UsageAsked(
                 query["by"], _at(since), _at(until), zone.key, query.get("team"), query.get("user")
             )
-            found = await self.context.usage.added_up(self.identity, asked)
-            over_days = UsageAsked("day,team", found.since, found.until, zone.key, asked.team, asked.user)
-            chart = _chart(await self.context.usage.added_up(self.identity, over_days), zone)
+            splits = (asked.by, "day,team")
+            found, over_days = await self.context.usage.added_up_by(self.identity, asked, splits)
+            chart = _chart(over_days, zone)
         except InvalidInput as error:
             problem = error
         self.render_page(
@@ -87,7 +87,7 @@ class UsagePage(_FilteredPage):
             | {"by": query["by"]},
             zone=zone.key,
             choices=KINDS_OF_ROWS,
-            teams=[team.id for team in self.context.teams.teams(self.identity).teams],
+            teams=self.context.teams.names(self.identity),
             days=DAYS,
             most=ROWS_SHOWN,
         )

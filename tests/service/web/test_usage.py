@@ -116,5 +116,5 @@ def test_a_chart_s_bars_stand_on_each_other_and_are_as_high_as_their_values() ->
 def test_many_series_come_together_as_the_rest_and_nothing_is_a_chart_too() -> None:
     chart = stacked(["d"], {("d", f"t{n}"): float(n) for n in range(1, 21)}, "hours")
     assert chart.series[-1] == REST
-    assert sum(piece.height for piece in chart.pieces) == pytest.approx(chart.height * 210 / 400, abs=0.1)
+    assert sum(piece.height for piece in chart.pieces) == pytest.approx(chart.height * 210 / 240, abs=0.1)
     assert stacked([], {}, "hours").pieces == ()
