@@ -139,9 +139,11 @@ def installation(root: Path, scene: Scene) -> Iterator[Installation]:
     cloud.start()
     try:
         yield cloud
-        cloud.end_everything()
     finally:
-        cloud.stop()
+        try:
+            cloud.end_everything()
+        finally:
+            cloud.stop()
 
 
 def looks(out: Path, *, everything: bool) -> Iterator[tuple[Path, Look]]:
