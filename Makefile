@@ -2,7 +2,7 @@
 #   PYTHON=/path/to/python3.12   the interpreter to use (>= 3.11); the first fitting one by default
 #   ARGS=...                     passed on, for instance  make demo ARGS=--exit  or  make test ARGS="tests/quota -x"
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo test lint bench soak clean
+.PHONY: help set-up demo test lint bench soak screenshots clean
 .SILENT:
 
 RUN := .venv/bin/python -m
@@ -13,6 +13,7 @@ help:
 	echo "make test   sets up and runs all tests (ARGS=... goes to pytest)"
 	echo "make bench  measures beside a baseline and writes docs/reference/numbers.md (QUICK=1: two minutes, writes nothing)"
 	echo "make soak   random faults over a whole installation (ARGS=\"--minutes 20 --seed 7 --postgresql\")"
+	echo "make screenshots   the pictures of the documentation, over a real hub (ARGS=--everything: all widths, light and dark)"
 	echo "make lint   formatting, lint, types and layers"
 	echo "make clean  removes what set-up, demo and tests made"
 
@@ -38,6 +39,9 @@ bench: set-up
 
 soak: set-up
 	cd tests && ../.venv/bin/python -m soak $(ARGS)
+
+screenshots: set-up
+	cd tests && ../.venv/bin/python -m screenshots $(ARGS)
 
 clean:
 	sh scripts/clean.sh

@@ -26,6 +26,7 @@ AREAS: Final = {
     "admission": "Admission: the quota core",
     "placement": "Placement: how whole the nodes stay",
     "ledger": "Ledger: what durability costs",
+    "pages": "Pages: how soon they are painted",
     "kueue": "Simulator: Kueue's generators in virtual time",
     "kueue_http": "Kueue's generator over the HTTP API",
     "philly": "Simulator: a cluster's batch jobs under quotas",

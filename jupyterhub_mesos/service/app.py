@@ -44,8 +44,10 @@ from jupyterhub_mesos.service.rates import ITEMS_PER_WRITE, WriteRates
 from jupyterhub_mesos.service.rows import TeamsRecord
 from jupyterhub_mesos.service.settings import CapacitySettings
 from jupyterhub_mesos.service.standby import EndedWaiting, owning
+from jupyterhub_mesos.service.team_edits import TeamEdits
 from jupyterhub_mesos.service.team_operations import TeamOperations
 from jupyterhub_mesos.service.tokens import ServiceTokens, TeamTokens
+from jupyterhub_mesos.service.usage.operations import Usage
 from jupyterhub_mesos.service.views import Links
 from jupyterhub_mesos.service.web.api_teams import missing
 from jupyterhub_mesos.service.web.auth import HubIdentities
@@ -201,11 +203,14 @@ def _web_context(
     operations = Operations(ledger, controller, parts.backend, profiles, Links(settings), max_live=most)
     feed = Feed()
     measures.registry.register(Standing(ledger, lambda: feed.listeners, lambda: len(missing(operations))))
+    teams = TeamOperations(ledger, parts.backend, profiles)
     return WebContext(
         settings=settings,
         identities=HubIdentities(settings, ServiceTokens(ledger, controller.secret)),
         operations=operations,
-        teams=TeamOperations(ledger, parts.backend, profiles),
+        teams=teams,
+        team_edits=TeamEdits(ledger, teams),
+        usage=Usage(ledger),
         hub_side=HubSide(operations, controller.notebooks),
         feed=feed,
         measures=measures,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from jupyterhub_mesos.errors import CapacityError
 from jupyterhub_mesos.service.rows import AuditRow, Record, TeamsRecord, TokenRevoked, TokenRow
@@ -23,6 +23,9 @@ from jupyterhub_mesos_quota.events import (
 
 if TYPE_CHECKING:
     from jupyterhub_mesos.service.changes import Change
+
+TEAMS: Final = "teams"
+TEAMS_WRITTEN: Final = "teams written"
 
 
 def refusal(change: Change, error: CapacityError | QuotaError, at: float) -> AuditRow:
@@ -60,7 +63,8 @@ def _subject(change: Change) -> str:
 def _of_record(change: Change, record: Record, at: float) -> AuditRow | None:
     match record:
         case TeamsRecord():
-            return AuditRow(at, change.who, "teams written", "teams", change.why)
+            numbered = {} if record.expected is None else {"revision": record.expected + 1}
+            return AuditRow(at, change.who, TEAMS_WRITTEN, TEAMS, change.why, numbered)
         case TokenRow():
             told = {"team": record.team, "name": record.name, "expires_at": record.expires_at}
             return AuditRow(at, change.who, "token made", record.id, change.why, told)

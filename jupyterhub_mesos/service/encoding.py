@@ -26,6 +26,7 @@ from jupyterhub_mesos.service.rows import (
     TokenRow,
 )
 from jupyterhub_mesos.service.texts import MOST_CHARACTERS, storable
+from jupyterhub_mesos.service.usage.accounting import Held
 from jupyterhub_mesos.tasks import Endpoint, TaskId
 from jupyterhub_mesos.wire import Payload, PlacementModel, ResourcesModel, StartWish, TeamsModel
 from jupyterhub_mesos_quota.forecast import PastWait
@@ -42,6 +43,7 @@ from jupyterhub_mesos_quota.model import (
     TeamId,
     UserName,
     WorkloadKind,
+    allocation_id,
 )
 from jupyterhub_mesos_quota.resources import Resources
 from jupyterhub_mesos_quota.rules import PlacementRule
@@ -150,6 +152,21 @@ def allocation_columns(allocation: Allocation) -> Columns:
         "ends_at": allocation.ends_at,
         "warned_until": allocation.warned_until,
     }
+
+
+def held(row: Row) -> Held:
+    """Read an allocation with its request's user, kind and time of asking as accounting sees it."""
+    found = allocation(row)
+    is_first = found.id == allocation_id(found.request_id, 1)
+    return Held(
+        team=row["team"],
+        user=row["user"],
+        kind=row["kind"],
+        resources=found.total,
+        granted_at=found.granted_at,
+        gone_at=found.gone_at,
+        waited=max(0.0, found.granted_at - row["submitted_at"]) if is_first else None,
+    )
 
 
 def allocation(row: Row) -> Allocation:

@@ -38,6 +38,8 @@ from jupyterhub_mesos.service.rows import (
     ServerKey,
     TaskRow,
 )
+from jupyterhub_mesos.service.usage.accounting import Held
+from jupyterhub_mesos.service.usage.reading import UsageWanted, usage_statement
 from jupyterhub_mesos.wire import TeamsModel
 from jupyterhub_mesos_quota.forecast import PastWait
 from jupyterhub_mesos_quota.model import (
@@ -161,6 +163,15 @@ class Store:
         rows = self._select(schema.teams, schema.teams.c.revision == revision)
         return encoding.teams_model(rows[0]) if rows else None
 
+    def team_edits(self, before: int | None, limit: int) -> tuple[tuple[int, float, TeamsModel], ...]:
+        """Return so many revisions of the tree below `before`, newest first, with when each was written."""
+        table = schema.teams
+        statement = sa.select(table).order_by(table.c.revision.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(table.c.revision < before)
+        rows = self._rows(statement)
+        return tuple((int(row["revision"]), row["at"], encoding.teams_model(row)) for row in rows)
+
     def request(self, request_id: RequestId) -> RequestRow | None:
         """Return one request, live or ended."""
         rows = self._select(schema.requests, schema.requests.c.id == request_id)
@@ -214,6 +225,11 @@ class Store:
         table = schema.allocations
         statement = sa.select(table).where(table.c.request_id == request_id).order_by(table.c.granted_at)
         return tuple(map(encoding.allocation, self._rows(statement)))
+
+    def held(self, wanted: UsageWanted, after: str) -> list[tuple[str, Held]]:
+        """Return a page of what was held, in the order of the allocations' ids, those after one of them."""
+        rows = self._rows(usage_statement(wanted, after))
+        return [(row["id"], encoding.held(row)) for row in rows]
 
     def is_wanted(self, allocation_id: AllocationId, since: float) -> bool:
         """Say whether an allocation is known and was not gone yet at `since` (Unix seconds)."""

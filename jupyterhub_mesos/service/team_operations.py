@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -43,6 +44,20 @@ class Outlook(StrEnum):
     NOW = "now"  # there is room
     WAIT = "wait"  # it would stand in the queue
     NEVER = "never"  # more than the team, or one above it, may ever hold
+
+
+@dataclass(frozen=True, slots=True)
+class EditTerms:
+    """How an edit of the tree is meant.
+
+    `expected` and `seen` are revisions that the editor saw: where the tree has moved on since, an edit raises
+    `Conflict` for the one, `TeamsMoved` with what has changed for the other. `why` is for the audit.
+    """
+
+    is_dry_run: bool = False
+    expected: int | None = None
+    seen: frozenset[int] | None = None
+    why: str = ""
 
 
 class TeamsMoved(PreconditionFailed):
@@ -101,6 +116,10 @@ class TeamOperations:
             ),
         )
 
+    def names(self, who: Identity) -> tuple[str, ...]:
+        """Return what the teams are called that the asker may see."""
+        return self._membership.visible_to(who)
+
     def _use(self, who: Identity, membership: Membership, team: str, waiting: int) -> TeamUseView:
         machine = self._ledger.machine
         is_admin = membership.is_team_admin(who, team)
@@ -113,6 +132,7 @@ class TeamOperations:
             waiting=waiting,
             is_member=(is_member := membership.is_member(who, team)),
             is_admin=is_admin,
+            may_edit=who.is_admin or _is_above(who, membership.teams, team),
             budget=budget_view(
                 machine, team, model.budget, who.name if is_member else None, self._ledger.clock()
             ),
@@ -127,35 +147,26 @@ class TeamOperations:
                 counts[team] = counts.get(team, 0) + 1
         return counts
 
-    async def edit(
-        self,
-        who: Identity,
-        model: TeamsModel,
-        *,
-        is_dry_run: bool,
-        expected: int | None,
-        seen: frozenset[int] | None = None,
-    ) -> TeamsEdit:
+    async def edit(self, who: Identity, model: TeamsModel, terms: EditTerms) -> TeamsEdit:
         """Put a tree in force, or only say what would change; nothing happens where it is already.
 
-        `expected` and `seen` are revisions that the editor saw: where the tree has moved on since, raises
-        `Conflict` for the one, `TeamsMoved` with what has changed for the other.
+        Where the tree has moved on, raises `Conflict` or `TeamsMoved` as the terms have it.
         """
-        before = self._ledger.teams
+        before, seen = self._ledger.teams, terms.seen
         team_values(model)
         check_names(model)
         changes = diff_teams(before, model)
-        self._check_edit(who, before, model, changes)
+        self.check_edit(who, before, model, changes)
         if changes and seen is not None and self._ledger.revision not in seen:
             raise await self._moved(who, seen)
-        if is_dry_run or not changes:
+        if terms.is_dry_run or not changes:
             effects = await preview(self._ledger, model, self._sees(who)) if changes else ()
             revision = self._ledger.revision
             return TeamsEdit(revision=revision, changes=changes, is_applied=False, effects=effects)
         event = TeamsReplaced(self._ledger.clock(), team_values(model))
-        record = TeamsRecord(model, self._ledger.revision if expected is None else expected)
+        record = TeamsRecord(model, self._ledger.revision if terms.expected is None else terms.expected)
         try:
-            await self._ledger.apply(Change(event, (record,), who=who.name, why="teams edited"))
+            await self._ledger.apply(Change(event, (record,), who=who.name, why=terms.why or "teams edited"))
         except Conflict:
             if seen is None or self._ledger.revision in seen:
                 raise
@@ -177,7 +188,7 @@ class TeamOperations:
             newest, now, tuple(each for each in changes if each.team in visible or who.is_admin)
         )
 
-    def _check_edit(
+    def check_edit(
         self, who: Identity, before: TeamsModel, after: TeamsModel, changes: tuple[TeamChange, ...]
     ) -> None:
         """Let an admin edit everything, a team's admin what is below that team before and after."""
@@ -217,6 +228,6 @@ class TeamOperations:
         return Outlook.NOW if could else Outlook.WAIT
 
 
-def _is_above(who: Identity, teams: dict[str, TeamModel], team: str) -> bool:
+def _is_above(who: Identity, teams: Mapping[str, TeamModel], team: str) -> bool:
     parent = teams[team].parent
     return parent is not None and Membership(teams).is_team_admin(who, parent)

@@ -136,7 +136,10 @@ class BudgetView(Wire):
 
 
 class TeamUseView(Wire):
-    """A team with what it holds now (its subtree's allocations included), and how its budget stands."""
+    """A team with what it holds now (its subtree's allocations included), and how its budget stands.
+
+    `may_edit`: the asker is an admin, or an admin of a team above it.
+    """
 
     id: str
     team: TeamModel
@@ -145,6 +148,7 @@ class TeamUseView(Wire):
     waiting: int
     is_member: bool
     is_admin: bool
+    may_edit: bool = False
     budget: BudgetView | None = None
 
 
@@ -189,6 +193,23 @@ class TeamsEdit(Wire):
     changes: tuple[TeamChange, ...]
     is_applied: bool
     effects: tuple[TeamEffect, ...] = ()
+
+
+class TeamsEditView(Wire):
+    """One edit of the tree that was made, at a moment in Unix seconds, as far as the asker may see it."""
+
+    revision: int
+    at: float
+    who: str
+    why: str
+    changes: tuple[TeamChange, ...]
+
+
+class TeamsEditsPage(Paged):
+    """`GET /team-edits`: newest first; `revision` is the tree's now."""
+
+    revision: int
+    items: tuple[TeamsEditView, ...]
 
 
 class ProfileModel(Wire):

@@ -25,6 +25,7 @@ class ClashView(Wire):
 class Problem(Wire):
     """An error (RFC 9457, `application/problem+json`); `detail` is for people, `code` for machines.
 
+    `where` names the field of the body or query that does not hold, its parts with dots between.
     `changes` is what others have changed of the teams since the revision that an edit was based on, until
     `revision`.
     """
@@ -34,6 +35,7 @@ class Problem(Wire):
     status: int
     detail: str
     code: str
+    where: str | None = None
     request_id: str | None = None
     page_url: str | None = None
     clash: ClashView | None = None

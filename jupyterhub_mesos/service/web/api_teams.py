@@ -8,6 +8,7 @@ from importlib.metadata import version
 from jupyterhub_mesos.errors import Unavailable
 from jupyterhub_mesos.service.ledger import Ledger
 from jupyterhub_mesos.service.operations import Operations
+from jupyterhub_mesos.service.team_operations import EditTerms
 from jupyterhub_mesos.service.web.base import ApiHandler
 from jupyterhub_mesos.service.web.contract import contract
 from jupyterhub_mesos.service.web.etags import IF_MATCH, revision_tag, revisions_of
@@ -64,13 +65,9 @@ class TeamsHandler(ApiHandler):
     async def put(self) -> None:
         """Put a tree in force, or with `dry_run` say what would change."""
         asked = self.query(TeamsEditQuery)
-        edit = await self.context.teams.edit(
-            self.identity,
-            self.body(TeamsModel),
-            is_dry_run=asked.dry_run,
-            expected=asked.revision,
-            seen=revisions_of(self.request.headers.get("If-Match")),
-        )
+        seen = revisions_of(self.request.headers.get("If-Match"))
+        terms = EditTerms(asked.dry_run, asked.revision, seen, asked.reason)
+        edit = await self.context.teams.edit(self.identity, self.body(TeamsModel), terms)
         self.set_header("ETag", revision_tag(edit.revision))
         self.answer(edit)
 

@@ -52,8 +52,10 @@ if TYPE_CHECKING:
     from jupyterhub_mesos.service.metrics.counting import Measures
     from jupyterhub_mesos.service.operations import Operations
     from jupyterhub_mesos.service.rates import WriteRates
+    from jupyterhub_mesos.service.team_edits import TeamEdits
     from jupyterhub_mesos.service.team_operations import TeamOperations
     from jupyterhub_mesos.service.tokens import TeamTokens
+    from jupyterhub_mesos.service.usage.operations import Usage
     from jupyterhub_mesos.service.web.events import Feed
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,8 @@ class WebContext:
     identities: HubIdentities
     operations: Operations
     teams: TeamOperations
+    team_edits: TeamEdits
+    usage: Usage
     hub_side: HubSide
     feed: Feed
     templates: Environment

@@ -20,6 +20,7 @@ from jupyterhub_mesos.wire import (
     ReservationOrder,
     SessionExtension,
     StartWish,
+    TeamModel,
     TeamsModel,
     TeamTokenOrder,
 )
@@ -50,6 +51,7 @@ EXAMPLES: Final[Mapping[type[BaseModel], dict[str, Any]]] = {
         "hours": {"begins": "08:00", "ends": "18:00", "time_zone": "Europe/Berlin"},
     },
     CancelBatch: {"ids": ["r0123456789ab"]},
+    TeamModel: _VISION,
     TeamsModel: {"teams": {"vision": _VISION}},
     TeamTokenOrder: {"name": "gitlab", "expires_in_days": 90},
     QueueOrder: {"team": "vision", "reason": "the disks are exchanged"},

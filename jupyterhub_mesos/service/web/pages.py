@@ -21,6 +21,7 @@ from tornado.web import HTTPError
 from jupyterhub_mesos.configuration.teams import describe_window
 from jupyterhub_mesos.errors import NotAllowed, NotFound
 from jupyterhub_mesos.service.web.base import BaseHandler, WebContext, json_text
+from jupyterhub_mesos.service.web.figures import hours, moment, wait
 from jupyterhub_mesos.service.web.problems import headers_of, problem_of
 from jupyterhub_mesos.wire import (
     BudgetUse,
@@ -50,6 +51,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters |= {"hours": hours, "wait": wait, "moment": moment}
     templates.filters["amounts"] = amounts
     templates.filters["ago"] = ago
     templates.filters["where"] = where
@@ -129,6 +131,7 @@ class PageHandler(BaseHandler):
                 hub_logo=f"{settings.hub.public_host}{settings.hub.base_url}hub/logo",
                 logout_url=f"{settings.hub.public_host}{settings.hub.base_url}hub/logout",
                 user=who.name if who else "",
+                sees_audit=who is not None and who.is_admin,
                 xsrf=self._page_xsrf() if who else "",
                 json_text=json_text,
                 **values,
@@ -248,10 +251,14 @@ class TeamsPage(PageHandler):
 
     async def get(self) -> None:
         """Show the teams that the asker may see."""
-        teams = self.context.teams.teams(self.identity).teams
+        seen, capacity = self.context.teams.teams(self.identity), self.context.teams.capacity()
         self.render_page(
             "teams.html",
-            teams=[team.model_dump(mode="json") for team in teams],
+            teams=[team.model_dump(mode="json") for team in seen.teams],
+            revision=seen.revision,
+            edits=any(team.is_admin for team in seen.teams) or self.identity.is_admin,
+            flavors=sorted(capacity.total.accelerators),
+            bars=sorted(bars(capacity), key=lambda bar: not bar["key"].startswith("accelerator/")),
             pauses=self.context.levers.queues.pauses(self.identity),
             is_admin=self.identity.is_admin,
         )

@@ -67,6 +67,9 @@ def problem_of(error: BaseException) -> Problem:
         case Overbooked():
             problem = _problem(quota_status(type(error)), str(error), error.code)
             return problem.model_copy(update={"clash": _clash(error.clash)})
+        case TreeError():
+            problem = _problem(quota_status(type(error)), _quota_text(error), error.code)
+            return problem.model_copy(update={"where": f"teams.{error.team}.{error.field}"})
         case QuotaError():
             return _problem(quota_status(type(error)), _quota_text(error), error.code)
         case HTTPError():
@@ -116,6 +119,8 @@ def _problem(status: int, detail: str, code: str) -> Problem:
 def _facts(error: CapacityError) -> Mapping[str, object]:
     """Return what a problem says beside its sentence."""
     match error:
+        case InvalidInput() if error.where:
+            return {"where": error.where}
         case Queued():
             return {"request_id": error.request_id, "page_url": error.page_url}
         case TeamsMoved():

@@ -18,6 +18,10 @@ PAGE_MOST: Final = 1000
 
 Search = Annotated[str, Field(max_length=255, description="A part of the name, in any case.")]
 Cursor = Annotated[str, Field(max_length=512, description="`next_cursor` of the answer before.")]
+EDITS_PAGE: Final = 20
+EDITS_MOST: Final = 100
+"""Edits of the teams in one answer: each is worked out from two whole trees."""
+EditReason = Annotated[str, Field(max_length=500, description="Why; kept in the audit.")]
 MAX_SEQ: Final = 2**63 - 1
 """The largest whole number that a database of ours can look for."""
 
@@ -49,13 +53,19 @@ class RequestsQuery(StoredQuery):
     text: Search | None = None
 
 
-class AuditQuery(StoredQuery):
-    """`GET /audit`; `what` is a word of the audit's, `text` a part of what or why."""
+class AuditCsvQuery(Query):
+    """`GET /audit.csv`; `what` is a word of the audit's, `text` a part of what or why."""
 
     who: str | None = None
     what: str | None = None
     subject: str | None = None
     text: Annotated[str, Field(max_length=255, description="A part of what or why.")] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class AuditQuery(AuditCsvQuery, StoredQuery):
+    """`GET /audit`: the same, page by page."""
 
 
 class QueueQuery(PageQuery):
@@ -99,6 +109,39 @@ class TeamsEditQuery(Query):
 
     dry_run: Flag = False
     revision: Annotated[int, Field(ge=0, le=MAX_SEQ)] | None = None
+    reason: EditReason = ""
+
+
+class TeamEditQuery(Query):
+    """`PUT /teams/TEAM`, `DELETE /teams/TEAM` and `POST /team-edits/REVISION/undo`."""
+
+    dry_run: Flag = False
+    reason: EditReason = ""
+
+
+class TeamEditsQuery(Query):
+    """`GET /team-edits`."""
+
+    team: str | None = None
+    limit: Annotated[int, Field(ge=1, le=EDITS_MOST)] = EDITS_PAGE
+    cursor: Cursor | None = None
+
+
+class UsageQuery(Query):
+    """`GET /usage.csv`: `by` are words of team, user, kind, flavor, day, with commas between."""
+
+    by: Annotated[str, Field(max_length=64)] = "team"
+    since: Moment | None = None
+    until: Moment | None = None
+    zone: Annotated[str, Field(max_length=64, description="Whose days: a name such as Europe/Berlin.")] = (
+        "UTC"
+    )
+    team: str | None = None
+    user: str | None = None
+
+
+class UsageListQuery(UsageQuery, PageQuery):
+    """`GET /usage`."""
 
 
 class LogsQuery(Query):

@@ -49,6 +49,7 @@ ADMINS = (401, 403, 403, 403, 403, 403, 200, 403, 401, 401, 403, 403)
 TOKENS = (401, 404, 404, 403, 403, 200, 200, 403, 401, 401, 403, 403)
 TOKENS_MADE = (*TOKENS[:5], 201, 409, *TOKENS[7:])  # 409: the team admin has made one of that name
 TOKENS_GONE = (*TOKENS[:5], 204, 404, *TOKENS[7:])  # 404: the team admin has revoked it
+TEAM_EDITED = (401, 404, 404, 403, 403, 403, 200, 403, 401, 401, 403, 403)  # admins of a team above it
 LAKE = (401, 404, 404, 200, 200, 200, 404, 403, 401, 401, 403, 403)  # members of the team alone
 HUB = (401, 401, 401, 401, 401, 401, 401, 401, 401, 200, 401, 401)
 HUB_DELETES = (*HUB[:9], 204, 401, 401)
@@ -108,10 +109,17 @@ TABLE = {
         403,
     ),  # 401: the pipeline was ended, its token with it
     "GET api/v1/audit": ADMINS,
+    "GET api/v1/audit.csv": ADMINS,
+    "GET api/v1/usage": USERS,
+    "GET api/v1/usage.csv": USERS,
     "GET api/v1/capacity": ASKERS,
     "GET api/v1/profiles": USERS,
     "GET api/v1/teams": USERS,
     "PUT api/v1/teams": ADMINS,
+    "PUT api/v1/teams/TEAM": TEAM_EDITED,
+    "DELETE api/v1/teams/TEAM": (*TEAM_EDITED[:6], 400, *TEAM_EDITED[7:]),  # 400: something of it runs
+    "GET api/v1/team-edits": (401, 403, 403, 403, 403, 200, 200, 403, 401, 401, 403, 403),
+    "POST api/v1/team-edits/REVISION/undo": (401, *[404] * 6, 403, 401, 401, 403, 403),  # 404: no such
     "GET api/v1/teams/TEAM/tokens": TOKENS,
     "POST api/v1/teams/TEAM/tokens": TOKENS_MADE,
     "DELETE api/v1/teams/TEAM/tokens/ID": TOKENS_GONE,
@@ -131,6 +139,8 @@ TABLE = {
     "GET queue": PAGE,
     "GET capacity": PAGE,
     "GET reservations": PAGE,
+    "GET usage": PAGE,
+    "GET audit": PAGE,
     "GET teams": PAGE,
     "GET oauth_callback": NO_LOGIN,
 }
@@ -170,7 +180,7 @@ class Owned:
             name = self.team_token
         if "nodes/" in path:
             name = "memory"
-        return re.sub(r"\bID\b", name, path)
+        return re.sub(r"\bID\b", name, path).replace("REVISION", "99")
 
     def body(self, call: str) -> Any:
         bodies = {
@@ -178,6 +188,7 @@ class Owned:
             "POST api/v1/requests/batch": {"items": [notebook()]},
             "POST api/v1/requests/batch/cancel": {"ids": [self.model]},
             "PUT api/v1/teams": TREE,
+            "PUT api/v1/teams/TEAM": TREE["teams"]["vision"],
             "POST api/v1/teams/TEAM/tokens": {"name": "gitlab"},
             "POST api/v1/hub/starts": self.start,
             "POST api/v1/requests/ID/confirm": {},

@@ -9,9 +9,9 @@ const AWAY_CALL = "The service does not answer. Your requests are safe; try agai
 
 export { prefix };
 
-/** Call the API; throws an Error whose message is for people. */
-export async function call(method, path, body) {
-  const headers = { "X-Xsrftoken": xsrf, Accept: "application/json" };
+/** Call the API; throws an Error whose message is for people, with the API's `problem` where it answered one. */
+export async function call(method, path, body, more = {}) {
+  const headers = { "X-Xsrftoken": xsrf, Accept: "application/json", ...more };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
@@ -23,7 +23,7 @@ export async function call(method, path, body) {
   }
   const answer = await response.json().catch(() => null);
   if (answer === null && response.status >= 502) throw new Error(AWAY_CALL); // the proxy's page
-  if (!response.ok) throw new Error(answer?.detail ?? `The service answered ${response.status}.`);
+  if (!response.ok) throw Object.assign(new Error(answer?.detail ?? `The service answered ${response.status}.`), { problem: answer });
   return answer;
 }
 

@@ -77,8 +77,12 @@ export function lever(text, about, what) {
   return button;
 }
 
-/** Put rows in the place of others; the button that had the focus keeps it, where it is still there. */
+const rowName = (row) => row.querySelector("td")?.textContent;
+
+/** Put rows in the place of others; the button that had the focus keeps it, and what was opened stays open, where it is still there. */
 export function replaceRows(place, rows) {
+  const open = new Set([...place.children].filter((row) => row.querySelector("details[open]")).map(rowName));
+  for (const row of rows) if (open.has(rowName(row))) for (const details of row.querySelectorAll("details")) details.open = true;
   const label = place.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   place.replaceChildren(...rows);
   if (label) place.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus();

@@ -1,11 +1,18 @@
 // The teams that I may see, live: what each has, whether its queue is paused, and its admins' levers.
 import { amounts, budgetText, callAll, cells, describeAmount, element, follow, show } from "./api.js";
 import { lever, replaceRows } from "./levers.js";
+import { confirmEdit, edit } from "./team_editor.js";
+import { followEdits, showEdits } from "./team_edits.js";
+import { drawTree } from "./team_tree.js";
 import { pauseBanner, pauseOrder, queueName, resumeLever } from "./pauses.js";
 
 const body = document.getElementById("teams");
 const banners = document.getElementById("pauses");
+const picture = document.getElementById("tree");
+const amount = document.getElementById("amount");
+const fresh = document.getElementById("new-team");
 let teams = JSON.parse(body.dataset.teams);
+let revision = Number(body.dataset.revision);
 let pauses = JSON.parse(banners.dataset.pauses);
 
 function bounds(model) {
@@ -48,11 +55,38 @@ function queue(view) {
   return made;
 }
 
+/** Return what an editor of a team, or of a new one, needs to know. */
+function editing(view) {
+  const isAdmin = body.dataset.admin === "yes";
+  const below = view ? new Set(subtree(view.id)) : new Set();
+  const parents = teams.filter((other) => other.is_admin && !below.has(other.id)).map((other) => other.id);
+  const own = view ? [view.team.guarantee, view.team.limit, view.team.lend, view.team.borrow].flatMap((each) => Object.keys(each.accelerators)) : [];
+  const flavors = [...new Set([...JSON.parse(body.dataset.flavors), ...own])].sort();
+  return { team: view?.id ?? null, model: view?.team, parents, flavors, mayTop: isAdmin || view?.team.parent === null, revision, done: refresh };
+}
+
+const subtree = (id) => [id, ...teams.filter((view) => view.team.parent === id).flatMap((view) => subtree(view.id))];
+
+function levers(view) {
+  const made = element("div", "", { class: "actions" });
+  if (!view.may_edit) return made;
+  const change = element("button", "Edit…", { type: "button", "aria-label": `Edit team ${view.id}`, "aria-haspopup": "dialog" });
+  change.addEventListener("click", () => edit(editing(view)));
+  const remove = element("button", "Remove…", { type: "button", class: "danger", "aria-label": `Remove team ${view.id}`, "aria-haspopup": "dialog" });
+  remove.addEventListener("click", () => confirmEdit({
+    title: `Remove team ${view.id}`, text: "Its guarantee is free for others, and nobody can ask for anything in its name.", confirm: "Remove the team",
+    method: "DELETE", path: `teams/${encodeURIComponent(view.id)}`, revision, done: refresh,
+  }).catch((error) => show(error.message)));
+  made.append(change, remove);
+  return made;
+}
+
 function line([view, depth]) {
   const made = element("tr");
   made.append(...cells({
     Team: name(view, depth), Guaranteed: amounts(view.team.guarantee), Limit: bounds(view.team.limit), Holds: amounts(view.used),
     "of it borrowed": amounts(view.borrowed), Budget: budgetText(view.budget), Waiting: view.waiting, Queue: queue(view),
+    ...(body.dataset.edits === "yes" && { Actions: levers(view) }),
   }));
   return made;
 }
@@ -60,6 +94,11 @@ function line([view, depth]) {
 function display() {
   replaceRows(banners, pauses.items.filter((pause) => pause.team === null).map((pause) => pauseBanner(pause, showPauses)));
   replaceRows(body, inTreeOrder(teams).map(line));
+  draw();
+}
+
+function draw() {
+  if (amount.value) drawTree(picture, teams, amount.value, (view) => edit(editing(view)));
 }
 
 function showPauses(found) {
@@ -69,12 +108,18 @@ function showPauses(found) {
 
 async function refresh() {
   try {
-    ({ teams } = await callAll("teams", "teams"));
+    const before = revision;
+    ({ teams, revision } = await callAll("teams", "teams"));
     display();
+    if (revision !== before) await showEdits(refresh);
   } catch (error) {
     show(error.message);
   }
 }
 
 display();
+followEdits(refresh);
+amount.addEventListener("change", draw);
+new ResizeObserver(draw).observe(picture.parentElement);
+fresh?.addEventListener("click", () => edit(editing(null)));
 follow({ capacity: refresh, requests: refresh, pauses: showPauses, resync: refresh });

@@ -5,4 +5,7 @@ function applyTheme() {
   else delete document.documentElement.dataset.theme;
 }
 applyTheme();
+// Pages that are drawn whole by the service say times in the viewer's zone, too.
+const { pathname } = new URL("..", document.currentScript.src);
+document.cookie = `capacity-zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; Path=${pathname}; SameSite=Lax; Max-Age=31536000`;
 window.addEventListener("storage", applyTheme);

@@ -1,0 +1,1 @@
+"""What was used: worked out of the ledger's rows, whenever somebody asks."""
