@@ -91,6 +91,7 @@ class FakeHub:
     answers: list[StartAnswer | Unavailable] = field(default_factory=list)
     posted: list[tuple[str, str, AllocationId, dict[str, Any]]] = field(default_factory=list)
     known: set[ServerKey] | None = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
     on_start: Callable[[str, str, AllocationId], Any] | None = None
 
     async def start_server(
@@ -108,6 +109,11 @@ class FakeHub:
         if self.known is None:
             raise Unavailable("the hub is away")
         return frozenset(self.known)
+
+    async def knows(self, user: str) -> bool:
+        if self.known is None:
+            raise Unavailable("the hub is away")
+        return user not in self.deleted
 
 
 @asynccontextmanager

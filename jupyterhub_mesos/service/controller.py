@@ -28,6 +28,7 @@ from jupyterhub_mesos.service.launcher import (
     Launcher,
     closing,
 )
+from jupyterhub_mesos.service.leavers import Leavers
 from jupyterhub_mesos.service.ledger import Change, Commit, Ledger
 from jupyterhub_mesos.service.notebooks import Notebooks
 from jupyterhub_mesos.service.offers import Offers
@@ -97,6 +98,7 @@ class Controller:
         self.vitals = Vitals(ledger.clock, SILENT_ROUNDS * settings.capacity_seconds)
         self._launcher = Launcher(ledger, backend, lake, settings)
         self._offers = Offers(ledger, hub, settings, self._posts)
+        self._leavers = Leavers(ledger, hub)
         self.keeper = Keeper(ledger, settings.confirm_minutes)
         self._retention = Retention(ledger, backend, settings.output_seconds)
         generations = Generations(self._launcher)
@@ -197,6 +199,7 @@ class Controller:
         if name == HUB:
             with self.vitals.hub():
                 await self._offers.compare()
+                await self._leavers.look()
             return self._settings.hub_seconds
         if name == RETENTION:
             await self._retention.step()

@@ -49,6 +49,10 @@ class HubStarts(Protocol):
         """List the servers that the hub believes to run, to start or to stop."""
         ...
 
+    async def knows(self, user: str) -> bool:
+        """Say whether the hub has a user of that name."""
+        ...
+
 
 class _User(BaseModel):
     name: str
@@ -79,6 +83,14 @@ def _page(response: HTTPResponse) -> _UserPage:
         raise Unavailable(
             "the hub answered users in words that we do not know: is it JupyterHub 6?"
         ) from error
+
+
+def _is_of_the_hub(response: HTTPResponse) -> bool:
+    """Tell the hub's own 404 from that of anything else at its address."""
+    try:
+        return bool(json.loads(response.body)["status"] == response.code)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 class HubApi:
@@ -118,6 +130,15 @@ class HubApi:
                 found.update(ServerKey(self._hub, user.name, name) for name in user.servers)
             offset = page.pagination.next.offset if page.pagination.next is not None else None
         return frozenset(found)
+
+    async def knows(self, user: str) -> bool:
+        """Say whether the hub has a user of that name."""
+        response = await self._fetch("GET", f"/users/{quote(user, safe='')}", seconds=READ_SECONDS)
+        if response.code == 200:
+            return True
+        if response.code == 404 and _is_of_the_hub(response):
+            return False
+        raise Unavailable(f"the hub does not say whether it has a user {user} (HTTP {response.code})")
 
     # --------------------------------------------------------------------------------------------
 

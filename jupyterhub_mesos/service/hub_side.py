@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Final
+
 from jupyterhub_mesos.errors import Conflict, Queued
 from jupyterhub_mesos.service.identity import Identity
 from jupyterhub_mesos.service.ledger import Change
@@ -10,7 +13,11 @@ from jupyterhub_mesos.service.operations import WAITING, Operations
 from jupyterhub_mesos.service.rows import RequestRow
 from jupyterhub_mesos.service.submissions import hub_submission
 from jupyterhub_mesos.wire import HubClaim, HubLaunch, HubServer, HubStart, NotebookPayload, ResourcesModel
-from jupyterhub_mesos_quota.model import AllocationId
+from jupyterhub_mesos_quota.errors import QuotaError
+from jupyterhub_mesos_quota.events import UserRenamed
+from jupyterhub_mesos_quota.model import AllocationId, UserName
+
+log: Final = logging.getLogger(__name__)
 
 HUB = "hub"
 """Who did it, in the audit log, where the hub asked."""
@@ -49,9 +56,28 @@ class HubSide:
         """Start the claimed server with what the hub made; repeated until it runs."""
         return await self._notebooks.launch(AllocationId(allocation_id), launch.argv, launch.env)
 
-    async def server(self, user: str, server_name: str) -> HubServer:
-        """Say whether a server is alive."""
+    async def server(self, user: str, server_name: str, allocation: str = "") -> HubServer:
+        """Say whether a server is alive; `allocation` is the one that the hub's spawner knows, if any.
+
+        Where that is another user's server of this name, the hub has renamed the user: so do we.
+        """
+        if allocation:
+            await self._follow(user, server_name, AllocationId(allocation))
         return await self._notebooks.server(user, server_name)
+
+    async def _follow(self, user: str, server_name: str, allocation_id: AllocationId) -> None:
+        ledger = self._operations.ledger
+        allocation = ledger.machine.allocations.get(allocation_id)
+        row = ledger.row(allocation.request_id) if allocation is not None else None
+        if row is None or row.request.user == user or _server_name(row) != server_name:
+            return
+        event = UserRenamed(ledger.clock(), row.request.user, UserName(user))
+        try:
+            await ledger.apply(Change(event, who=HUB, why="the hub has renamed the user"))
+        except QuotaError as error:  # both have something: an admin decides
+            log.warning(
+                "the hub has renamed %s to %s, which cannot be followed: %s", row.request.user, user, error
+            )
 
     async def recover(self, user: str, server_name: str) -> HubServer:
         """Say where a server stands whose start the hub, restarted meanwhile, does not go on with."""

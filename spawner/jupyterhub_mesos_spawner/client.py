@@ -80,9 +80,10 @@ class HubSide:
         path = f"allocations/{_segment(allocation_id)}/launch"
         return _read(HubServer, await self._call("PUT", path, launch))
 
-    async def server(self, user: str, server_name: str) -> HubServer:
-        """Ask what the service knows of a server."""
-        return _read(HubServer, await self._call("GET", _server_path(user, server_name)))
+    async def server(self, user: str, server_name: str, allocation: str = "") -> HubServer:
+        """Ask what the service knows of a server; the allocation tells a user whom the hub has renamed."""
+        query = f"?allocation={_segment(allocation)}" if allocation else ""
+        return _read(HubServer, await self._call("GET", _server_path(user, server_name) + query))
 
     async def recover(self, user: str, server_name: str) -> HubServer:
         """Ask of a server whose start a hub was killed in; what was never launched is taken back."""

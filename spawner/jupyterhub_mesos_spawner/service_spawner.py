@@ -201,7 +201,7 @@ class ServiceSpawner(Notifying, Spawner):
 
     async def _asked_server(self) -> HubServer:
         """Ask what the service knows; a start that a hub was killed in is given back."""
-        server = await self.hub_side.server(self.user.name, self.name)
+        server = await self.hub_side.server(self.user.name, self.name, self._allocation_id)
         if server.is_alive and server.url is None and not self._is_starting:
             return await self.hub_side.recover(self.user.name, self.name)
         return server

@@ -134,3 +134,13 @@ class MeasuredHub:
             raise
         self._measures.count(of.HUB_CALLED, "list", "ok")
         return found
+
+    async def knows(self, user: str) -> bool:
+        """Say whether the hub has a user of that name."""
+        try:
+            known = await self._hub.knows(user)
+        except Unavailable:
+            self._measures.count(of.HUB_CALLED, "look", UNAVAILABLE)
+            raise
+        self._measures.count(of.HUB_CALLED, "look", "ok")
+        return known

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from jupyterhub_mesos.service.web.base import HubKeyHandler
 from jupyterhub_mesos.service.web.contract import contract
+from jupyterhub_mesos.service.web.queries import HubServerQuery
 from jupyterhub_mesos.wire import HubClaim, HubLaunch, HubServer, HubStart
 
 DEFAULT_SERVER: Final = "~"
@@ -45,10 +46,11 @@ class LaunchHandler(HubKeyHandler):
 class ServerHandler(HubKeyHandler):
     """`/hub/servers/USER/SERVER`."""
 
-    @contract(answers=HubServer)
+    @contract(answers=HubServer, query=HubServerQuery)
     async def get(self, user: str, server: str) -> None:
         """Say whether the server is alive."""
-        self.answer(await self.context.hub_side.server(unquote(user), _server_name(server)))
+        known = self.query(HubServerQuery).allocation
+        self.answer(await self.context.hub_side.server(unquote(user), _server_name(server), known))
 
     @contract(statuses=(204,))
     async def delete(self, user: str, server: str) -> None:

@@ -144,6 +144,12 @@ class UsageListQuery(UsageQuery, PageQuery):
     """`GET /usage`."""
 
 
+class HubServerQuery(Query):
+    """`GET /hub/servers/USER/SERVER`; `allocation` is the one that the hub's spawner knows."""
+
+    allocation: str = ""
+
+
 class LogsQuery(Query):
     """`GET /requests/ID/logs`; `offset` in bytes, a negative one counts from the end."""
 
