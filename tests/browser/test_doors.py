@@ -10,7 +10,10 @@ from browser.visitor import LAUNCH
 from installation import Installation
 
 
-@pytest.mark.parametrize("door", ["", "hub/", "hub/spawn", "hub/spawn/ann", "user/ann/lab", "hub/user/ann/"])
+@pytest.mark.parametrize(
+    "door",
+    ["", "hub/", "hub/spawn", "hub/spawn/ann", "user/ann/lab", "hub/user/ann/", "hub/user-redirect/lab"],
+)
 def test_a_door_of_the_hub_leads_to_the_launch_page(enter: Enter, door: str) -> None:
     ann = enter("ann")
     ann.go_hub(door)
