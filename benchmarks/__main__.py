@@ -27,6 +27,7 @@ AREAS: Final = {
     "placement": "Placement: how whole the nodes stay",
     "ledger": "Ledger: what durability costs",
     "pages": "Pages: how soon they are painted",
+    "spawn": "Start of a server, beside JupyterHub alone",
     "kueue": "Simulator: Kueue's generators in virtual time",
     "kueue_http": "Kueue's generator over the HTTP API",
     "philly": "Simulator: a cluster's batch jobs under quotas",

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from traitlets import Float, Unicode, default
@@ -33,6 +34,10 @@ from jupyterhub_mesos_spawner.pauses import Pauses
 
 RELEASE_SECONDS: Final = 5.0
 """For giving back a claim whose start was cancelled; the service's own reconcile gets what is missed."""
+
+LISTEN_SECONDS: Final = 0.3
+LISTEN_PAUSE_SECONDS: Final = 0.02
+"""A server listens within a second of its start, most in less than half of one."""
 
 ANSWER_SECONDS: Final = 5.0
 """For one look at a server that is coming up."""
@@ -246,7 +251,10 @@ class ServiceSpawner(Notifying, Spawner):
         stopped in that moment would keep its user's next start pending for the whole `http_timeout`.
         """
         pauses = Pauses()
-        while not await _answers(url):
+        while True:
+            await _listened_for(url, pauses.seconds)
+            if await _answers(url):
+                return
             if await self.poll() is not None:
                 raise LaunchFailed("The server ended, or was stopped, while it was starting.")
             await pauses.wait()
@@ -286,6 +294,21 @@ class ServiceSpawner(Notifying, Spawner):
             return (await self.hub_side.server(self.user.name, self.name)).message
         except CapacityError as error:
             return str(error)
+
+
+async def _listened_for(url: str, seconds: float) -> None:
+    """Wait until something listens there, for `seconds` and a moment: a look is cheap beside a call."""
+    where = urlsplit(url)
+    clock = asyncio.get_running_loop().time
+    last = clock() + seconds + LISTEN_SECONDS
+    while clock() < last:
+        try:
+            _, writer = await asyncio.open_connection(where.hostname, where.port)
+        except OSError:
+            await asyncio.sleep(LISTEN_PAUSE_SECONDS)
+        else:
+            writer.close()
+            return
 
 
 async def _answers(url: str) -> bool:
