@@ -95,7 +95,7 @@ def serve(pipe: Connection, hub: str, folder: Path, generator: Generator) -> Non
 
 async def _serve(pipe: Connection, hub: str, folder: Path, generator: Generator) -> None:
     node = Node(NodeId("pool"), Resources.of(cpu_millis=generator.cores * CORE, mem_mib=PLENTY_MIB))
-    parts = Parts(MemoryBackend(MemoryWorld(nodes=(node,))), _NoLake(), ControllerSettings())
+    parts = Parts(MemoryBackend(MemoryWorld(nodes=(node,))), _NoLake(), ControllerSettings(post_window=0))
     async with serving(_settings(hub, folder, generator), parts) as service:
         service.ledger.subscribe(_Runs(service.ledger, generator).see)
         pipe.send(service.url)

@@ -20,8 +20,9 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from jupyterhub_mesos.client_calls import Calls, body_of, chunks, order_of, with_query
+from jupyterhub_mesos.client_calls import body_of, chunks, order_of
 from jupyterhub_mesos.client_http import GET_ATTEMPTS, Transport
+from jupyterhub_mesos.client_teams import TeamCalls
 from jupyterhub_mesos.errors import InvalidInput, NotFound, Unavailable
 from jupyterhub_mesos.wire import (
     API_PREFIX,
@@ -53,9 +54,6 @@ from jupyterhub_mesos.wire import (
     SessionView,
     StartWish,
     TaskView,
-    TeamsEdit,
-    TeamsModel,
-    TeamsView,
     TeamTokenMade,
     TeamTokenOrder,
     TeamTokensView,
@@ -79,7 +77,7 @@ def is_over(view: RequestView) -> bool:
     return view.status in OVER
 
 
-class Client(Calls):
+class Client(TeamCalls):
     """The service at `url` (with its prefix, without `/api/v1`), as the owner of `token`."""
 
     def __init__(
@@ -242,21 +240,6 @@ class Client(Calls):
     def capacity(self) -> CapacityView:
         """Return what there is, what is free and how many wait."""
         return self.get("/capacity", CapacityView)
-
-    def teams(self) -> TeamsView:
-        """Return the teams that the asker may see, with what they hold."""
-        return self.whole("/teams", TeamsView, "teams")
-
-    def put_teams(self, teams: TeamsModel, *, dry_run: bool = False, seen: int | None = None) -> TeamsEdit:
-        """Replace the team tree (admins only), or only say what would change.
-
-        `seen` is the revision that the edit is based on: where the tree has moved on since, nothing changes,
-        and `PreconditionFailed` says what others have changed.
-        """
-        query = {"dry_run": "true"} if dry_run else {}
-        headers = {} if seen is None else {"If-Match": f'"r{seen}"'}
-        answer = self.write("PUT", with_query("/teams", query), body_of(teams), headers=headers)
-        return TeamsEdit.model_validate_json(answer)
 
     # ---- levers: what admins do by hand, each with a reason
 

@@ -96,3 +96,18 @@ async def test_an_edit_based_on_an_old_tree_is_refused_with_what_has_changed(web
     await call(web, lambda client: client.put_teams(TeamsModel(teams=heavier), seen=seen.revision), "admin")
     with pytest.raises(PreconditionFailed, match=r"speech\.weight: 1 -> 3"):
         await call(web, lambda client: client.put_teams(TeamsModel(teams=teams), seen=seen.revision), "admin")
+
+
+async def test_a_script_edits_one_team_looks_before_and_takes_it_back(web: Web) -> None:
+    seen = await call(web, lambda client: client.teams(), "admin")
+    model = next(view.team for view in seen.teams if view.id == "speech").model_copy(update={"weight": 4})
+    looked = await call(web, lambda client: client.put_team("speech", model, dry_run=True), "admin")
+    assert (looked.is_applied, [change.field for change in looked.changes]) == (False, ["weight"])
+    edit = await call(web, lambda client: client.put_team("speech", model, reason="a deadline"), "admin")
+    assert edit.is_applied
+    with pytest.raises(PreconditionFailed):
+        await call(web, lambda client: client.remove_team("speech", seen=seen.revision), "admin")
+    made = (await call(web, lambda client: list(client.team_edits("speech")), "admin"))[0]
+    assert (made.revision, "a deadline" in made.why) == (edit.revision, True)
+    undone = await call(web, lambda client: client.undo_edit(edit.revision), "admin")
+    assert [(change.field, change.after) for change in undone.changes] == [("weight", "1")]
