@@ -6,9 +6,10 @@ from typing import Final
 
 from jupyterhub_mesos.service.ledger import Commit, Ledger
 from jupyterhub_mesos.wire import ExpectedStartView
-from jupyterhub_mesos_quota.expectation import tell
+from jupyterhub_mesos_quota.expectation import Expectation, tell
 from jupyterhub_mesos_quota.forecast import NO_MATTER_OF_ROOM, Forecast
-from jupyterhub_mesos_quota.model import RequestId, RequestStatus
+from jupyterhub_mesos_quota.model import RequestId, RequestStatus, TeamId
+from jupyterhub_mesos_quota.resources import Resources
 
 LEARNT_AT_START: Final = 4_000
 """Of the ledger's newest requests, so many are looked at when the service starts: some 200 ms."""
@@ -38,10 +39,18 @@ class Expectations:
         """Say when a request may start that waits for the reason `code`."""
         if code in NO_MATTER_OF_ROOM:
             return ExpectedStartView(sentence="When it starts cannot be said: it does not wait for room.")
-        found = self._forecast.expect(request_id, self._ledger.clock())
-        return ExpectedStartView(
-            median_seconds=None if found is None else found.median,
-            within_seconds=None if found is None else found.within,
-            learnt_from=0 if found is None else found.learnt_from,
-            sentence=tell(found),
-        )
+        return _view(self._forecast.expect(request_id, self._ledger.clock()))
+
+    def of_next(self, team: str, resources: Resources) -> ExpectedStartView:
+        """Say when a request may start that begins to wait now for room of that size."""
+        accelerators = resources.accelerators
+        return _view(self._forecast.expect_next(TeamId(team), accelerators, self._ledger.clock()))
+
+
+def _view(found: Expectation | None) -> ExpectedStartView:
+    return ExpectedStartView(
+        median_seconds=None if found is None else found.median,
+        within_seconds=None if found is None else found.within,
+        learnt_from=0 if found is None else found.learnt_from,
+        sentence=tell(found),
+    )

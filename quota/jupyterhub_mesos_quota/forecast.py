@@ -131,8 +131,15 @@ class Forecast:
     def expect(self, request_id: RequestId, now: float) -> Expectation | None:
         """Say when a request may start that waits, or None: not enough history yet."""
         known = self._waiting.get(request_id)
-        for kind in () if known is None else _looked_at(known.kind):
-            found = self._curve(kind, now).expect(max(0.0, now - known.since) if known else 0.0)
+        return None if known is None else self._expect(known.kind, max(0.0, now - known.since), now)
+
+    def expect_next(self, team: TeamId, accelerators: Accelerators, now: float) -> Expectation | None:
+        """Say when one may start that begins to wait now, or None: not enough history yet."""
+        return self._expect(Kind(team, accelerators, len(self._waiting).bit_length()), 0.0, now)
+
+    def _expect(self, kind: Kind, waited: float, now: float) -> Expectation | None:
+        for each in _looked_at(kind):
+            found = self._curve(each, now).expect(waited)
             if found is not None:
                 return found
         return None

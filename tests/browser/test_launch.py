@@ -16,7 +16,7 @@ def test_the_log_in_lands_on_the_launch_page(enter: Enter) -> None:
     expect(page.get_by_role("radio", name="Small")).to_be_checked()
     expect(page.get_by_role("progressbar", name="CPU in use")).to_have_attribute("value", "0")
     expect(page.get_by_role("navigation", name="Main").get_by_role("link")).to_have_text(
-        ["Launch", "Queue", "Capacity", "Reservations", "Teams", "Hub"]
+        ["Launch", "Queue", "Capacity", "Reservations", "Teams", "Usage", "Hub"]
     )
 
 
@@ -29,7 +29,7 @@ def test_start_leads_to_the_running_server_with_no_further_click(enter: Enter) -
 def test_a_start_needs_no_mouse(enter: Enter, cloud: Installation) -> None:
     ann = enter("ann")
     small = ann.page.get_by_role("radio", name="Small")
-    for _ in range(10):
+    for _ in range(20):
         ann.page.keyboard.press("Tab")
         if small.evaluate("element => element === document.activeElement"):
             break

@@ -228,3 +228,12 @@ def test_nine_of_ten_of_later_requests_start_within_the_bound() -> None:
     assert all(0.85 <= part <= 0.95 for part in within), within
     assert all(0.4 <= part <= 0.6 for part in median), median
     assert 0.88 <= sum(within) / len(within) <= 0.92
+
+
+def test_who_would_begin_to_wait_now_may_expect_what_one_that_does_may() -> None:
+    forecast = Forecast()
+    forecast.recall(past(*(100.0 * number for number in range(1, FEWEST + 1))))
+    before = forecast.expect_next(TeamId("t"), ((Flavor("h200"), 1),), 1e9)
+    assert before is not None
+    assert before == asked(forecast)
+    assert Forecast().expect_next(TeamId("t"), (), 1e9) is None

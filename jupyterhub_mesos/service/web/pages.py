@@ -29,6 +29,7 @@ from jupyterhub_mesos.wire import (
     CapacityView,
     PipelineStep,
     PlacementModel,
+    ProfileModel,
     ResourcesModel,
     TeamUseView,
 )
@@ -173,6 +174,12 @@ class LaunchPage(PageHandler):
                 for team in own
                 if team.id in view.teams
             },
+            waits={
+                f"{team.id}/{view.name}": self._expected(team.id, view.profile)
+                for view in profiles
+                for team in own
+                if team.id in view.teams
+            },
             pauses=self.context.levers.queues.pauses(self.identity),
             mine=mine,
             mine_data=[view.model_dump(mode="json") for view in mine],
@@ -180,6 +187,11 @@ class LaunchPage(PageHandler):
             next=safe_next(self.get_query_argument("next", None)),
             **self.capacity_values(),
         )
+
+    def _expected(self, team: str, profile: ProfileModel) -> str:
+        """Say how long a start that has to wait may wait; nothing where nobody can know."""
+        expected = self.context.operations.expectations.of_next(team, profile.resources.value())
+        return expected.sentence if expected.median_seconds is not None else ""
 
     def capacity_values(self) -> dict[str, Any]:
         """Return what the capacity bar and the banner show."""

@@ -68,13 +68,16 @@ function showMine(requests) {
 
 function showFits() {
   const team = new FormData(form).get("team");
-  const fits = JSON.parse(form.dataset.fits);
+  const fits = JSON.parse(form.dataset.fits), waits = JSON.parse(form.dataset.waits);
   for (const card of form.querySelectorAll(".card")) {
     card.hidden = !JSON.parse(card.dataset.teams).includes(team);
     const outlook = fits[`${team}/${card.dataset.profile}`] ?? "wait";
     const pill = card.querySelector("[data-fit]");
     [pill.textContent, pill.className] = OUTLOOK[outlook];
     card.querySelector("input").disabled = outlook === "never";
+    const wait = card.querySelector("[data-wait]");
+    wait.textContent = waits[`${team}/${card.dataset.profile}`] ?? "";
+    wait.hidden = outlook !== "wait" || wait.textContent === "";
   }
   const checked = form.querySelector("input[name=profile]:checked");
   if (!checked || checked.disabled || checked.closest(".card").hidden) {
