@@ -4,8 +4,9 @@
 
 The service runs in a process of its own, over SQLite on this disk, with its rate limit off: one asker does
 what thousands would. As in Kueue's own test nothing is executed: what is granted is ended after its run time,
-in the service's process, as a backend would report it. The asker sends everything at once, in batches or one
-by one over a few connections; it is over when every workload had its room for its run time and is gone.
+in the service's process, as a backend would report it, and no start is offered to the hub. The asker sends
+everything at once, in batches or one by one over a few connections; it is over when every workload had its
+room for its run time and is gone.
 """
 
 from __future__ import annotations
