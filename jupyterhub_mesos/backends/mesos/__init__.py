@@ -1,0 +1,1 @@
+"""Apache Mesos' scheduler API, version 1: framing, values and the subscription to a master."""
