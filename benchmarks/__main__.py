@@ -25,6 +25,7 @@ AREAS: Final = {
     "serving": "Model server",
     "admission": "Admission: the quota core",
     "placement": "Placement: how whole the nodes stay",
+    "idle": "Idle notebooks: the verdicts",
     "ledger": "Ledger: what durability costs",
     "pages": "Pages: how soon they are painted",
     "spawn": "Start of a server, beside JupyterHub alone",

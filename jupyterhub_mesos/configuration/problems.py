@@ -151,6 +151,8 @@ def _inside(annotation: Any, key: str) -> Any:
         return _inside(get_args(annotation)[0], key)
     if get_origin(annotation) is dict:
         return get_args(annotation)[1]
+    if get_origin(annotation) is tuple:
+        return get_args(annotation)[0]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         field = annotation.model_fields.get(key)
         return field.annotation if field else None
