@@ -19,9 +19,8 @@ log: Final = logging.getLogger(__name__)
 
 LOOKS: Final = 20
 """Users in one round, those first who were looked at longest ago: a round costs the hub no more than that."""
-MOST_SHARE: Final = 0.5
-"""Of at least `FEW` users that were looked at; if more are unknown, it is the hub that has changed."""
-FEW: Final = 4
+DOUBTED_SHARE: Final = 0.5
+"""Where so many of those that were looked at are unknown, few or many, it is the hub that has changed."""
 
 
 class Leavers:
@@ -42,7 +41,7 @@ class Leavers:
         new = [name for name in present if name not in self._looked]
         due = [*sorted(new), *sorted(self._missing & present), *self._looked][:LOOKS]
         unknown = [name for name in dict.fromkeys(due) if not await self._known(name)]
-        if len(due) >= FEW and len(unknown) > MOST_SHARE * len(due):
+        if unknown and len(unknown) >= DOUBTED_SHARE * len(due):
             log.warning(
                 "the hub does not know %d of %d users who have something here, %s among them: none of them "
                 "is taken for gone. Is it another hub, or its database another one?",

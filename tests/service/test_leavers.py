@@ -84,3 +84,15 @@ async def test_a_team_s_robot_is_no_user_of_the_hub(path: Path) -> None:
         for _ in range(3):
             await leavers.look()
         assert present(service) == {"team/vision"}
+
+
+@pytest.mark.parametrize("names", [NAMES[:1], NAMES[:3], NAMES[:4]])
+async def test_an_empty_hub_lets_nobody_go(path: Path, names: tuple[str, ...]) -> None:
+    async with rig.running(path, hub_seconds=3600.0) as service:
+        await asked(service, *names)
+        for deleted in (set(names), set(names[: (len(names) + 1) // 2])):
+            leavers = Leavers(service.ledger, rig.FakeHub(deleted=deleted))
+            for _ in range(3):
+                await leavers.look()
+        assert not any(row.request.is_ending for row in service.ledger.rows())
+        assert present(service) == set(names)
